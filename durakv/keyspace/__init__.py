@@ -1,0 +1,1 @@
+"""The Redis-like keyspace: one state machine on the engine, with no door of its own."""

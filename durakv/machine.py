@@ -1,0 +1,88 @@
+"""What the engine makes durable: a state machine, any object with three methods.
+
+    command := sequence of byte strings (a name and its arguments)
+    batch   := sequence of commands that take effect together or not at all
+
+A machine whose snapshot can be cut into slots may name a *merger* as well.  Then a rewrite is a streaming merge of
+the old base with the sealed log in a child process, and the live machine is never asked for an image; without one
+the rewrite falls back to ``freeze()``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+Command: TypeAlias = Sequence[bytes]
+Batch: TypeAlias = Sequence[Command]
+
+
+class StateMachine(Protocol):
+    """State that changes only by commands, deterministically: no clock, no randomness, no input or output."""
+
+    def apply(self, command: Command, /) -> Any:
+        """Apply one command and return what the caller of the write gets.
+
+        It is called once when the command is submitted and again, in the same order, at every recovery.  It must not
+        raise for a command that was accepted once: check first, submit then.
+        """
+        ...
+
+    def freeze(self) -> Iterator[bytes]:
+        """Return an image of the state *at this call*, in chunks of any size.
+
+        The iterator is consumed later, between writes, so it must not see commands applied after this call.
+        """
+        ...
+
+    def restore(self, chunks: Iterable[bytes], /) -> None:
+        """Replace the state by an image; the chunks are those of ``freeze()``, cut in the same places."""
+        ...
+
+
+@runtime_checkable
+class SlottedMachine(Protocol):
+    """A state machine whose base is stored slot by slot, so that a rewrite can merge without it.
+
+    Its ``freeze`` and ``restore`` are not used for bases; ``restore_slot`` is.
+    """
+
+    merger: str
+    """Where a child process finds the merger: ``"package.module:callable"``, called without arguments."""
+
+    slot_count: int
+    """How many slots a base has; stored in the base."""
+
+    def restore_slot(self, slot: int, payload: bytes, /) -> int:
+        """Load one block of a base into the (empty) state; return the number of keys it held.
+
+        Raises ``ValueError`` when the payload is not what a merger of this machine writes.
+        """
+        ...
+
+
+class Merger(Protocol):
+    """Rebuilds the slots that a sealed log touched.  It lives in the rewrite's child process.
+
+    ``select`` names the slots of this pass; ``collect`` is then fed every batch of the sealed log in order and keeps
+    only what concerns those slots; ``merge`` rebuilds one slot from its old blocks.  With a log too large for memory
+    the driver runs several passes over disjoint ranges.
+    """
+
+    slot_count: int
+
+    def select(self, first: int, last: int, /) -> None:
+        """Forget everything collected, and collect for slots ``first..last`` (inclusive) from now on."""
+        ...
+
+    def collect(self, commands: Batch, /) -> None:
+        """Take one batch of the sealed log."""
+        ...
+
+    def touched(self) -> Iterable[int]:
+        """The selected slots that must be rebuilt, in rising order; all others are copied as they are."""
+        ...
+
+    def merge(self, slot: int, payloads: Sequence[bytes], /) -> Iterable[tuple[bytes, int]]:
+        """Yield the new blocks of one slot as ``(payload, key count)``; none if the slot is empty now."""
+        ...

@@ -1,0 +1,1 @@
+"""Snapshots: versioned images of the state, written and read block by block."""

@@ -1,0 +1,1 @@
+"""The bytes: codecs for every file format, without any input or output."""
