@@ -1,0 +1,382 @@
+"""The commit pipeline: admit -> append -> apply -> write -> sync -> acknowledge, as a step machine.
+
+Nothing here waits, sleeps or locks.  The caller serialises every method except ``perform``, which does the input and
+output of one claimed piece of work and may run beside the others:
+
+    work = commit.claim(seq, level)     under the caller's lock: what brings seq to level, or None if it is under way
+    commit.perform(work)                without the lock: system calls only
+    commit.finish(work)                 under the lock: the positions move, or the log is poisoned
+
+Two roles keep this safe.  At most one claimed work *writes* (frames enter the file in order) and at most one *syncs*;
+a durable write and a rotation hold both.  A sync may run beside writes: it vouches only for what was written before
+it was claimed.
+
+Invariants: ``synced_seq <= written_seq <= applied_seq``, none ever decreases; after a failure no position moves again
+(C7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from durakv.directory import NO_SPACE, Directory, add_segment, next_segment_number, seal
+from durakv.durability import Durability, FsyncPolicy
+from durakv.errors import DiskFull, Limit, Poisoned
+from durakv.log.segment import Segment, prepare_segment
+from durakv.machine import Batch
+from durakv.options import Options
+from durakv_formats.frame import HEADER_BYTES, encode_frame
+from durakv_formats.limits import BATCH_BYTES_MAX
+
+SYNC_AGE_SECONDS = 0.85
+"""Under everysec a sync is due when the oldest unsynced write is this old; the rest of the second is slack."""
+
+SYNC_OVERDUE_SECONDS = 1.0
+"""At this age a writer syncs itself, should nobody else have done it."""
+
+
+class Kind(Enum):
+    """What a piece of work does."""
+
+    WRITE = "write"
+    WRITE_THROUGH = "write through"
+    SYNC = "sync"
+    ROTATE = "rotate"
+    PREPARE = "prepare"
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """One claimed piece of work."""
+
+    kind: Kind
+    segment: Segment
+    target: int = 0
+    """The number up to which it brings the log."""
+    data: bytes = b""
+    offset: int = 0
+    capacity: int = 0
+    logged_bytes: int = 0
+    spare: Segment | None = None
+    successor: Segment | None = None
+    synced: bool = False
+    healed: bool = False
+    failure: OSError | DiskFull | None = None
+
+
+class Commit:
+    """Where a batch is on its way from the caller to the disk."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        segment: Segment,
+        *,
+        seq: int,
+        apply: Callable[[Any], Any],
+        options: Options,
+    ) -> None:
+        self.directory = directory
+        self.segment = segment
+        self.options = options
+        self.policy = options.fsync
+        self.applied_seq = self.written_seq = self.synced_seq = seq
+        self.poison: BaseException | None = None
+        self.writing = False
+        self.syncing = False
+        self.preparing = False
+        self.sync_started = 0.0
+        self.logged_bytes = 0
+        self.written_bytes = 0
+        self.synced_bytes = 0
+        self.sealed_bytes = 0
+        self.writes = 0
+        self.syncs = 0
+        self.rotations = 0
+        self.healed = 0
+        self._apply = apply
+        self._identity = directory.identity
+        self._pending: list[bytes] = []
+        self._spare: Segment | None = None
+        self._unsynced_since: float | None = None
+        self._syncing_since: float | None = None
+
+    # --- admit, append, apply -------------------------------------------------------------------------------------
+
+    def room(self, size: int) -> bool:
+        """Whether a batch whose payload has this size fits into the current segment."""
+        return self.segment.reserved + HEADER_BYTES + size <= self.segment.capacity
+
+    def append(self, payload: bytes, batch: Batch, now: float) -> tuple[int, list[Any]]:
+        """Give the batch its numbers, put it behind the pending ones and apply it; ``room`` must have said yes."""
+        segment = self.segment
+        seq = self.applied_seq + len(batch)
+        frame = encode_frame(
+            payload,
+            seq=seq,
+            count=len(batch),
+            synced_seq=self.synced_seq,
+            identity=self._identity,
+            segment=segment.number,
+        )
+        assert segment.reserved + len(frame) <= segment.capacity, "a batch is admitted before it is numbered"
+        segment.reserved += len(frame)
+        self.logged_bytes += len(frame)
+        self._pending.append(frame)
+        if self._unsynced_since is None:
+            self._unsynced_since = now
+        self.applied_seq = seq
+        apply = self._apply
+        return seq, [apply(command) for command in batch]
+
+    def refuse(self) -> None:
+        """Raise Poisoned if the log takes no more writes."""
+        if self.poison is not None:
+            raise Poisoned(
+                f"{self.directory.filesystem.describe()}: an earlier write or fsync failed ({self.poison}); "
+                "what it covered may be lost. Close the engine, mend the disk and reopen the directory",
+                cause=self.poison,
+            ) from self.poison
+
+    @property
+    def pending_bytes(self) -> int:
+        """Applied bytes that the operating system does not have yet."""
+        return self.logged_bytes - self.written_bytes
+
+    # --- claim ----------------------------------------------------------------------------------------------------
+
+    def reached(self, seq: int, level: Durability) -> bool:
+        """Whether a number has reached a level."""
+        if level is Durability.SYNCED:
+            return self.synced_seq >= seq
+        if level is Durability.WRITTEN:
+            return self.written_seq >= seq
+        return self.applied_seq >= seq
+
+    def claim(self, seq: int, level: Durability, now: float) -> Work | None:
+        """The next piece of work that brings ``seq`` to ``level``; None if it has to wait for one under way."""
+        self.refuse()
+        if self.written_seq < seq:
+            if self.writing:
+                return None
+            durable = level is Durability.SYNCED and not self.syncing and self.synced_seq == self.written_seq
+            return self._claim_write(through=durable, now=now)
+        if level is Durability.SYNCED and self.synced_seq < seq and not self.syncing:
+            return self.claim_sync(now)
+        return None
+
+    def _claim_write(self, *, through: bool, now: float) -> Work:
+        data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
+        self._pending.clear()
+        segment = self.segment
+        work = Work(
+            Kind.WRITE_THROUGH if through else Kind.WRITE,
+            segment,
+            target=self.applied_seq,
+            data=data,
+            offset=segment.offset,
+            logged_bytes=self.logged_bytes,
+        )
+        self.writing = True
+        if through:
+            self._begin_sync(now, covers_all=True)
+        return work
+
+    def claim_sync(self, now: float) -> Work | None:
+        """A sync of everything written so far; None if one is under way or there is nothing to sync."""
+        self.refuse()
+        if self.syncing or self.synced_seq == self.written_seq:
+            return None
+        self._begin_sync(now, covers_all=self.written_seq == self.applied_seq)
+        return Work(Kind.SYNC, self.segment, target=self.written_seq, logged_bytes=self.written_bytes)
+
+    def claim_rotation(self, size: int, now: float) -> Work | None:
+        """A rotation into a segment with room for ``size`` payload bytes; None if other work is under way."""
+        self.refuse()
+        needed = 2 * HEADER_BYTES + size
+        if size > BATCH_BYTES_MAX:
+            raise Limit(f"a batch of {size} bytes is larger than the {BATCH_BYTES_MAX} that a log frame may hold")
+        if self.writing or self.syncing or self.preparing:
+            return None
+        work = self._claim_write(through=True, now=now)
+        work.kind = Kind.ROTATE
+        work.capacity = max(self.options.segment_bytes, needed)
+        work.spare, self._spare = self._spare, None
+        return work
+
+    def claim_preparation(self) -> Work | None:
+        """Make the next segment ready ahead of need; None if one is ready, under way, or not needed yet."""
+        half_full = self.segment.reserved * 2 > self.segment.capacity
+        if self.poison is not None or self._spare is not None or self.preparing or not half_full:
+            return None
+        if self.writing and self.syncing:
+            return None  # a rotation may be under way, and it numbers its own segment
+        self.preparing = True
+        return Work(Kind.PREPARE, self.segment, capacity=self.options.segment_bytes)
+
+    def _begin_sync(self, now: float, *, covers_all: bool) -> None:
+        self.syncing = True
+        self.sync_started = now
+        self._syncing_since = self._unsynced_since
+        if covers_all:
+            self._unsynced_since = None
+
+    # --- perform: system calls, no lock ---------------------------------------------------------------------------
+
+    def perform(self, work: Work) -> None:
+        """Do the claimed work; a failure is kept in it for ``finish``."""
+        try:
+            if work.kind is Kind.WRITE_THROUGH:
+                self._write(work, through=True)
+            elif work.kind is Kind.WRITE:
+                self._write(work, through=False)
+            elif work.kind is Kind.SYNC:
+                # Never retried: after a failure the kernel may have dropped the dirty pages and will report the
+                # next fsync as fine; believing it would acknowledge data that is gone (C7).
+                work.segment.file.sync()
+                work.synced = True
+            elif work.kind is Kind.PREPARE:
+                work.successor = self._prepare(work.capacity)
+            else:
+                self._rotate(work)
+        except (OSError, DiskFull) as failure:
+            work.failure = failure
+
+    def _write(self, work: Work, *, through: bool) -> None:
+        file = work.segment.file
+        try:
+            if through:
+                file.write_through(work.data, work.offset)
+            else:
+                file.write_at(work.data, work.offset)
+        except OSError as failure:
+            if failure.errno not in NO_SPACE:
+                raise
+            # The one failure that may heal in place (C7): cut back to the last good frame, write the same bytes
+            # again, and let an fsync of the whole file prove that the log is whole.
+            file.truncate(work.offset)
+            file.write_at(work.data, work.offset)
+            file.sync()
+            work.healed = True
+            work.synced = True
+            return
+        work.synced = through
+
+    def _prepare(self, capacity: int) -> Segment:
+        filesystem = self.directory.filesystem
+        try:
+            return prepare_segment(filesystem, next_segment_number(filesystem, self.directory.manifest), capacity)
+        except OSError as failure:
+            if failure.errno in NO_SPACE:
+                raise DiskFull(
+                    f"{filesystem.describe()}: no room for another log segment of {capacity} bytes; "
+                    "free some space and repeat the write"
+                ) from failure
+            raise
+
+    def _rotate(self, work: Work) -> None:
+        """Seal the current segment and open its successor.
+
+        The old segment is synced before the manifest names the new one: otherwise a power loss could keep writes of
+        the new segment and lose earlier ones of the old (C1, C5).
+        """
+        old = work.segment
+        if work.data:
+            old.file.write_at(work.data, work.offset)
+        old.file.sync()
+        end = work.offset + len(work.data)
+        new = work.spare
+        if new is not None and new.capacity < work.capacity:
+            new.file.close()
+            self.directory.filesystem.remove(new.name)
+            new = None
+        work.synced = True
+        if new is None:
+            new = self._prepare(work.capacity)
+        work.spare = new
+        new.start(seq=work.target, retired=0, synced_seq=work.target, identity=self._identity)
+        self.directory.swap(
+            lambda manifest: add_segment(
+                seal(manifest, old.name, last=work.target, size=end), new.number, first=new.first
+            ),
+            synced_seq=work.target,
+        )
+        work.spare, work.successor = None, new
+        old.file.truncate(end)
+        old.file.close()
+
+    # --- finish ---------------------------------------------------------------------------------------------------
+
+    def finish(self, work: Work) -> None:
+        """Take the outcome of a performed work; raises DiskFull if it was refused for want of room."""
+        kind = work.kind
+        failure = work.failure
+        if kind is Kind.PREPARE:
+            self.preparing = False
+            if failure is None:
+                self._spare = work.successor
+            elif not isinstance(failure, DiskFull):
+                self._fail(failure)
+            return  # a full disk is met again, and told, when the segment is needed
+        if kind is not Kind.SYNC:
+            self.writing = False
+        if kind is not Kind.WRITE:
+            self.syncing = False
+        if failure is not None and not (isinstance(failure, DiskFull) and work.synced):
+            self._fail(failure)
+            return
+        if self.poison is not None:
+            return  # other work failed meanwhile: nothing may be acknowledged any more
+        if kind is not Kind.SYNC:
+            work.segment.offset = work.offset + len(work.data)
+            self.written_seq = work.target
+            self.written_bytes = work.logged_bytes
+            self.writes += 1
+            self.healed += work.healed
+        if work.synced:
+            self.syncs += 1
+            self._synced(work)
+        if kind is Kind.ROTATE:
+            if work.successor is not None:
+                self.segment = work.successor
+                self.sealed_bytes += work.segment.offset
+                self.rotations += 1
+            else:
+                self._spare = work.spare
+            if failure is not None:
+                raise failure
+
+    def _synced(self, work: Work) -> None:
+        if work.target > self.synced_seq:
+            self.synced_seq = work.target
+            self.synced_bytes = work.logged_bytes
+        self._syncing_since = None
+        if self.synced_seq == self.applied_seq:
+            self._unsynced_since = None
+
+    def _fail(self, failure: BaseException) -> None:
+        if self.poison is None:
+            self.poison = failure
+
+    # --- what time asks for ---------------------------------------------------------------------------------------
+
+    def unsynced_age(self, now: float) -> float:
+        """How long the oldest applied but unsynced write has been waiting, in seconds; 0 if there is none."""
+        since = self._syncing_since if self._syncing_since is not None else self._unsynced_since
+        return 0.0 if since is None else max(0.0, now - since)
+
+    def sync_due(self, now: float, age: float = SYNC_AGE_SECONDS) -> bool:
+        """Whether everysec asks for a sync that is not under way."""
+        since = self._unsynced_since
+        return self.policy is FsyncPolicy.EVERYSEC and not self.syncing and since is not None and now - since >= age
+
+    def stalled(self, now: float) -> bool:
+        """Whether writers must wait, because the sync under way lasts so long that the window would grow (C4)."""
+        return (
+            self.syncing
+            and self.policy is FsyncPolicy.EVERYSEC
+            and now - self.sync_started >= self.options.stall_seconds
+        )

@@ -1,0 +1,197 @@
+"""Reading a segment back: every batch, then what kind of end it has.
+
+The end is told apart by evidence (C8), not by guessing.  ``read_segment`` says what stands at the end and which
+promises it met; whether that is a torn tail or corruption is decided by ``recovery``, which knows all the promises.
+
+    clean    the file ends with a frame
+    zeros    only zeros follow: preallocated space that was never written
+    foreign  plain RESP follows, appended by a stock server; it was read and counted
+    bad      something follows that is not a whole, valid, contiguous frame
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from durakv.storage.filesystem import File
+from durakv_formats.errors import FormatError
+from durakv_formats.frame import FrameDecoder, FrameError, find_frames
+from durakv_formats.resp import CommandDecoder, decode_batch
+
+CHUNK_BYTES = 1 << 20
+
+EndKind: TypeAlias = Literal["clean", "zeros", "foreign", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One batch of the log.  ``seq`` is its last number; ``offset`` is the end of its bytes in the file."""
+
+    seq: int
+    commands: list[list[bytes]]
+    offset: int
+
+
+@dataclass(slots=True)
+class SegmentEnd:
+    """How a segment ended."""
+
+    kind: EndKind = "clean"
+    offset: int = 0
+    """The end of the last good byte."""
+    reason: str = ""
+    last: int = 0
+    """The number of the last good command, or the last number retired."""
+    batches: int = 0
+    commands: int = 0
+    retired: int = 0
+    foreign_commands: int = 0
+    foreign_torn: bool = False
+    """Whether the foreign part ends inside a command or transaction."""
+    promise: int = 0
+    """The highest ``synced_seq`` seen in any valid frame, also behind damage."""
+    promise_offset: int = 0
+    """Everything before this offset was synced when a later frame was written."""
+    size: int = 0
+    damage_bytes: int = field(default=0)
+    """From the offset to the last byte that is not zero."""
+
+
+def read_segment(
+    file: File, *, identity: int | None, number: int, prior: int, stop: int | None = None
+) -> Generator[Record, None, SegmentEnd]:
+    """Yield the batches of a segment in order and return its end.
+
+    ``prior`` is the last number before the segment, ``stop`` the size at which a sealed segment ends.  Without an
+    identity, under a stock server's manifest, frames of any identity are read.  Raises ``OSError`` from the file.
+    """
+    end = SegmentEnd(last=prior, size=file.size())
+    limit = end.size if stop is None else min(stop, end.size)
+    decoder = FrameDecoder(identity, number)
+    position = 0
+    ends: list[tuple[int, int]] = []
+    try:
+        while True:
+            frame = decoder.next_frame()
+            if frame is None:
+                if position >= limit:
+                    break
+                data = file.read_at(min(CHUNK_BYTES, limit - position), position)
+                if not data:
+                    break
+                position += len(data)
+                decoder.feed(data)
+                continue
+            if identity is None and frame.is_opening and frame.seq >= end.last:
+                end.last = frame.seq - frame.count  # a stock manifest does not say where our numbers began
+            if frame.seq - frame.count != end.last:
+                end.kind = "bad"
+                end.reason = f"the frame holds {frame.first_seq}..{frame.seq}, but {end.last + 1} comes next"
+                break
+            if frame.is_opening:
+                if end.offset != 0:
+                    end.kind = "bad"
+                    end.reason = "an opening frame stands inside the segment"
+                    break
+                end.retired = frame.count
+            else:
+                commands = decode_batch(frame.payload, frame.count)
+                yield Record(frame.seq, commands, decoder.offset)
+                end.batches += 1
+                end.commands += frame.count
+            end.last = frame.seq
+            end.offset = decoder.offset
+            ends.append((frame.seq, end.offset))
+            end.promise = max(end.promise, frame.synced_seq)
+    except FrameError as error:
+        end.kind = error.kind
+        end.reason = error.reason
+    except FormatError as error:
+        end.kind = "bad"
+        end.reason = error.reason
+    else:
+        if end.kind == "clean" and end.offset < limit:
+            end.kind = "bad"
+            end.reason = "the file ends inside a frame"
+    if end.kind == "foreign":
+        yield from _read_foreign(file, end, limit)
+    if end.kind in ("bad", "zeros"):
+        _look_behind(file, end, identity, number, limit)
+    end.promise_offset = max((offset for seq, offset in ends if seq <= end.promise), default=0)
+    return end
+
+
+def _read_foreign(file: File, end: SegmentEnd, limit: int) -> Generator[Record, None, None]:
+    """Plain RESP, as a stock server appends it: each command a batch, MULTI to EXEC one batch."""
+    decoder = CommandDecoder(offset=end.offset)
+    position = end.offset
+    transaction: list[list[bytes]] | None = None
+    selected = b"0"
+    while True:
+        try:
+            command = decoder.next_command()
+        except FormatError as error:
+            end.kind = "bad"
+            end.reason = error.reason
+            break
+        if command is None:
+            if position >= limit:
+                break
+            data = file.read_at(min(CHUNK_BYTES, limit - position), position)
+            if not data:
+                break
+            position += len(data)
+            decoder.feed(data)
+            continue
+        name = command[0].upper() if command else b""
+        if name == b"MULTI":
+            transaction = []
+            continue
+        if name == b"SELECT" and len(command) == 2:
+            selected = command[1]
+        if name == b"EXEC":
+            batch = transaction if transaction is not None else []
+            transaction = None
+        elif transaction is not None:
+            transaction.append(command)
+            continue
+        else:
+            batch = [command]
+        end.last += len(batch)
+        end.foreign_commands += len(batch)
+        end.commands += len(batch)
+        end.batches += 1
+        end.offset = decoder.offset
+        if batch:
+            yield Record(end.last, batch, end.offset)
+    if selected != b"0":
+        yield Record(end.last, [[b"SELECT", b"0"]], end.offset)
+    if end.kind == "foreign" and (transaction is not None or end.offset < limit):
+        end.foreign_torn = True
+        end.reason = "it ends inside a command or a transaction"
+
+
+def _look_behind(file: File, end: SegmentEnd, identity: int | None, number: int, limit: int) -> None:
+    """Evidence behind the last good frame: valid frames with their promises, and how far the damage reaches."""
+    position = end.offset
+    rest = bytearray()
+    while position < limit:
+        data = file.read_at(min(CHUNK_BYTES, limit - position), position)
+        if not data:
+            break
+        position += len(data)
+        rest += data
+    kept = len(rest.rstrip(b"\0"))
+    end.damage_bytes = kept
+    if kept == 0:
+        end.kind = "zeros"
+        end.reason = "only zeros follow"
+        return
+    if end.kind == "zeros":
+        end.kind = "bad"
+        end.reason = "zeros stand where a frame should, and other bytes follow them"
+    if identity is not None:
+        for _, frame in find_frames(bytes(rest[:kept]), identity=identity, segment=number):
+            end.promise = max(end.promise, frame.synced_seq)

@@ -1,0 +1,319 @@
+"""From a directory to a state: manifest, base, log, and what to make of the log's end (specs/04-recovery.md).
+
+``recover`` reads and checks everything and builds the state; it writes nothing, so whatever it refuses is left as it
+was.  ``takeover`` then makes the result durable and opens a new segment.
+
+C8 is decided in ``_judge``: a bad record at or below a promise is corruption, above every promise it is a torn tail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from durakv.clock import Clock
+from durakv.directory import MANIFEST_NAME, check_orphans, empty_manifest, frame_identity, read_manifest
+from durakv.errors import CommandError, Corruption, UnsupportedVersion
+from durakv.log.reader import CHUNK_BYTES, SegmentEnd, read_segment
+from durakv.log.segment import numbers_given_out_max
+from durakv.machine import SlottedMachine, StateMachine
+from durakv.report import Cut, RecoveryReport
+from durakv.snapshot.reader import BaseReader, read_base
+from durakv.storage.filesystem import File, Filesystem
+from durakv_formats.manifest import Manifest, ManifestFile
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes read so far and the bytes there are."""
+
+_REMEDY = "Restore the file from a copy; `durakv repair` shows what can be kept"
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What ``recover`` found."""
+
+    manifest: Manifest
+    report: RecoveryReport
+    seq: int = 0
+    """The last number of the recovered state."""
+    seq_max: int = 0
+    """The highest number anybody can have been told; the next batch is numbered above it."""
+    sealed: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    """Segments whose end the next manifest must state: name -> (last number, bytes)."""
+    tail: tuple[str, int, int] | None = None
+    """An unsealed segment, and the range of its bytes that no promise covers."""
+    log_bytes: int = 0
+    base_bytes: int = 0
+
+
+def recover(
+    filesystem: Filesystem,
+    machine: StateMachine,
+    *,
+    clock: Clock,
+    entropy: Callable[[int], bytes],
+    progress: Progress | None = None,
+) -> Recovered:
+    """Build the state from the directory; reads only (C9).
+
+    Raises Corruption, UnsupportedVersion or ``OSError``; the machine's state is then undefined.
+    """
+    started = clock.monotonic()
+    manifest = read_manifest(filesystem)
+    if manifest is None:
+        check_orphans(filesystem)
+        return Recovered(empty_manifest(entropy(16)), RecoveryReport(created=True))
+    found = Recovered(manifest, RecoveryReport())
+    meter = _Meter(filesystem, manifest, progress)
+    if manifest.base is not None:
+        _load_base(filesystem, manifest, found, machine, meter)
+        meter.finish(manifest.base.name)
+        found.base_bytes = meter.sizes[manifest.base.name]
+    ends: list[tuple[ManifestFile, SegmentEnd]] = []
+    for index, segment in enumerate(manifest.segments):
+        is_last = index == len(manifest.segments) - 1
+        end = _replay(filesystem, segment, manifest, found, machine, meter, is_last=is_last)
+        meter.finish(segment.name)
+        ends.append((segment, end))
+        found.log_bytes += end.offset
+    _judge(found, ends)
+    if manifest.identity is None:
+        found.manifest = _adopt(manifest, found, entropy(16))
+    report = found.report
+    report.files = len(manifest.files)
+    report.bytes = meter.total
+    report.last_seq = found.seq
+    report.seconds = clock.monotonic() - started
+    return found
+
+
+class _Meter:
+    """Sizes of the files the manifest names, all of which must be there, and the progress through them."""
+
+    def __init__(self, filesystem: Filesystem, manifest: Manifest, progress: Progress | None) -> None:
+        self.sizes: dict[str, int] = {}
+        for entry in manifest.files:
+            if entry.kind == "h":
+                continue
+            try:
+                file = filesystem.open(entry.name)
+            except FileNotFoundError:
+                raise Corruption(
+                    entry.name, 0, "the manifest names this file, but it is missing", "Restore it from a copy"
+                ) from None
+            try:
+                self.sizes[entry.name] = file.size()
+            finally:
+                file.close()
+        self.total = sum(self.sizes.values())
+        self._done = 0
+        self._progress = progress
+
+    def advance(self, offset: int) -> None:
+        """Tell how far the current file was read."""
+        if self._progress is not None:
+            self._progress(self._done + offset, self.total)
+
+    def finish(self, name: str) -> None:
+        """Count a whole file."""
+        self._done += self.sizes[name]
+        self.advance(0)
+
+
+# --- base -------------------------------------------------------------------------------------------------------------
+
+
+def _load_base(
+    filesystem: Filesystem, manifest: Manifest, found: Recovered, machine: StateMachine, meter: _Meter
+) -> None:
+    base = manifest.base
+    assert base is not None
+    if base.name.endswith(".dkv") and manifest.identity is not None:
+        assert base.last is not None, "the manifest was checked"
+        with read_base(filesystem, base.name) as reader:
+            reader.expect(identity=manifest.identity, number=base.number, seq=base.last)
+            found.report.base_keys = _restore(reader, base.name, machine, meter)
+        found.seq = base.last
+    elif base.name.endswith(".aof"):
+        end = _replay(filesystem, base, manifest, found, machine, meter, is_last=False)
+        if end.kind != "clean" and (end.kind != "foreign" or end.foreign_torn):
+            raise Corruption(base.name, end.offset, end.reason, _REMEDY)
+        if base.last is not None and end.last != base.last:
+            raise Corruption(base.name, end.offset, f"it ends at number {end.last}, not {base.last}", _REMEDY)
+        found.sealed[base.name] = (end.last, end.offset)
+    else:
+        raise UnsupportedVersion(
+            base.name,
+            base.name.rpartition(".")[2],
+            "Have the server write a plain base (CONFIG SET aof-use-rdb-preamble no, BGREWRITEAOF), then open again",
+        )
+
+
+def _restore(reader: BaseReader, name: str, machine: StateMachine, meter: _Meter) -> int:
+    header = reader.header
+    if header.content == "chunks":
+        machine.restore(_chunks(reader, meter))
+        return 0
+    if not isinstance(machine, SlottedMachine) or machine.slot_count != header.slot_count:
+        raise UnsupportedVersion(
+            name,
+            f"content {header.content!r} of {header.slot_count} slots",
+            "It belongs to another kind of state machine; open it with that one",
+        )
+    keys = 0
+    for block in reader:
+        try:
+            keys += machine.restore_slot(block.slot, block.payload())
+        except ValueError as error:
+            raise Corruption(name, reader.offset, f"slot {block.slot}: {error}", _REMEDY) from error
+        meter.advance(reader.offset)
+    return keys
+
+
+def _chunks(reader: BaseReader, meter: _Meter) -> Iterable[bytes]:
+    for block in reader:
+        meter.advance(reader.offset)
+        yield block.payload()
+
+
+# --- log --------------------------------------------------------------------------------------------------------------
+
+
+def _replay(
+    filesystem: Filesystem,
+    segment: ManifestFile,
+    manifest: Manifest,
+    found: Recovered,
+    machine: StateMachine,
+    meter: _Meter,
+    *,
+    is_last: bool,
+) -> SegmentEnd:
+    identity = None if manifest.identity is None else frame_identity(manifest)
+    apply = machine.apply
+    report = found.report
+    file = filesystem.open(segment.name)
+    try:
+        stop = None if is_last and _has_foreign_tail(file, segment) else segment.bytes
+        records = read_segment(file, identity=identity, number=segment.number, prior=found.seq, stop=stop)
+        told = 0
+        while True:
+            try:
+                record = next(records)
+            except StopIteration as finished:
+                end: SegmentEnd = finished.value
+                break
+            try:
+                for command in record.commands:
+                    apply(command)
+            except (CommandError, ValueError) as error:
+                raise UnsupportedVersion(
+                    segment.name, f"command before byte {record.offset}", f"The state machine refused it: {error}"
+                ) from error
+            if record.offset - told >= CHUNK_BYTES:
+                told = record.offset
+                meter.advance(told)
+    finally:
+        file.close()
+    report.batches += end.batches
+    report.commands += end.commands
+    report.foreign_commands += end.foreign_commands
+    found.seq = end.last
+    return end
+
+
+def _has_foreign_tail(file: File, segment: ManifestFile) -> bool:
+    """Whether a stock server appended to a sealed segment: plain RESP, or its own annotation, stands at the seal.
+
+    A cut tail that a crash kept from being trimmed begins with a frame of ours, or with zeros.
+    """
+    if segment.bytes is None:
+        return True
+    return file.read_at(4, segment.bytes).startswith((b"*", b"#TS:"))
+
+
+def _judge(found: Recovered, ends: list[tuple[ManifestFile, SegmentEnd]]) -> None:
+    """Decide what each end means, now that every promise in the directory is known (C8)."""
+    manifest = found.manifest
+    found.seq_max = found.seq
+    promise = max([manifest.synced_seq, *(end.promise for _, end in ends)])
+    for segment, end in ends:
+        is_last = segment is ends[-1][0]
+        if segment.sealed:
+            _judge_sealed(found, segment, end, is_last=is_last)
+        elif manifest.identity is None:
+            _judge_stock(found, segment, end, is_last=is_last)
+        else:
+            if promise > end.last:
+                raise Corruption(segment.name, end.offset, _promised(end, promise), _REMEDY)
+            found.report.clean = False
+            if end.kind == "bad" or end.foreign_torn:
+                _cut(found, segment, end, f"number {promise} is the last one ever promised as synced")
+            assert segment.first is not None, "the manifest was checked"
+            found.sealed[segment.name] = (end.last, end.offset)
+            found.tail = (segment.name, end.promise_offset, end.offset)
+            found.seq_max = max(found.seq, numbers_given_out_max(first=segment.first, capacity=end.size))
+    if promise > found.seq:
+        raise Corruption(MANIFEST_NAME, 0, f"number {promise} is promised, but the files end at {found.seq}", _REMEDY)
+
+
+def _promised(end: SegmentEnd, promise: int) -> str:
+    what = end.reason or "the segment ends"
+    return f"{what}, but everything up to number {promise} was promised as synced and {end.last + 1} is missing"
+
+
+def _judge_sealed(found: Recovered, segment: ManifestFile, end: SegmentEnd, *, is_last: bool) -> None:
+    assert segment.last is not None
+    assert segment.bytes is not None
+    appended = is_last and end.foreign_commands > 0 and end.offset > segment.bytes
+    if end.offset < segment.bytes or (end.last != segment.last and not appended):
+        reason = end.reason or f"it ends at number {end.last}"
+        raise Corruption(
+            segment.name,
+            end.offset,
+            f"{reason}, but it was sealed at byte {segment.bytes} with number {segment.last}",
+            _REMEDY,
+        )
+    if is_last and (end.kind == "bad" or end.foreign_torn) and end.size > end.offset:
+        _judge_stock(found, segment, end, is_last=True)
+    elif appended:
+        found.sealed[segment.name] = (end.last, end.offset)
+
+
+def _judge_stock(found: Recovered, segment: ManifestFile, end: SegmentEnd, *, is_last: bool) -> None:
+    """A stock server's part carries no evidence; only an end inside a command is known to be innocent."""
+    if end.kind == "bad" and not end.foreign_torn:
+        raise Corruption(segment.name, end.offset, end.reason, _REMEDY)
+    if end.foreign_torn:
+        if not is_last:
+            raise Corruption(segment.name, end.offset, f"{end.reason}, yet another segment follows", _REMEDY)
+        found.report.clean = False
+        _cut(found, segment, end, "a stock server's own rule for the end of its log")
+    found.sealed[segment.name] = (end.last, end.offset)
+
+
+def _cut(found: Recovered, segment: ManifestFile, end: SegmentEnd, allowed: str) -> None:
+    found.report.cut = Cut(
+        name=segment.name,
+        offset=end.offset,
+        bytes=end.damage_bytes or end.size - end.offset,
+        first_lost_seq=end.last + 1,
+        reason=end.reason,
+        allowed=allowed,
+    )
+
+
+def _adopt(manifest: Manifest, found: Recovered, identity: bytes) -> Manifest:
+    """Our manifest for a stock server's files: everything read is sealed, its history is dropped."""
+    files: list[ManifestFile] = []
+    prior = 0
+    for entry in manifest.files:
+        if entry.kind == "h":
+            continue
+        last, size = found.sealed[entry.name]
+        if entry.kind == "b":
+            files.append(replace(entry, last=last))
+        else:
+            files.append(replace(entry, first=prior + 1, last=last, bytes=size))
+        prior = last
+    return Manifest(identity=identity, generation=manifest.generation, synced_seq=0, files=tuple(files))

@@ -1,0 +1,113 @@
+"""What an engine tells: the recovery report of an open (C13) and the status of now (C4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from durakv.durability import FsyncPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A torn tail that was cut off (C8)."""
+
+    name: str
+    """The segment."""
+    offset: int
+    """Where its last good byte ends."""
+    bytes: int
+    """How many bytes that are not just preallocated zeros were cut."""
+    first_lost_seq: int
+    """The first number that may have been lost."""
+    reason: str
+    """What was found there."""
+    allowed: str
+    """Why the contract allows the loss."""
+
+    def __str__(self) -> str:
+        return f"{self.name}: cut {self.bytes} bytes at byte {self.offset} ({self.reason}); {self.allowed}"
+
+
+@dataclass(slots=True, kw_only=True)
+class RecoveryReport:
+    """What an open found and did.  Silence means that nothing happened (C13)."""
+
+    created: bool = False
+    """Whether the directory was new."""
+    clean: bool = True
+    """Whether the last owner closed it."""
+    files: int = 0
+    base_keys: int = 0
+    batches: int = 0
+    """Batches replayed from the log."""
+    commands: int = 0
+    """Commands replayed from the log."""
+    foreign_commands: int = 0
+    """Commands that a stock server had appended, which carry no checksum."""
+    bytes: int = 0
+    """Bytes read."""
+    last_seq: int = 0
+    """The last number of the recovered state."""
+    retired: int = 0
+    """Numbers an earlier owner may have given out without a trace; they are not given out again."""
+    cut: Cut | None = None
+    debris: tuple[str, ...] = ()
+    """Files left by a crash, worth nothing, now removed."""
+    seconds: float = 0.0
+
+    @property
+    def commands_per_second(self) -> float:
+        """The rate of the replay."""
+        return self.commands / self.seconds if self.seconds else 0.0
+
+    def lines(self) -> list[str]:
+        """The report for people; empty if there is nothing to say."""
+        lines: list[str] = []
+        if self.cut is not None:
+            lines.append(str(self.cut))
+        if not self.clean:
+            lines.append(f"the last owner did not close the directory; recovered up to number {self.last_seq}")
+        if self.foreign_commands:
+            lines.append(f"read {self.foreign_commands} commands that a stock server appended without checksums")
+        lines.extend(f"removed {name}, left by a crash" for name in self.debris)
+        return lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The state of an engine at one moment; the exposure is what a power loss now would take."""
+
+    policy: FsyncPolicy
+    applied_seq: int
+    written_seq: int
+    synced_seq: int
+    unsynced_commands: int
+    """Applied commands that a power loss now could take back."""
+    unsynced_bytes: int
+    unsynced_age_seconds: float
+    """The age of the oldest of them."""
+    pending_bytes: int
+    """Applied bytes that even a crash of the process could take back."""
+    healthy: bool
+    """False when the log is poisoned, or an unsynced write is older than the policy promises (C4)."""
+    stalled: bool
+    """Whether writers wait for a slow disk."""
+    poisoned: str | None
+    """The failure after which the engine takes no more writes (C7)."""
+    log_bytes: int
+    base_bytes: int
+    segments: int
+    writes: int
+    """System calls that wrote to the log."""
+    syncs: int
+    """Syncs of the log that returned."""
+    rotations: int
+    healed: int
+    """Full disks that were healed in place."""
+    rewriting: bool
+    rewrite_progress: float
+    """From 0 to 1 while a rewrite is under way."""
+    rewrites: int
+    rewrite_failures: int
+    """Consecutive failures; the next automatic rewrite backs off accordingly."""
+    rewrite_error: str | None

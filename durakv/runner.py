@@ -1,0 +1,341 @@
+"""The only threads: who performs the commit pipeline's work, and how the others wait for it.
+
+Leader and followers.  A caller that needs a number to reach a level claims the work itself and does the system call
+in its own thread, so a single writer never hands over.  A caller that finds the work claimed parks on a lock of its
+own; whoever finishes work wakes exactly the callers it served, and one more to take over if there is more to do.
+Nobody is woken to find out that it was not its turn.
+
+One background thread does what no caller waits for: the sync that ``everysec`` owes, the next segment, the steps of
+a rewrite, active expiry.  Without it (``background=False``) the same work is done by ``step()``, one bounded piece a
+call, in an order that depends on nothing but the calls: that is how the crash laboratory drives an engine.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from durakv.clock import Clock
+from durakv.commit import SYNC_OVERDUE_SECONDS, Commit, Work
+from durakv.durability import Durability, FsyncPolicy
+from durakv.errors import Closed, DurakvError
+from durakv.machine import Batch
+from durakv_formats.resp import encode_batch
+
+R = TypeVar("R")
+
+TICK_SECONDS = 0.05
+"""How often the background thread looks for due work without being called."""
+
+
+class Task(Protocol):
+    """Background work besides the pipeline's own."""
+
+    def step(self) -> bool:
+        """Do one bounded piece of work if any is due; return whether there was any."""
+        ...
+
+
+class Waiter:
+    """A caller that waits for a number to reach a level, parked on a lock of its own."""
+
+    __slots__ = ("_callback", "_parking", "level", "seq")
+
+    def __init__(self, seq: int, level: Durability, callback: Callable[[], None] | None = None) -> None:
+        self.seq = seq
+        self.level = level
+        self._callback = callback
+        self._parking = threading.Lock()
+        self._parking.acquire()
+
+    @property
+    def has_thread(self) -> bool:
+        """Whether a thread is parked here that could take over the lead."""
+        return self._callback is None
+
+    def park(self, timeout: float | None) -> bool:
+        """Wait to be woken; False when the time ran out."""
+        return self._parking.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
+
+    def wake(self) -> None:
+        """Let the caller go on; once."""
+        if self._callback is not None:
+            self._callback()
+        else:
+            self._parking.release()
+
+
+class Runner:
+    """Drives a commit pipeline on behalf of many threads."""
+
+    def __init__(self, commit: Commit, clock: Clock, *, background: bool) -> None:
+        self.commit = commit
+        self.clock = clock
+        self.lock = threading.Lock()
+        self._waiters: list[Waiter] = []
+        self._tasks: list[Task] = []
+        self._closed = False
+        self._called = threading.Event()
+        self._idle = False
+        self._thread: threading.Thread | None = None
+        self.background_failure: BaseException | None = None
+        if background:
+            self._thread = threading.Thread(target=self._run, name="durakv", daemon=True)
+
+    def start(self) -> None:
+        """Start the background thread, if there is to be one."""
+        if self._thread is not None:
+            self._thread.start()
+
+    def add_task(self, task: Task) -> None:
+        """Have a task stepped in the background from now on."""
+        with self.lock:
+            self._tasks = [*self._tasks, task]
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def submit(self, batch: Batch) -> tuple[int, list[Any]]:
+        """Admit, append and apply a batch; return its number and what applying returned."""
+        payload = encode_batch(batch)
+        with self.lock:
+            self._admit(len(payload))
+            return self.commit.append(payload, batch, self.clock.monotonic())
+
+    def transact(self, decide: Callable[[], tuple[Batch, R]]) -> tuple[int, R]:
+        """Decide under the lock what to log, then submit it; decide may be called again if room has to be made."""
+        with self.lock:
+            while True:
+                self._refuse()
+                batch, answer = decide()
+                if not batch:
+                    return self.commit.applied_seq, answer
+                payload = encode_batch(batch)
+                if self._admit(len(payload)):
+                    self.commit.append(payload, batch, self.clock.monotonic())
+                    return self.commit.applied_seq, answer
+
+    def _refuse(self) -> None:
+        if self._closed:
+            raise Closed("the engine is closed; open the directory again")
+        self.commit.refuse()
+
+    def _admit(self, size: int) -> bool:
+        """Make sure that a payload of this size may be appended now; False if the lock was given up for that."""
+        commit = self.commit
+        undisturbed = True
+        while True:
+            self._refuse()
+            now = self.clock.monotonic()
+            if commit.stalled(now):
+                self._park(commit.written_seq, Durability.SYNCED, None)
+            elif commit.sync_due(now, SYNC_OVERDUE_SECONDS):
+                # Nobody paid the sync that everysec owes; the writer pays it before the window grows (C4).
+                self._advance(commit.applied_seq, Durability.SYNCED)
+            elif not commit.room(size):
+                work = commit.claim_rotation(size, now)
+                if work is None:
+                    self._park_for_role()
+                else:
+                    self._do(work)
+            elif commit.pending_bytes > commit.options.pending_bytes_max:
+                self._advance(commit.applied_seq, Durability.WRITTEN)
+            else:
+                return undisturbed
+            undisturbed = False
+
+    def rotate(self) -> int:
+        """Seal the current segment and go on in a new one; return the last number of the sealed log.
+
+        When it returns, everything up to that number is synced and the manifest says where it ends.
+        """
+        with self.lock:
+            while True:
+                self._refuse()
+                if self.commit.segment.is_worthless:
+                    return self.commit.applied_seq
+                work = self.commit.claim_rotation(0, self.clock.monotonic())
+                if work is not None:
+                    self._do(work)
+                    return work.target
+                self._park_for_role()
+
+    # --- waiting --------------------------------------------------------------------------------------------------
+
+    def wait(self, seq: int, level: Durability, timeout: float | None = None) -> None:
+        """Return once ``seq`` has reached ``level``; do the work for it if nobody else does.
+
+        Raises Poisoned if it never will, TimeoutError if it has not in time (it still may).
+        """
+        commit = self.commit
+        deadline = None if timeout is None else self.clock.monotonic() + timeout
+        with self.lock:
+            while not commit.reached(seq, level):
+                self._refuse_wait()
+                left = None if deadline is None else deadline - self.clock.monotonic()
+                if left is not None and left <= 0:
+                    self._hand_over()
+                    raise TimeoutError(f"number {seq} has not reached {level.name} in {timeout} seconds; it still may")
+                self._advance(seq, level, left)
+
+    def call_when(self, seq: int, level: Durability, callback: Callable[[], None]) -> None:
+        """Call back, from any thread, when ``seq`` has reached ``level`` or never will."""
+        with self.lock:
+            if not self.commit.reached(seq, level) and self.commit.poison is None:
+                self._waiters.append(Waiter(seq, level, callback))
+                self._call()
+                return
+        callback()
+
+    def _refuse_wait(self) -> None:
+        self.commit.refuse()
+        if self._closed:
+            raise Closed("the engine was closed before this number reached the level asked for")
+
+    def _advance(self, seq: int, level: Durability, timeout: float | None = None) -> None:
+        """Do one piece of work towards the goal, or park until somebody did.  Called, and returns, with the lock."""
+        work = self.commit.claim(seq, level, self.clock.monotonic())
+        if work is not None:
+            self._do(work)
+        else:
+            self._park(seq, level, timeout)
+
+    def _do(self, work: Work) -> None:
+        self.lock.release()
+        try:
+            self.commit.perform(work)
+        finally:
+            self.lock.acquire()
+            try:
+                self.commit.finish(work)
+            finally:
+                if self._waiters:
+                    self._wake()
+
+    def _wake(self) -> None:
+        """Wake everybody who has what it waits for, and one more to take the lead if a role is free."""
+        commit = self.commit
+        ended = commit.poison is not None or self._closed
+        waiting: list[Waiter] = []
+        callbacks: list[Waiter] = []
+        for waiter in self._waiters:
+            if not ended and not commit.reached(waiter.seq, waiter.level):
+                waiting.append(waiter)
+            elif waiter.has_thread:
+                waiter.wake()
+            else:
+                callbacks.append(waiter)
+        self._waiters = waiting
+        self._hand_over()
+        if callbacks:
+            # A callback may call the engine again, so it never runs with the lock held.
+            self.lock.release()
+            try:
+                for waiter in callbacks:
+                    waiter.wake()
+            finally:
+                self.lock.acquire()
+
+    def _park(self, seq: int, level: Durability, timeout: float | None) -> None:
+        waiter = Waiter(seq, level)
+        self._waiters.append(waiter)
+        self.lock.release()
+        try:
+            woken = waiter.park(timeout)
+        finally:
+            self.lock.acquire()
+        if not woken and waiter in self._waiters:
+            self._waiters.remove(waiter)
+
+    def _park_for_role(self) -> None:
+        """Wait until some work under way is finished, whatever it reached."""
+        if not (self.commit.writing or self.commit.syncing or self.commit.preparing):
+            return
+        self._park(self.commit.applied_seq + 1, Durability.APPLIED, TICK_SECONDS)
+
+    def _hand_over(self) -> None:
+        if self.commit.writing and self.commit.syncing:
+            return
+        for index, waiter in enumerate(self._waiters):
+            if waiter.has_thread:
+                del self._waiters[index]
+                waiter.wake()
+                return
+        if self._waiters:
+            self._call()
+
+    # --- background -----------------------------------------------------------------------------------------------
+
+    def step(self) -> bool:
+        """Do one bounded piece of background work; return whether there was any."""
+        commit = self.commit
+        with self.lock:
+            if self._closed or commit.poison is not None:
+                return False
+            now = self.clock.monotonic()
+            goal = self._goal(now)
+            work = None
+            if goal is not None:
+                work = commit.claim(*goal, now)
+            if work is None:
+                work = commit.claim_preparation()
+            if work is not None:
+                self._do(work)
+                return True
+            tasks = self._tasks
+        return any([task.step() for task in tasks])
+
+    def _goal(self, now: float) -> tuple[int, Durability] | None:
+        """What somebody waits for without a thread of its own, or what the policy owes."""
+        commit = self.commit
+        if commit.sync_due(now):
+            return commit.applied_seq, Durability.SYNCED
+        for waiter in self._waiters:
+            if not waiter.has_thread:
+                return waiter.seq, waiter.level
+        if commit.pending_bytes:
+            level = Durability.SYNCED if commit.policy is FsyncPolicy.ALWAYS else Durability.WRITTEN
+            return commit.applied_seq, level
+        return None
+
+    def _call(self) -> None:
+        if self._idle:
+            self._idle = False
+            self._called.set()
+
+    def _run(self) -> None:
+        while not self._closed:
+            try:
+                busy = self.step()
+            except DurakvError as failure:
+                self.background_failure = failure
+                busy = False
+            if not busy:
+                with self.lock:
+                    self._idle = True
+                self._called.wait(TICK_SECONDS)
+                self._called.clear()
+
+    # --- closing --------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Refuse new writes, end the background thread, and wait for work under way."""
+        with self.lock:
+            self._closed = True
+            self._idle = False
+        self._called.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        with self.lock:
+            while self.commit.writing or self.commit.syncing:
+                self._park_for_role()
+            self._wake()
+
+    def flush(self) -> None:
+        """Write and sync everything applied; for the last steps of closing, when nobody else works."""
+        with self.lock:
+            commit = self.commit
+            while not commit.reached(commit.applied_seq, Durability.SYNCED):
+                work = commit.claim(commit.applied_seq, Durability.SYNCED, self.clock.monotonic())
+                assert work is not None, "nobody else works once the runner has stopped"
+                self._do(work)

@@ -1,0 +1,102 @@
+"""Becoming the writer of a recovered directory.
+
+    settle    makes what was recovered durable, and opens a new segment behind it in one manifest swap
+    tidy      trims the cut tail and removes debris, which a crash may skip harmlessly
+
+Every open starts a segment of its own, so no byte written by an earlier owner is ever appended to (C11), and the cut,
+the numbers that are retired and the new segment come into force together.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from durakv.directory import Directory, add_segment, debris, next_segment_number, seal
+from durakv.log.segment import Segment, prepare_segment
+from durakv.recovery import Recovered
+from durakv.storage.filesystem import Filesystem
+from durakv_formats.manifest import Manifest
+
+logger = logging.getLogger("durakv")
+
+
+def settle(filesystem: Filesystem, found: Recovered, capacity: int) -> tuple[Directory, Segment]:
+    """Make the recovered state durable and open a new segment behind it.
+
+    Until the manifest swap nothing that counts has changed; a crash before it leaves debris.
+    """
+    if found.tail is not None:
+        _rewrite_tail(filesystem, *found.tail)
+    directory = Directory(filesystem, found.manifest)
+    if found.report.created:
+        # First an empty manifest: from here on a segment without a manifest is a loss, never a beginning.
+        directory.swap(lambda manifest: manifest, synced_seq=0)
+    else:
+        for name in found.sealed:
+            _sync(filesystem, name)
+        # What the old manifest says may still be only in the page cache; so may the entries of the files it names.
+        filesystem.sync_directory()
+    segment = prepare_segment(filesystem, next_segment_number(filesystem, found.manifest), capacity)
+    found.report.retired = found.seq_max - found.seq
+    segment.start(
+        seq=found.seq_max, retired=found.report.retired, synced_seq=found.seq, identity=directory.identity
+    )
+
+    def change(manifest: Manifest) -> Manifest:
+        for name, (last, size) in found.sealed.items():
+            manifest = seal(manifest, name, last=last, size=size)
+        return add_segment(manifest, segment.number, first=segment.first)
+
+    directory.swap(change, synced_seq=found.seq)
+    return directory, segment
+
+
+def tidy(filesystem: Filesystem, directory: Directory, found: Recovered) -> None:
+    """Trim what was cut and remove debris."""
+    for name, (_, size) in found.sealed.items():
+        file = filesystem.open(name, writable=True)
+        try:
+            if file.size() > size:
+                file.truncate(size)
+                file.sync()
+        finally:
+            file.close()
+    names = debris(filesystem, directory.manifest)
+    for name in names:
+        filesystem.remove(name)
+    if names:
+        filesystem.sync_directory()
+    found.report.debris = tuple(names)
+    for line in found.report.lines():
+        logger.warning("%s: %s", filesystem.describe(), line)
+
+
+def _rewrite_tail(filesystem: Filesystem, name: str, start: int, stop: int) -> None:
+    """Write the part of the log that no promise covers again, as it is.
+
+    Its last owner may have died of a failed fsync, after which the kernel shows pages that are not on disk and are
+    not dirty either; an fsync alone would succeed and prove nothing (F5, C7).  Writing the same bytes makes them
+    dirty, and a crash in the middle changes nothing.
+    """
+    file = filesystem.open(name, writable=True)
+    try:
+        position = start
+        while position < stop:
+            data = file.read_at(min(_CHUNK_BYTES, stop - position), position)
+            if not data:
+                break
+            file.write_at(data, position)
+            position += len(data)
+    finally:
+        file.close()
+
+
+def _sync(filesystem: Filesystem, name: str) -> None:
+    file = filesystem.open(name, writable=True)
+    try:
+        file.sync()
+    finally:
+        file.close()
+
+
+_CHUNK_BYTES = 1 << 20
