@@ -32,7 +32,7 @@ from durakv_formats.frame import HEADER_BYTES, encode_frame
 from durakv_formats.limits import BATCH_BYTES_MAX
 
 SYNC_AGE_SECONDS = 0.85
-"""Under everysec a sync is due when the oldest unsynced write is this old; the rest of the second is slack."""
+"""Unless the policy is ``no``, a sync is due when the oldest unsynced write is this old; the rest of the second is slack."""
 
 SYNC_OVERDUE_SECONDS = 1.0
 """At this age a writer syncs itself, should nobody else have done it."""
@@ -361,6 +361,13 @@ class Commit:
         if self.poison is None:
             self.poison = failure
 
+    def discard_spare(self) -> None:
+        """Give up the segment prepared ahead of need; for closing."""
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.file.close()
+            self.directory.filesystem.remove(spare.name)
+
     # --- what time asks for ---------------------------------------------------------------------------------------
 
     def unsynced_age(self, now: float) -> float:
@@ -369,9 +376,9 @@ class Commit:
         return 0.0 if since is None else max(0.0, now - since)
 
     def sync_due(self, now: float, age: float = SYNC_AGE_SECONDS) -> bool:
-        """Whether everysec asks for a sync that is not under way."""
+        """Whether the policy owes a sync that is not under way."""
         since = self._unsynced_since
-        return self.policy is FsyncPolicy.EVERYSEC and not self.syncing and since is not None and now - since >= age
+        return since is not None and now - since >= age and not self.syncing and self.policy is not FsyncPolicy.NO
 
     def stalled(self, now: float) -> bool:
         """Whether writers must wait, because the sync under way lasts so long that the window would grow (C4)."""

@@ -26,7 +26,7 @@ from durakv_formats.resp import encode_batch
 R = TypeVar("R")
 
 TICK_SECONDS = 0.05
-"""How often the background thread looks for due work without being called."""
+"""How often the background thread looks for due work without being called, in seconds."""
 
 
 class Task(Protocol):
@@ -82,6 +82,11 @@ class Runner:
         self.background_failure: BaseException | None = None
         if background:
             self._thread = threading.Thread(target=self._run, name="durakv", daemon=True)
+
+    @property
+    def has_thread(self) -> bool:
+        """Whether background work is done by a thread, and not by ``step()``."""
+        return self._thread is not None
 
     def start(self) -> None:
         """Start the background thread, if there is to be one."""
@@ -335,6 +340,7 @@ class Runner:
         """Write and sync everything applied; for the last steps of closing, when nobody else works."""
         with self.lock:
             commit = self.commit
+            commit.refuse()
             while not commit.reached(commit.applied_seq, Durability.SYNCED):
                 work = commit.claim(commit.applied_seq, Durability.SYNCED, self.clock.monotonic())
                 assert work is not None, "nobody else works once the runner has stopped"

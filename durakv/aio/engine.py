@@ -1,0 +1,86 @@
+"""The engine for asyncio: the same log and the same promises, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from durakv.aio.turns import Turns
+from durakv.durability import Durability
+from durakv.engine import Engine
+from durakv.machine import Batch, StateMachine
+from durakv.report import RecoveryReport, Status
+
+R = TypeVar("R")
+
+
+class AsyncEngine:
+    """A durable state machine for one event loop.
+
+    Tasks that write in the same turn of the loop share one commit.  A task that is cancelled while it waits takes
+    nothing back: its batch is logged and applied, and may survive.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """Take over an open engine.  Call it inside the running loop; ``AsyncEngine.open`` does both."""
+        self.engine = engine
+        self._turns = Turns(engine)
+
+    @classmethod
+    async def open(cls, path: str | os.PathLike[str] | None, machine: StateMachine, **settings: Any) -> Self:
+        """Open the directory in a thread; the settings are those of ``Engine``."""
+        return cls(await asyncio.to_thread(Engine, path, machine, **settings))
+
+    @property
+    def report(self) -> RecoveryReport:
+        """What the open found and did (C13)."""
+        return self.engine.report
+
+    async def apply(self, commands: Batch, durability: Durability | None = None) -> list[Any]:
+        """Log and apply a batch and wait for its level; see ``Engine.apply``."""
+        receipt = self.engine.submit(commands, durability)
+        if receipt.durability is not Durability.APPLIED:
+            await self._turns.wait(receipt.seq, receipt.durability)
+        return receipt.results
+
+    async def transact(self, decide: Callable[[], tuple[Batch, R]], durability: Durability | None = None) -> R:
+        """Read, decide, log and apply with no other write in between; see ``Engine.transact``."""
+        receipt = self.engine.submit_decided(decide, durability)
+        if receipt.durability is not Durability.APPLIED:
+            await self._turns.wait(receipt.seq, receipt.durability)
+        answer: R = receipt.results[0]
+        return answer
+
+    async def wait(self, seq: int, durability: Durability = Durability.SYNCED) -> None:
+        """Return when number ``seq`` has reached a level."""
+        if seq > self.engine.applied_seq:
+            raise ValueError(f"number {seq} was never given out; the last one is {self.engine.applied_seq}")
+        await self._turns.wait(seq, durability)
+
+    async def sync(self) -> None:
+        """Return when every batch submitted before this call survives a power loss (C3)."""
+        await self._turns.wait(self.engine.applied_seq, Durability.SYNCED)
+
+    async def rewrite(self) -> None:
+        """Rewrite the log into a new base; see ``Engine.rewrite``."""
+        await asyncio.to_thread(self.engine.rewrite)
+
+    def status(self) -> Status:
+        """The state of now; see ``Engine.status``."""
+        return self.engine.status()
+
+    async def close(self) -> None:
+        """Write and sync everything, seal the log, and give up the directory."""
+        self._turns.close()
+        await asyncio.to_thread(self.engine.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,102 @@
+"""One commit per turn of the event loop.
+
+Every task that runs in a turn appends its batch at once; the first of them schedules the commit, which runs in the
+next turn and so covers them all with one write and one sync.  While the disk is fast the commit is done inline: the
+hand-over to a thread would cost more than the sync.  When it is slow it is done in a thread, and batches that arrive
+meanwhile share the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+
+from durakv.durability import Durability
+from durakv.engine import Engine
+
+INLINE_SECONDS_MAX = 0.002
+"""A commit that takes longer than this, smoothed, is not done inline: it would hold up the loop."""
+
+SMOOTHING = 0.1
+
+
+class Turns:
+    """Commits for the tasks of one event loop.  Not thread-safe: everything happens in the loop's thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[tuple[int, Durability, asyncio.Future[None]]] = []
+        self._scheduled = False
+        self._seconds = 0.0
+        self._executor: ThreadPoolExecutor | None = None
+
+    def wait(self, seq: int, level: Durability) -> asyncio.Future[None]:
+        """A future that resolves when ``seq`` has reached ``level``.  Cancelling it takes nothing back."""
+        future = self._loop.create_future()
+        self._waiting.append((seq, level, future))
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._turn)
+        return future
+
+    def close(self) -> None:
+        """Give up the thread, if there is one."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True)
+
+    def _turn(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if self._seconds <= INLINE_SECONDS_MAX and not self._engine.committing:
+            failure = self._commit(waiting)
+            self._scheduled = False
+            self._resolve(waiting, failure)
+            return
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(1, thread_name_prefix="durakv-commit")
+        job = self._loop.run_in_executor(self._executor, self._commit, waiting)
+        job.add_done_callback(lambda done: self._finish(waiting, done))
+
+    def _commit(self, waiting: list[tuple[int, Durability, asyncio.Future[None]]]) -> BaseException | None:
+        """Bring everybody's number to its level; the failure is kept, to be told to each of them."""
+        started = perf_counter()
+        written = synced = 0
+        for seq, level, _ in waiting:
+            if level is Durability.SYNCED:
+                synced = max(synced, seq)
+            else:
+                written = max(written, seq)
+        try:
+            if synced:
+                self._engine.wait(synced, Durability.SYNCED)
+            if written:
+                self._engine.wait(written, Durability.WRITTEN)
+        except Exception as failure:
+            return failure
+        finally:
+            self._seconds += SMOOTHING * (perf_counter() - started - self._seconds)
+        return None
+
+    def _finish(
+        self,
+        waiting: list[tuple[int, Durability, asyncio.Future[None]]],
+        job: asyncio.Future[BaseException | None],
+    ) -> None:
+        self._resolve(waiting, job.exception() or job.result())
+        if self._waiting:
+            self._loop.call_soon(self._turn)
+        else:
+            self._scheduled = False
+
+    @staticmethod
+    def _resolve(
+        waiting: list[tuple[int, Durability, asyncio.Future[None]]], failure: BaseException | None
+    ) -> None:
+        for _, _, future in waiting:
+            if future.done():
+                continue
+            if failure is None:
+                future.set_result(None)
+            else:
+                future.set_exception(failure)

@@ -1,0 +1,350 @@
+"""The engine: a state machine made durable by a log, in one directory with one owner.
+
+    open      recover the state, become the owner, open a new log segment
+    submit    log a batch of commands and apply it; wait now or later, for the level you choose
+    close     write, sync and seal the log
+
+What survives which crash is the contract in specs/01-contract.md; the clause numbers here are its.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from durakv.clock import Clock, SystemClock
+from durakv.commit import SYNC_OVERDUE_SECONDS, Commit
+from durakv.directory import APPEND_DIRECTORY, MANIFEST_NAME, drop_files, refuse_missing, seal, take_lock
+from durakv.durability import Durability, FsyncPolicy
+from durakv.errors import Closed, DirectoryError
+from durakv.machine import Batch, StateMachine
+from durakv.options import Options, parse_policy
+from durakv.receipt import Receipt
+from durakv.recovery import Progress, Recovered, recover
+from durakv.report import RecoveryReport, Status
+from durakv.rewrite import Rewrite
+from durakv.runner import Runner, Task
+from durakv.storage.filesystem import Filesystem, Lock
+from durakv.storage.posix import PosixFilesystem
+from durakv.takeover import settle, tidy
+from durakv_formats.manifest import Manifest
+
+R = TypeVar("R")
+
+
+class Engine:
+    """A durable state machine.
+
+    Any thread may call any method.  Commands are applied one batch at a time, in the order of their numbers, under
+    the engine's lock; ``submit`` returns as soon as the batch is applied, and waiting for the disk is the caller's
+    choice.
+
+    After a failed write or fsync the engine is *poisoned*: it refuses writes and waits with ``Poisoned``, while reads
+    go on (C7).  Close it, mend the disk, open the directory again.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None,
+        machine: StateMachine,
+        *,
+        options: Options | None = None,
+        fsync: FsyncPolicy | str | None = None,
+        create: bool = True,
+        filesystem: Filesystem | None = None,
+        clock: Clock | None = None,
+        background: bool = True,
+        entropy: Callable[[int], bytes] = os.urandom,
+        progress: Progress | None = None,
+    ) -> None:
+        """Open the directory, creating it unless ``create`` is false, and recover ``machine``, which must be empty.
+
+        Raises Locked (another owner), Corruption (promised data is damaged; nothing was touched), UnsupportedVersion
+        (written by a newer version; nothing was touched), DirectoryError or ``OSError``.
+        ``background=False`` starts no thread: call ``step()`` for what one would do.
+        """
+        options = options if options is not None else Options()
+        if fsync is not None:
+            options = _with_policy(options, fsync)
+        self.options = options
+        self.machine = machine
+        self.filesystem = filesystem if filesystem is not None else _posix(path)
+        self._clock = clock if clock is not None else SystemClock()
+        self._lock: Lock | None = self._become_owner(create)
+        try:
+            found = recover(self.filesystem, machine, clock=self._clock, entropy=entropy, progress=progress)
+            self._directory, segment = settle(self.filesystem, found, options.segment_bytes)
+            tidy(self.filesystem, self._directory, found)
+        except BaseException:
+            self._release()
+            raise
+        self.report: RecoveryReport = found.report
+        """What the open found and did (C13)."""
+        self._commit = Commit(self._directory, segment, seq=segment.first - 1, apply=machine.apply, options=options)
+        self._commit.sealed_bytes = found.log_bytes
+        self._runner = Runner(self._commit, self._clock, background=background)
+        self._rewrite = self._make_rewrite(found, background)
+        self._runner.add_task(self._rewrite)
+        self._runner.start()
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def submit(self, commands: Batch, durability: Durability | None = None) -> Receipt:
+        """Log and apply a batch, all or nothing, and return a receipt to wait on.
+
+        The commands are in memory when this returns; ``Receipt.result()`` returns when they have reached
+        ``durability`` (by default SYNCED under ``always``, else WRITTEN).  Raises Poisoned, Closed, Limit or
+        DiskFull, and then nothing was logged.
+        """
+        seq, results = self._runner.submit(_checked(commands))
+        return Receipt(self._runner, seq, results, self._level(durability))
+
+    def apply(self, commands: Batch, durability: Durability | None = None) -> list[Any]:
+        """Log and apply a batch and wait for its level; return what the machine returned for each command."""
+        seq, results = self._runner.submit(_checked(commands))
+        level = self._level(durability)
+        if level is not Durability.APPLIED:
+            self._runner.wait(seq, level)
+        return results
+
+    def transact(self, decide: Callable[[], tuple[Batch, R]], durability: Durability | None = None) -> R:
+        """Read the state, decide what to log, log and apply it, with no other write in between.
+
+        ``decide`` runs under the engine's lock and returns the batch (empty: nothing is logged) and the caller's
+        answer.  It must change nothing and not call the engine; it may be called more than once.
+        """
+        seq, answer = self._runner.transact(decide)
+        level = self._level(durability)
+        if level is not Durability.APPLIED:
+            self._runner.wait(seq, level)
+        return answer
+
+    def submit_decided(self, decide: Callable[[], tuple[Batch, R]], durability: Durability | None = None) -> Receipt:
+        """Like ``transact``, but return a receipt whose ``results`` holds the answer."""
+        seq, answer = self._runner.transact(decide)
+        return Receipt(self._runner, seq, [answer], self._level(durability))
+
+    def read(self, look: Callable[[], R], durability: Durability = Durability.APPLIED) -> R:
+        """Call ``look`` with the state at rest, and return its answer.
+
+        With a ``durability`` the answer is held back until everything it may depend on has reached that level, so
+        that a caller never acts on what a crash may take back (C14).
+        """
+        with self._runner.lock:
+            answer = look()
+            seq = self._commit.applied_seq
+        if durability is not Durability.APPLIED:
+            self._runner.wait(seq, durability)
+        return answer
+
+    # --- waiting --------------------------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Return when every batch submitted before this call survives a power loss, under any policy (C3)."""
+        self._runner.wait(self._commit.applied_seq, Durability.SYNCED)
+
+    def wait(self, seq: int, durability: Durability = Durability.SYNCED, timeout: float | None = None) -> None:
+        """Return when number ``seq`` has reached a level; TimeoutError if not in time, Poisoned if never."""
+        if seq > self._commit.applied_seq:
+            raise ValueError(f"number {seq} was never given out; the last one is {self._commit.applied_seq}")
+        self._runner.wait(seq, durability, timeout)
+
+    @property
+    def applied_seq(self) -> int:
+        """The last number in memory."""
+        return self._commit.applied_seq
+
+    @property
+    def written_seq(self) -> int:
+        """The last number that survives a crash of this process."""
+        return self._commit.written_seq
+
+    @property
+    def synced_seq(self) -> int:
+        """The last number that survives a power loss."""
+        return self._commit.synced_seq
+
+    @property
+    def committing(self) -> bool:
+        """Whether a write or sync of the log is under way in some thread."""
+        return self._commit.writing or self._commit.syncing
+
+    # --- operating ------------------------------------------------------------------------------------------------
+
+    @property
+    def fsync(self) -> FsyncPolicy:
+        """The policy in force."""
+        return self._commit.policy
+
+    def set_fsync(self, policy: FsyncPolicy | str) -> None:
+        """Change the policy; when this returns, the new one holds for every write, earlier ones included (C6)."""
+        chosen = parse_policy(policy)
+        with self._runner.lock:
+            self._commit.policy = chosen
+        if chosen is FsyncPolicy.ALWAYS:
+            self.sync()
+
+    def rewrite(self, *, wait: bool = True) -> None:
+        """Rewrite the log into a new base, so that the directory shrinks and opens faster.
+
+        Writers go on meanwhile.  With ``wait`` it returns when the new base is published, or raises why not; a
+        failed rewrite leaves everything as it was.
+        """
+        handle = self._rewrite.request()
+        if wait:
+            while not handle.done():
+                if not self._runner.has_thread:
+                    self.step()
+                else:
+                    handle.wait(0.05)
+                if self._lock is None:
+                    raise Closed("the engine was closed before the rewrite ended")
+            handle.result()
+
+    def step(self) -> bool:
+        """Do one bounded piece of background work if any is due; for engines opened with ``background=False``."""
+        return self._runner.step()
+
+    def add_task(self, task: Task) -> None:
+        """Have a task of the embedder's stepped in the background, some twenty times a second when idle."""
+        self._runner.add_task(task)
+
+    def status(self) -> Status:
+        """The state of now; the exposure in it is what a power loss at this moment would take (C4)."""
+        commit, rewrite = self._commit, self._rewrite
+        with self._runner.lock:
+            now = self._clock.monotonic()
+            age = commit.unsynced_age(now)
+            stalled = commit.stalled(now)
+            late = commit.policy is not FsyncPolicy.NO and age > SYNC_OVERDUE_SECONDS
+            manifest = self._directory.manifest
+            return Status(
+                policy=commit.policy,
+                applied_seq=commit.applied_seq,
+                written_seq=commit.written_seq,
+                synced_seq=commit.synced_seq,
+                unsynced_commands=commit.applied_seq - commit.synced_seq,
+                unsynced_bytes=commit.logged_bytes - commit.synced_bytes,
+                unsynced_age_seconds=age,
+                pending_bytes=commit.pending_bytes,
+                healthy=commit.poison is None and not (stalled or late),
+                stalled=stalled,
+                poisoned=None if commit.poison is None else str(commit.poison),
+                log_bytes=commit.sealed_bytes + commit.segment.offset,
+                base_bytes=rewrite.base_bytes,
+                segments=len(manifest.segments),
+                writes=commit.writes,
+                syncs=commit.syncs,
+                rotations=commit.rotations,
+                healed=commit.healed,
+                rewriting=rewrite.running,
+                rewrite_progress=rewrite.progress,
+                rewrites=rewrite.rewrites,
+                rewrite_failures=rewrite.failures,
+                rewrite_error=rewrite.error,
+            )
+
+    # --- closing --------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Write and sync everything, seal the log, and give up the directory.  Closing twice is allowed.
+
+        After a clean close any loss is corruption and will be told as such (C8).  Raises Poisoned if the log could
+        not be completed; the directory is given up all the same.
+        """
+        if self._lock is None:
+            return
+        try:
+            self._rewrite.close()
+            self._runner.stop()
+            self._runner.flush()
+            self._seal()
+        finally:
+            self._commit.segment.file.close()
+            self._release()
+
+    def _seal(self) -> None:
+        commit, directory, segment = self._commit, self._directory, self._commit.segment
+        commit.discard_spare()
+        names = {segment.name}
+
+        def change(manifest: Manifest) -> Manifest:
+            if segment.is_worthless and len(manifest.files) > 1:
+                return drop_files(manifest, names)
+            return seal(manifest, segment.name, last=commit.applied_seq, size=segment.offset)
+
+        manifest = directory.swap(change, synced_seq=commit.synced_seq)
+        if any(file.name == segment.name for file in manifest.files):
+            segment.file.truncate(segment.offset)
+            segment.file.sync()
+        else:
+            self.filesystem.remove(segment.name)
+            self.filesystem.sync_directory()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- parts ----------------------------------------------------------------------------------------------------
+
+    def _level(self, durability: Durability | None) -> Durability:
+        return self._commit.policy.default_durability if durability is None else durability
+
+    def _become_owner(self, create: bool) -> Lock:
+        filesystem = self.filesystem
+        if not filesystem.exists_root():
+            if not create:
+                raise refuse_missing(filesystem)
+            filesystem.make_root()
+        elif not create and MANIFEST_NAME not in filesystem.list():
+            raise refuse_missing(filesystem)
+        else:
+            # Its entry may be an earlier owner's that died before it was durable.
+            filesystem.make_root()
+        return take_lock(filesystem)
+
+    def _make_rewrite(self, found: Recovered, background: bool) -> Rewrite:
+        return Rewrite(
+            self._runner,
+            self._directory,
+            self.machine,
+            options=self.options,
+            clock=self._clock,
+            base_bytes=found.base_bytes,
+            child=background,
+        )
+
+    def _release(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+
+def _posix(path: str | os.PathLike[str] | None) -> Filesystem:
+    if path is None:
+        raise DirectoryError("give the engine a path, or a filesystem")
+    return PosixFilesystem(os.path.join(os.fspath(path), APPEND_DIRECTORY))
+
+
+def _with_policy(options: Options, policy: FsyncPolicy | str) -> Options:
+    return replace(options, fsync=parse_policy(policy))
+
+
+def _checked(commands: Batch) -> Batch:
+    """Refuse what is not a batch before anything is logged."""
+    if isinstance(commands, (bytes, str)) or not commands:
+        raise TypeError("a batch is a non-empty sequence of commands, each a sequence of byte strings")
+    for command in commands:
+        if isinstance(command, (bytes, str)) or not command:
+            raise TypeError(f"a command is a non-empty sequence of byte strings, not {command!r}")
+        for part in command:
+            if not isinstance(part, bytes):
+                raise TypeError(f"a command holds byte strings only, not {type(part).__name__}: {part!r}")
+    return commands

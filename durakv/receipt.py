@@ -1,0 +1,42 @@
+"""What ``submit`` returns: the number of a batch, what applying it returned, and a way to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from durakv.durability import Durability
+from durakv.runner import Runner
+
+
+class Receipt:
+    """A batch on its way to its level.
+
+    ``seq`` is the number of its last command and ``results`` holds what the state machine returned for each command;
+    both are there at once.  ``result()`` waits.
+    """
+
+    __slots__ = ("_runner", "durability", "results", "seq")
+
+    def __init__(self, runner: Runner, seq: int, results: list[Any], durability: Durability) -> None:
+        self._runner = runner
+        self.seq = seq
+        self.results = results
+        self.durability = durability
+
+    def result(self, timeout: float | None = None) -> list[Any]:
+        """Wait until the batch has reached its level, and return ``results``.
+
+        Returning is the acknowledgement: the batch survives the crash its level is named after.  Raises Poisoned if
+        it will never get there; TimeoutError if not in time, and then it is unknown whether it survives.
+        """
+        self._runner.wait(self.seq, self.durability, timeout)
+        return self.results
+
+    def done(self) -> bool:
+        """Whether the batch has reached its level."""
+        return self._runner.commit.reached(self.seq, self.durability)
+
+    def add_done_callback(self, callback: Callable[[Receipt], None]) -> None:
+        """Call back, from any thread, when the batch has reached its level or never will; ask ``result()`` which."""
+        self._runner.call_when(self.seq, self.durability, lambda: callback(self))
