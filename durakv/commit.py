@@ -32,7 +32,7 @@ from durakv_formats.frame import HEADER_BYTES, encode_frame
 from durakv_formats.limits import BATCH_BYTES_MAX
 
 SYNC_AGE_SECONDS = 0.85
-"""Unless the policy is ``no``, a sync is due when the oldest unsynced write is this old; the rest of the second is slack."""
+"""Unless the policy is ``no``, a sync is due when the oldest unsynced write is this old; the rest of a second is slack."""
 
 SYNC_OVERDUE_SECONDS = 1.0
 """At this age a writer syncs itself, should nobody else have done it."""

@@ -197,7 +197,7 @@ def debris(filesystem: Filesystem, manifest: Manifest) -> list[str]:
 
 def next_segment_number(filesystem: Filesystem, manifest: Manifest) -> int:
     """A segment number that no file has, named or debris, and that exceeds all before it."""
-    numbers = [file.number for file in manifest.files if file.kind == "i"]
+    numbers = [file.seq for file in manifest.files if file.kind == "i"]
     for name in filesystem.list():
         match = re.fullmatch(r"appendonly\.aof\.(\d{1,9})\.incr\.aof", name)
         if match is not None:
@@ -218,7 +218,7 @@ def seal(manifest: Manifest, name: str, *, last: int, size: int) -> Manifest:
 
 def add_segment(manifest: Manifest, number: int, *, first: int) -> Manifest:
     """The manifest with a new open segment behind the others."""
-    entry = ManifestFile(name=segment_name(number), number=number, kind="i", first=first, last=None, bytes=None)
+    entry = ManifestFile(name=segment_name(number), seq=number, kind="i", first=first, last=None, bytes=None)
     return replace(manifest, files=(*manifest.files, entry))
 
 

@@ -131,7 +131,7 @@ def _load_base(
     if base.name.endswith(".dkv") and manifest.identity is not None:
         assert base.last is not None, "the manifest was checked"
         with read_base(filesystem, base.name) as reader:
-            reader.expect(identity=manifest.identity, number=base.number, seq=base.last)
+            reader.expect(identity=manifest.identity, number=base.seq, seq=base.last)
             found.report.base_keys = _restore(reader, base.name, machine, meter)
         found.seq = base.last
     elif base.name.endswith(".aof"):
@@ -195,7 +195,7 @@ def _replay(
     file = filesystem.open(segment.name)
     try:
         stop = None if is_last and _has_foreign_tail(file, segment) else segment.bytes
-        records = read_segment(file, identity=identity, number=segment.number, prior=found.seq, stop=stop)
+        records = read_segment(file, identity=identity, number=segment.seq, prior=found.seq, stop=stop)
         told = 0
         while True:
             try:

@@ -19,8 +19,9 @@ from typing import Any, Protocol, TypeVar
 from durakv.clock import Clock
 from durakv.commit import SYNC_OVERDUE_SECONDS, Commit, Work
 from durakv.durability import Durability, FsyncPolicy
-from durakv.errors import Closed, DurakvError
+from durakv.errors import Closed, DurakvError, Limit
 from durakv.machine import Batch
+from durakv_formats.errors import LimitError
 from durakv_formats.resp import encode_batch
 
 R = TypeVar("R")
@@ -102,7 +103,7 @@ class Runner:
 
     def submit(self, batch: Batch) -> tuple[int, list[Any]]:
         """Admit, append and apply a batch; return its number and what applying returned."""
-        payload = encode_batch(batch)
+        payload = _encoded(batch)
         with self.lock:
             self._admit(len(payload))
             return self.commit.append(payload, batch, self.clock.monotonic())
@@ -115,7 +116,7 @@ class Runner:
                 batch, answer = decide()
                 if not batch:
                     return self.commit.applied_seq, answer
-                payload = encode_batch(batch)
+                payload = _encoded(batch)
                 if self._admit(len(payload)):
                     self.commit.append(payload, batch, self.clock.monotonic())
                     return self.commit.applied_seq, answer
@@ -288,7 +289,10 @@ class Runner:
                 self._do(work)
                 return True
             tasks = self._tasks
-        return any([task.step() for task in tasks])
+        busy = False
+        for task in tasks:
+            busy = task.step() or busy
+        return busy
 
     def _goal(self, now: float) -> tuple[int, Durability] | None:
         """What somebody waits for without a thread of its own, or what the policy owes."""
@@ -345,3 +349,10 @@ class Runner:
                 work = commit.claim(commit.applied_seq, Durability.SYNCED, self.clock.monotonic())
                 assert work is not None, "nobody else works once the runner has stopped"
                 self._do(work)
+
+
+def _encoded(batch: Batch) -> bytes:
+    try:
+        return encode_batch(batch)
+    except LimitError as error:
+        raise Limit(f"{error.reason}; nothing was logged") from error

@@ -38,9 +38,7 @@ def settle(filesystem: Filesystem, found: Recovered, capacity: int) -> tuple[Dir
         filesystem.sync_directory()
     segment = prepare_segment(filesystem, next_segment_number(filesystem, found.manifest), capacity)
     found.report.retired = found.seq_max - found.seq
-    segment.start(
-        seq=found.seq_max, retired=found.report.retired, synced_seq=found.seq, identity=directory.identity
-    )
+    segment.start(seq=found.seq_max, retired=found.report.retired, synced_seq=found.seq, identity=directory.identity)
 
     def change(manifest: Manifest) -> Manifest:
         for name, (last, size) in found.sealed.items():

@@ -14,6 +14,7 @@ from time import perf_counter
 
 from durakv.durability import Durability
 from durakv.engine import Engine
+from durakv.errors import DurakvError
 
 INLINE_SECONDS_MAX = 0.002
 """A commit that takes longer than this, smoothed, is not done inline: it would hold up the loop."""
@@ -72,7 +73,7 @@ class Turns:
                 self._engine.wait(synced, Durability.SYNCED)
             if written:
                 self._engine.wait(written, Durability.WRITTEN)
-        except Exception as failure:
+        except (DurakvError, OSError) as failure:
             return failure
         finally:
             self._seconds += SMOOTHING * (perf_counter() - started - self._seconds)
@@ -90,9 +91,7 @@ class Turns:
             self._scheduled = False
 
     @staticmethod
-    def _resolve(
-        waiting: list[tuple[int, Durability, asyncio.Future[None]]], failure: BaseException | None
-    ) -> None:
+    def _resolve(waiting: list[tuple[int, Durability, asyncio.Future[None]]], failure: BaseException | None) -> None:
         for _, _, future in waiting:
             if future.done():
                 continue

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 from durakv.storage.filesystem import File
 from durakv_formats.errors import FormatError
 from durakv_formats.frame import FrameDecoder, FrameError, find_frames
+from durakv_formats.limits import STOCK_ANNOTATION_BYTES_MAX
 from durakv_formats.resp import CommandDecoder, decode_batch
 
 CHUNK_BYTES = 1 << 20
@@ -106,7 +107,7 @@ def read_segment(
             ends.append((frame.seq, end.offset))
             end.promise = max(end.promise, frame.synced_seq)
     except FrameError as error:
-        end.kind = error.kind
+        end.kind = cast(EndKind, error.kind)
         end.reason = error.reason
     except FormatError as error:
         end.kind = "bad"
@@ -133,6 +134,13 @@ def _read_foreign(file: File, end: SegmentEnd, limit: int) -> Generator[Record, 
         try:
             command = decoder.next_command()
         except FormatError as error:
+            after = _after_comment(file, decoder.offset)
+            if after is not None:
+                decoder = CommandDecoder(offset=after)
+                position = after
+                if transaction is None:
+                    end.offset = after
+                continue
             end.kind = "bad"
             end.reason = error.reason
             break
@@ -171,6 +179,13 @@ def _read_foreign(file: File, end: SegmentEnd, limit: int) -> Generator[Record, 
     if end.kind == "foreign" and (transaction is not None or end.offset < limit):
         end.foreign_torn = True
         end.reason = "it ends inside a command or a transaction"
+
+
+def _after_comment(file: File, offset: int) -> int | None:
+    """The end of the comment line at this offset (a stock server's timestamp, say); None if there is none."""
+    line = file.read_at(STOCK_ANNOTATION_BYTES_MAX, offset)
+    length = line.find(b"\n") + 1
+    return offset + length if line.startswith(b"#") and length else None
 
 
 def _look_behind(file: File, end: SegmentEnd, identity: int | None, number: int, limit: int) -> None:

@@ -13,9 +13,7 @@ from durakv.directory import segment_name
 from durakv.storage.filesystem import File, Filesystem
 from durakv.storage.preallocate import create_zeroed
 from durakv_formats.frame import HEADER_BYTES, encode_frame
-
-COMMAND_BYTES_MIN = 14
-"""No command is shorter in RESP: ``*1 $1 x`` with its line ends."""
+from durakv_formats.limits import COMMAND_BYTES_MIN
 
 
 class Segment:
@@ -42,9 +40,7 @@ class Segment:
 
     def start(self, *, seq: int, retired: int, synced_seq: int, identity: int) -> None:
         """Write the opening frame durably; the first command of this segment is ``seq + 1``."""
-        frame = encode_frame(
-            b"", seq=seq, count=retired, synced_seq=synced_seq, identity=identity, segment=self.number
-        )
+        frame = encode_frame(b"", seq=seq, count=retired, synced_seq=synced_seq, identity=identity, segment=self.number)
         self.file.write_through(frame, 0)
         self.offset = self.reserved = len(frame)
         self.first = seq + 1
