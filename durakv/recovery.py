@@ -3,7 +3,7 @@
 ``recover`` reads and checks everything and builds the state; it writes nothing, so whatever it refuses is left as it
 was.  ``takeover`` then makes the result durable and opens a new segment.
 
-C8 is decided in ``_judge``: a bad record at or below a promise is corruption, above every promise it is a torn tail.
+C8 is decided in ``judgement``, for recovery and ``verify`` alike.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from durakv.clock import Clock
 from durakv.directory import MANIFEST_NAME, check_orphans, empty_manifest, frame_identity, read_manifest
 from durakv.errors import CommandError, Corruption, UnsupportedVersion
+from durakv.judgement import highest_promise, judge, read_up_to
 from durakv.log.reader import CHUNK_BYTES, SegmentEnd, read_segment
 from durakv.log.segment import numbers_given_out_max
 from durakv.machine import SlottedMachine, StateMachine
 from durakv.report import Cut, RecoveryReport
 from durakv.snapshot.reader import BaseReader, read_base
-from durakv.storage.filesystem import File, Filesystem
+from durakv.storage.filesystem import Filesystem
 from durakv_formats.manifest import Manifest, ManifestFile
 
 Progress = Callable[[int, int], None]
@@ -194,7 +195,7 @@ def _replay(
     report = found.report
     file = filesystem.open(segment.name)
     try:
-        stop = None if is_last and _has_foreign_tail(file, segment) else segment.bytes
+        stop = read_up_to(file, segment, is_last=is_last)
         records = read_segment(file, identity=identity, number=segment.seq, prior=found.seq, stop=stop)
         told = 0
         while True:
@@ -222,74 +223,27 @@ def _replay(
     return end
 
 
-def _has_foreign_tail(file: File, segment: ManifestFile) -> bool:
-    """Whether a stock server appended to a sealed segment: plain RESP, or its own annotation, stands at the seal.
-
-    A cut tail that a crash kept from being trimmed begins with a frame of ours, or with zeros.
-    """
-    if segment.bytes is None:
-        return True
-    return file.read_at(4, segment.bytes).startswith((b"*", b"#TS:"))
-
-
 def _judge(found: Recovered, ends: list[tuple[ManifestFile, SegmentEnd]]) -> None:
     """Decide what each end means, now that every promise in the directory is known (C8)."""
     manifest = found.manifest
     found.seq_max = found.seq
-    promise = max([manifest.synced_seq, *(end.promise for _, end in ends)])
+    promise = highest_promise(manifest, [end for _, end in ends])
     for segment, end in ends:
-        is_last = segment is ends[-1][0]
-        if segment.sealed:
-            _judge_sealed(found, segment, end, is_last=is_last)
-        elif manifest.identity is None:
-            _judge_stock(found, segment, end, is_last=is_last)
-        else:
-            if promise > end.last:
-                raise Corruption(segment.name, end.offset, _promised(end, promise), _REMEDY)
+        verdict = judge(manifest, segment, end, promise=promise, is_last=segment is ends[-1][0])
+        if verdict.corruption:
+            raise Corruption(segment.name, end.offset, verdict.corruption, _REMEDY)
+        if not verdict.clean:
             found.report.clean = False
-            if end.kind == "bad" or end.foreign_torn:
-                _cut(found, segment, end, f"number {promise} is the last one ever promised as synced")
-            assert segment.first is not None, "the manifest was checked"
+        if verdict.torn:
+            _cut(found, segment, end, verdict.torn)
+        if verdict.settle:
             found.sealed[segment.name] = (end.last, end.offset)
+        if not segment.sealed and manifest.identity is not None:
+            assert segment.first is not None, "the manifest was checked"
             found.tail = (segment.name, end.promise_offset, end.offset)
             found.seq_max = max(found.seq, numbers_given_out_max(first=segment.first, capacity=end.size))
     if promise > found.seq:
         raise Corruption(MANIFEST_NAME, 0, f"number {promise} is promised, but the files end at {found.seq}", _REMEDY)
-
-
-def _promised(end: SegmentEnd, promise: int) -> str:
-    what = end.reason or "the segment ends"
-    return f"{what}, but everything up to number {promise} was promised as synced and {end.last + 1} is missing"
-
-
-def _judge_sealed(found: Recovered, segment: ManifestFile, end: SegmentEnd, *, is_last: bool) -> None:
-    assert segment.last is not None
-    assert segment.bytes is not None
-    appended = is_last and end.foreign_commands > 0 and end.offset > segment.bytes
-    if end.offset < segment.bytes or (end.last != segment.last and not appended):
-        reason = end.reason or f"it ends at number {end.last}"
-        raise Corruption(
-            segment.name,
-            end.offset,
-            f"{reason}, but it was sealed at byte {segment.bytes} with number {segment.last}",
-            _REMEDY,
-        )
-    if is_last and (end.kind == "bad" or end.foreign_torn) and end.size > end.offset:
-        _judge_stock(found, segment, end, is_last=True)
-    elif appended:
-        found.sealed[segment.name] = (end.last, end.offset)
-
-
-def _judge_stock(found: Recovered, segment: ManifestFile, end: SegmentEnd, *, is_last: bool) -> None:
-    """A stock server's part carries no evidence; only an end inside a command is known to be innocent."""
-    if end.kind == "bad" and not end.foreign_torn:
-        raise Corruption(segment.name, end.offset, end.reason, _REMEDY)
-    if end.foreign_torn:
-        if not is_last:
-            raise Corruption(segment.name, end.offset, f"{end.reason}, yet another segment follows", _REMEDY)
-        found.report.clean = False
-        _cut(found, segment, end, "a stock server's own rule for the end of its log")
-    found.sealed[segment.name] = (end.last, end.offset)
 
 
 def _cut(found: Recovered, segment: ManifestFile, end: SegmentEnd, allowed: str) -> None:
