@@ -4,6 +4,7 @@ Recovery and ``verify`` judge by the same rules, which are all here and touch no
 
     at or below a promise       whatever is missing or damaged is corruption: refuse, touch nothing
     above every promise         it was never vouched for: a torn tail, cut and told
+    the opening frame           was durable before the manifest named its segment: never torn
     sealed                      the manifest vouches for every byte up to the seal; what follows is left-over
     a stock server's part       carries no evidence: an end inside a command is its usual torn tail, all else corruption
 """
@@ -43,6 +44,9 @@ def judge(manifest: Manifest, segment: ManifestFile, end: SegmentEnd, *, promise
         return _judge_sealed(segment, end, is_last=is_last)
     if manifest.identity is None:
         return _judge_stock(end, is_last=is_last)
+    if end.first != segment.first:
+        what = f"its opening frame announces {end.first}" if end.first else end.reason or "it has no opening frame"
+        return Verdict(corruption=f"{what}, but the manifest named it when it was open for number {segment.first}")
     if promise > end.last:
         what = end.reason or "the segment ends"
         return Verdict(

@@ -15,8 +15,9 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, cast
 
+from durakv.errors import UnsupportedVersion
 from durakv.storage.filesystem import File
-from durakv_formats.errors import FormatError
+from durakv_formats.errors import FormatError, UnsupportedVersionError
 from durakv_formats.frame import FrameDecoder, FrameError, find_frames
 from durakv_formats.limits import STOCK_ANNOTATION_BYTES_MAX
 from durakv_formats.resp import CommandDecoder, decode_batch
@@ -43,6 +44,8 @@ class SegmentEnd:
     offset: int = 0
     """The end of the last good byte."""
     reason: str = ""
+    first: int = 0
+    """The number of the first command it can hold, by its opening frame; 0 without one."""
     last: int = 0
     """The number of the last good command, or the last number retired."""
     batches: int = 0
@@ -66,7 +69,8 @@ def read_segment(
     """Yield the batches of a segment in order and return its end.
 
     ``prior`` is the last number before the segment, ``stop`` the size at which a sealed segment ends.  Without an
-    identity, under a stock server's manifest, frames of any identity are read.  Raises ``OSError`` from the file.
+    identity, under a stock server's manifest, frames of any identity are read.  Raises ``OSError`` from the file, and
+    UnsupportedVersion at a frame of a newer version.
     """
     end = SegmentEnd(last=prior, size=file.size())
     limit = end.size if stop is None else min(stop, end.size)
@@ -97,6 +101,7 @@ def read_segment(
                     end.reason = "an opening frame stands inside the segment"
                     break
                 end.retired = frame.count
+                end.first = frame.seq + 1
             else:
                 commands = decode_batch(frame.payload, frame.count)
                 yield Record(frame.seq, commands, decoder.offset)
@@ -106,6 +111,9 @@ def read_segment(
             end.offset = decoder.offset
             ends.append((frame.seq, end.offset))
             end.promise = max(end.promise, frame.synced_seq)
+    except UnsupportedVersionError as error:
+        # No torn tail and no damage: whoever wrote it can read it, and must find it as it is (C12).
+        raise UnsupportedVersion(file.name, error.version, "Open it with the version that wrote it") from error
     except FrameError as error:
         end.kind = cast(EndKind, error.kind)
         end.reason = error.reason
