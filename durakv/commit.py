@@ -32,7 +32,7 @@ from durakv_formats.frame import HEADER_BYTES, encode_frame
 from durakv_formats.limits import BATCH_BYTES_MAX
 
 SYNC_AGE_SECONDS = 0.85
-"""Unless the policy is ``no``, a sync is due when the oldest unsynced write is this old; the rest of a second is slack."""
+"""Unless the policy is ``no``, a sync is due when the oldest unsynced write is this old; the rest is slack."""
 
 SYNC_OVERDUE_SECONDS = 1.0
 """At this age a writer syncs itself, should nobody else have done it."""
@@ -202,15 +202,20 @@ class Commit:
         if self.writing or self.syncing or self.preparing:
             return None
         work = self._claim_write(through=True, now=now)
+        # A frame names its segment, so nothing may be appended for this one any more: no room until it is replaced.
+        self.segment.reserved = self.segment.capacity
         work.kind = Kind.ROTATE
         work.capacity = max(self.options.segment_bytes, needed)
         work.spare, self._spare = self._spare, None
         return work
 
-    def claim_preparation(self) -> Work | None:
-        """Make the next segment ready ahead of need; None if one is ready, under way, or not needed yet."""
-        half_full = self.segment.reserved * 2 > self.segment.capacity
-        if self.poison is not None or self._spare is not None or self.preparing or not half_full:
+    def claim_preparation(self, *, early: bool = False) -> Work | None:
+        """Make the next segment ready ahead of need; None if one is ready, under way, or not needed yet.
+
+        ``early``: it is needed although this segment is not half full.
+        """
+        wanted = early or self.segment.reserved * 2 > self.segment.capacity
+        if self.poison is not None or self._spare is not None or self.preparing or not wanted:
             return None
         if self.writing and self.syncing:
             return None  # a rotation may be under way, and it numbers its own segment
@@ -319,14 +324,14 @@ class Commit:
             if failure is None:
                 self._spare = work.successor
             elif not isinstance(failure, DiskFull):
-                self._fail(failure)
+                self.fail(failure)
             return  # a full disk is met again, and told, when the segment is needed
         if kind is not Kind.SYNC:
             self.writing = False
         if kind is not Kind.WRITE:
             self.syncing = False
         if failure is not None and not (isinstance(failure, DiskFull) and work.synced):
-            self._fail(failure)
+            self.fail(failure)
             return
         if self.poison is not None:
             return  # other work failed meanwhile: nothing may be acknowledged any more
@@ -346,6 +351,7 @@ class Commit:
                 self.rotations += 1
             else:
                 self._spare = work.spare
+                work.segment.reserved = work.segment.offset
             if failure is not None:
                 raise failure
 
@@ -357,7 +363,8 @@ class Commit:
         if self.synced_seq == self.applied_seq:
             self._unsynced_since = None
 
-    def _fail(self, failure: BaseException) -> None:
+    def fail(self, failure: BaseException) -> None:
+        """Poison the log: no position moves any more, and no write is taken (C7)."""
         if self.poison is None:
             self.poison = failure
 

@@ -29,6 +29,9 @@ R = TypeVar("R")
 TICK_SECONDS = 0.05
 """How often the background thread looks for due work without being called, in seconds."""
 
+TASKS_PASSED_OVER_MAX = 4
+"""After this many pieces of the pipeline's work in a row the tasks get their turn, however busy the writers are."""
+
 
 class Task(Protocol):
     """Background work besides the pipeline's own."""
@@ -76,6 +79,7 @@ class Runner:
         self.lock = threading.Lock()
         self._waiters: list[Waiter] = []
         self._tasks: list[Task] = []
+        self._tasks_passed_over = 0
         self._closed = False
         self._called = threading.Event()
         self._idle = False
@@ -150,21 +154,39 @@ class Runner:
                 return undisturbed
             undisturbed = False
 
-    def rotate(self) -> int:
+    def rotate(self, then: Callable[[int], None] | None = None) -> int:
         """Seal the current segment and go on in a new one; return the last number of the sealed log.
 
-        When it returns, everything up to that number is synced and the manifest says where it ends.
+        When it returns, everything up to that number is synced and the manifest says where it ends.  ``then`` is
+        called with that number under the lock, before any later batch is applied.  Writers wait for a few syncs, but
+        not while the new segment is filled with zeros.
         """
+        commit = self.commit
+        prepared = False
         with self.lock:
             while True:
                 self._refuse()
-                if self.commit.segment.is_worthless:
-                    return self.commit.applied_seq
-                work = self.commit.claim_rotation(0, self.clock.monotonic())
+                if commit.segment.is_worthless:
+                    if then is not None:
+                        then(commit.applied_seq)
+                    return commit.applied_seq
+                work = None if prepared else commit.claim_preparation(early=True)
                 if work is not None:
                     self._do(work)
+                    prepared = True
+                    continue
+                work = commit.claim_rotation(0, self.clock.monotonic())
+                if work is not None:
+                    self._do(work, then)
+                    self._refuse()
                     return work.target
                 self._park_for_role()
+
+    def poison(self, failure: BaseException) -> None:
+        """Take no more writes: beside the pipeline something failed after which the disk is in doubt (C7)."""
+        with self.lock:
+            self.commit.fail(failure)
+            self._wake()
 
     # --- waiting --------------------------------------------------------------------------------------------------
 
@@ -206,7 +228,7 @@ class Runner:
         else:
             self._park(seq, level, timeout)
 
-    def _do(self, work: Work) -> None:
+    def _do(self, work: Work, then: Callable[[int], None] | None = None) -> None:
         self.lock.release()
         try:
             self.commit.perform(work)
@@ -214,6 +236,8 @@ class Runner:
             self.lock.acquire()
             try:
                 self.commit.finish(work)
+                if then is not None and self.commit.poison is None:
+                    then(work.target)
             finally:
                 if self._waiters:
                     self._wake()
@@ -257,7 +281,7 @@ class Runner:
         """Wait until some work under way is finished, whatever it reached."""
         if not (self.commit.writing or self.commit.syncing or self.commit.preparing):
             return
-        self._park(self.commit.applied_seq + 1, Durability.APPLIED, TICK_SECONDS)
+        self._park(0, Durability.APPLIED, TICK_SECONDS)
 
     def _hand_over(self) -> None:
         if self.commit.writing and self.commit.syncing:
@@ -287,9 +311,12 @@ class Runner:
                 work = commit.claim_preparation()
             if work is not None:
                 self._do(work)
-                return True
+                self._tasks_passed_over += 1
+                if self._tasks_passed_over < TASKS_PASSED_OVER_MAX:
+                    return True
+            self._tasks_passed_over = 0
             tasks = self._tasks
-        busy = False
+        busy = work is not None
         for task in tasks:
             busy = task.step() or busy
         return busy
