@@ -33,7 +33,8 @@ HEADER_BYTES = 94
 
 _PREFIX = b"#DKV1 "
 _CHECKED_BYTES = 84
-_HEADER = re.compile(rb"#DKV1(?: [0-9a-f]{16})(?: [0-9a-f]{8}){2}(?: [0-9a-f]{16}){2}(?: [0-9a-f]{8}){2}\r\n")
+_SHAPE = b"#DKV0 %016d %08d %08d %016d %016d %08d %08d\r\n" % (0, 0, 0, 0, 0, 0, 0)
+_DIGITS_TO_ZERO = bytes(ord("0") if byte in b"0123456789abcdef" else byte for byte in range(256))
 _VERSION = re.compile(rb"#DKV([0-9]{1,9})[ \r\n]")
 _FIELDS = Struct(">QIIQQII")
 _COUNT_MAX = (1 << 32) - 1
@@ -123,12 +124,11 @@ class FrameDecoder:
                 break
             if not self._pass_comment():
                 return None
-        at = intake.at
-        if not _HEADER.match(intake.data, at):
+        head = intake.data[intake.at : intake.at + HEADER_BYTES]
+        if head.translate(_DIGITS_TO_ZERO) != _SHAPE:
             raise FrameError(intake.position, "a frame header that is none", "bad")
-        seq, count, length, synced_seq, identity, segment, crc = _FIELDS.unpack(
-            unhexlify(intake.data[at + 6 : at + 92].replace(b" ", b""))
-        )
+        fields = unhexlify(head[len(_PREFIX) : -2].replace(b" ", b""))
+        seq, count, length, synced_seq, identity, segment, crc = _FIELDS.unpack(fields)
         # These two are compared before the checksum: a whole frame of another place is as bad as a torn one (C11).
         if identity != self._identity and self._identity is not None:
             raise FrameError(intake.position, f"a frame of another directory (identity {identity:016x})", "bad")
@@ -138,10 +138,9 @@ class FrameDecoder:
             raise FrameError(intake.position, f"a frame of {length} bytes", "bad")
         if not intake.need(HEADER_BYTES + length):
             return None
-        data, at = intake.data, intake.at
-        end = at + HEADER_BYTES + length
-        payload = data[at + HEADER_BYTES : end]
-        if crc32c(payload, crc32c(data[at : at + _CHECKED_BYTES])) != crc:
+        end = intake.at + HEADER_BYTES + length
+        payload = intake.data[intake.at + HEADER_BYTES : end]
+        if crc32c(payload, crc32c(head[:_CHECKED_BYTES])) != crc:
             raise FrameError(intake.position, "a frame whose checksum does not match", "bad")
         if not _is_plausible(seq, count, length, synced_seq):
             raise FrameError(intake.position, f"a frame with {seq=} {count=} {length=} {synced_seq=}", "bad")
@@ -155,7 +154,7 @@ class FrameDecoder:
         held = intake.need_any(STOCK_ANNOTATION_BYTES_MAX)
         data, at = intake.data, intake.at
         first = data[at : at + 1]
-        if not first or (held < HEADER_BYTES and data.startswith(b"#DKV", at)):
+        if not first:
             return False
         if first == b"\0":
             raise FrameError(intake.position, "zeros", "zeros")
@@ -166,6 +165,8 @@ class FrameDecoder:
         version = _VERSION.match(data, at)
         if version is not None and version[1] != b"1":
             raise UnsupportedVersionError(intake.position, f"log frame {version[1].decode()}")
+        if held < HEADER_BYTES and data.startswith(_PREFIX[:4], at):
+            return False
         end = data.find(b"\n", at, at + STOCK_ANNOTATION_BYTES_MAX) + 1
         if not end:
             if held < STOCK_ANNOTATION_BYTES_MAX:

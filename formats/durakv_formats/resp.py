@@ -202,24 +202,17 @@ class CommandDecoder:
             self._arguments.append(intake.data[intake.at : end])
             intake.at = end + 2
             self._bulk_bytes = -1
-        else:
-            if self._argc:
-                return self._finish(window, start)
-        self._parts = []
-        self._index = self._settled = 0
-        return None
-
-    def _finish(self, window: bytes, start: int) -> list[bytes]:
         arguments = self._arguments
+        if not self._argc or len(arguments) < self._argc:
+            self._parts = []
+            self._index = self._settled = 0
+            return None
         self._argc = 0
         self._arguments = []
-        # The window is still good if the command ended inside it: the pieces are counted by the CRLFs passed.
-        if self._parts and window is self._intake.data:
-            self._index += window.count(_CRLF, start, self._intake.at)
-        else:
-            self._parts = []
-            self._index = 0
-        if self._index >= len(self._parts):
+        # The window is still good if the command ended inside it: every CRLF that was passed is one piece less.
+        if self._parts and window is intake.data:
+            self._index += window.count(_CRLF, start, intake.at)
+        if window is not intake.data or self._index >= len(self._parts):
             self._parts = []
             self._index = 0
         self._settled = self._index
