@@ -59,6 +59,15 @@ def judge(manifest: Manifest, segment: ManifestFile, end: SegmentEnd, *, promise
     )
 
 
+def judge_plain_base(base: ManifestFile, end: SegmentEnd) -> str:
+    """Why a base of plain commands is not what it should be; empty if it is.  It is never torn: it was published."""
+    if end.kind != "clean" and (end.kind != "foreign" or end.foreign_torn):
+        return end.reason
+    if base.last is not None and end.last != base.last:
+        return f"it ends at number {end.last}, not {base.last}"
+    return ""
+
+
 def _judge_sealed(segment: ManifestFile, end: SegmentEnd, *, is_last: bool) -> Verdict:
     assert segment.last is not None
     assert segment.bytes is not None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from durakv.clock import Clock
 from durakv.directory import MANIFEST_NAME, check_orphans, empty_manifest, frame_identity, read_manifest
 from durakv.errors import CommandError, Corruption, UnsupportedVersion
-from durakv.judgement import highest_promise, judge, read_up_to
+from durakv.judgement import highest_promise, judge, judge_plain_base, read_up_to
 from durakv.log.reader import CHUNK_BYTES, SegmentEnd, read_segment
 from durakv.log.segment import numbers_given_out_max
 from durakv.machine import SlottedMachine, StateMachine
@@ -137,10 +137,9 @@ def _load_base(
         found.seq = base.last
     elif base.name.endswith(".aof"):
         end = _replay(filesystem, base, manifest, found, machine, meter, is_last=False)
-        if end.kind != "clean" and (end.kind != "foreign" or end.foreign_torn):
-            raise Corruption(base.name, end.offset, end.reason, _REMEDY)
-        if base.last is not None and end.last != base.last:
-            raise Corruption(base.name, end.offset, f"it ends at number {end.last}, not {base.last}", _REMEDY)
+        damage = judge_plain_base(base, end)
+        if damage:
+            raise Corruption(base.name, end.offset, damage, _REMEDY)
         found.sealed[base.name] = (end.last, end.offset)
     else:
         raise UnsupportedVersion(
