@@ -1,1 +1,5 @@
 """The engine and the keyspace for asyncio."""
+
+from durakv.aio.engine import AsyncEngine
+
+__all__ = ["AsyncEngine"]
