@@ -1,0 +1,32 @@
+"""Integers as Redis reads them: 64 bits, decimal, in the one way it would write them itself."""
+
+from __future__ import annotations
+
+from durakv.errors import CommandError
+
+INTEGER_MIN = -(1 << 63)
+INTEGER_MAX = (1 << 63) - 1
+_DIGITS_MAX = 20
+_SMALL_MIN = -(1 << 31)
+_SMALL_MAX = (1 << 31) - 1
+
+
+def parse_integer(text: bytes) -> int:
+    """The number; ``+1``, ``01``, ``-0``, ``1_0`` and spaces are refused, because they would be written otherwise."""
+    if len(text) <= _DIGITS_MAX:
+        try:
+            number = int(text)
+        except ValueError:
+            pass
+        else:
+            if INTEGER_MIN <= number <= INTEGER_MAX and b"%d" % number == text:
+                return number
+    raise CommandError("ERR value is not an integer or out of range")
+
+
+def parse_small_integer(text: bytes) -> int:
+    """The number, which must fit into 32 bits (a database index)."""
+    number = parse_integer(text)
+    if not _SMALL_MIN <= number <= _SMALL_MAX:
+        raise CommandError(f"ERR value is out of range, value must between {_SMALL_MIN} and {_SMALL_MAX}")
+    return number

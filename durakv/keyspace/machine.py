@@ -1,0 +1,106 @@
+"""The keyspace: the state machine that holds Redis-like data.
+
+    sixteen numbered databases -> 4096 slots each -> keys -> values, deadlines
+
+It is an ordinary tenant of the engine.  What is applied are effects (``effects.py``); what callers ask for is turned
+into effects by ``decide`` (``table.py``), under the engine's lock, before anything is logged.  The base is stored slot
+by slot, so a rewrite merges it with the log in another process (``merge.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from durakv.keyspace.blocks import Contents, decode_block, encode_blocks
+from durakv.keyspace.command import in_database
+from durakv.keyspace.databases import Databases
+from durakv.keyspace.store import SlotStore, slot_of
+from durakv.keyspace.values import DATABASE_COUNT, SLOT_COUNT
+from durakv.machine import Command
+
+EXPIRY_VISITS_MAX = 1024
+"""How many slots one slice of active expiry looks at; a comparison each, unless a key of it is due."""
+
+
+class Keyspace(Databases[SlotStore]):
+    """The state, and nothing else: no clock, no randomness, no input or output."""
+
+    merger = "durakv.keyspace.merge:KeyspaceMerger"
+    """See :class:`durakv.machine.SlottedMachine`."""
+
+    slot_count: int
+    """See :class:`durakv.machine.SlottedMachine`."""
+
+    def __init__(self, *, slot_count: int = SLOT_COUNT) -> None:
+        super().__init__(SlotStore(slot_count) for _ in range(DATABASE_COUNT))
+        self.slot_count = slot_count
+        self._expiry_database = 0
+        self._expiry_slot = 0
+
+    # --- bases ----------------------------------------------------------------------------------------------------
+
+    def restore_slot(self, slot: int, payload: bytes, /) -> int:
+        """See :class:`durakv.machine.SlottedMachine`."""
+        if not 0 <= slot < self.slot_count:
+            raise ValueError(f"there is no slot {slot}, only {self.slot_count} of them")
+        return decode_block(payload, slot, self.store, self._slot_of)
+
+    def blocks(self, slot: int) -> Iterator[tuple[bytes, int]]:
+        """The blocks of a base that hold this slot, each with the number of its keys."""
+        return encode_blocks(self._contents(slot))
+
+    def freeze(self) -> Iterator[bytes]:
+        """See :class:`durakv.machine.StateMachine`.  The call copies the dictionaries, not the values.
+
+        A rewrite does not need it: it merges.  This is for machines that are frozen whole, and for tests.
+        """
+        slots = [
+            [(number, dict(values), dict(deadlines)) for number, values, deadlines in self._contents(slot)]
+            for slot in range(self.slot_count)
+        ]
+        return (payload for slot in slots for payload, _count in encode_blocks(slot))
+
+    def restore(self, chunks: Iterable[bytes], /) -> None:
+        """See :class:`durakv.machine.StateMachine`."""
+        for store in self._stores:
+            store.clear()
+        for chunk in chunks:
+            decode_block(chunk, None, self.store, self._slot_of)
+
+    def _slot_of(self, key: bytes) -> int:
+        return slot_of(key) & (self.slot_count - 1)
+
+    def _contents(self, slot: int) -> Iterator[Contents]:
+        for number, store in enumerate(self._stores):
+            if store.slots is not None and store.slots[slot]:
+                yield number, store.slots[slot], {} if store.deadlines is None else store.deadlines[slot]
+
+    # --- active expiry --------------------------------------------------------------------------------------------
+
+    def expired_effects(self, now_ms: int, limit: int) -> list[Command]:
+        """The deletion of up to ``limit`` keys whose deadline has passed; changes nothing itself.
+
+        Each call goes on where the last one stopped and looks at a bounded number of slots, so it costs the same
+        however many keys there are.  Called often enough, it finds every expired key.
+        """
+        effects: list[Command] = []
+        visits = EXPIRY_VISITS_MAX
+        found = 0
+        for _ in range(DATABASE_COUNT):
+            store = self._stores[self._expiry_database]
+            keys: list[bytes] = []
+            if store.deadlines is not None:
+                while self._expiry_slot < self.slot_count and visits and found + len(keys) < limit:
+                    keys += store.due(self._expiry_slot, now_ms, limit - found - len(keys))
+                    if found + len(keys) < limit:
+                        self._expiry_slot += 1
+                        visits -= 1
+            else:
+                self._expiry_slot = self.slot_count
+            effects += in_database(self._expiry_database, [(b"DEL", key) for key in keys])
+            found += len(keys)
+            if self._expiry_slot < self.slot_count:
+                break
+            self._expiry_slot = 0
+            self._expiry_database = (self._expiry_database + 1) % DATABASE_COUNT
+        return effects

@@ -1,0 +1,57 @@
+"""The command table, and deciding: a command in, its effects and its reply out.
+
+    decide(databases, 3, [b"SET", b"k", b"v", b"EX", b"10"], now_ms)
+        -> [[SELECT 3], [SET k v PXAT 1700000010000], [SELECT 0]], OK
+
+Effects make one self-contained batch: it begins and ends in database 0.  A refused command raises ``CommandError``
+and has none.
+"""
+
+from __future__ import annotations
+
+from durakv.errors import CommandError
+from durakv.keyspace import deadlines, keys, scan, strings
+from durakv.keyspace.command import Call, CommandSpec, Stores, in_database
+from durakv.keyspace.replies import Reply, arity_error, printable
+from durakv.machine import Command
+
+TABLE: dict[bytes, CommandSpec] = {
+    name: spec
+    for module in (strings, deadlines, keys, scan)
+    for spec in module.COMMANDS
+    for name in (spec.name, spec.name.upper())
+}
+"""Every command by its name, in lower and in upper case."""
+
+_QUOTED_BYTES_MAX = 128
+
+
+def find_command(command: Command) -> CommandSpec:
+    """The command's row; raises CommandError for a name or a number of arguments that does not exist."""
+    if not command:
+        raise CommandError("ERR a command has at least a name")
+    name = command[0]
+    spec = TABLE.get(name) or TABLE.get(name.lower())
+    if spec is None:
+        raise CommandError(f"ERR unknown command '{printable(name[:_QUOTED_BYTES_MAX])}', {_quoted(command)}")
+    count = len(command)
+    if count != spec.arity if spec.arity >= 0 else count < -spec.arity:
+        raise arity_error(spec.name)
+    return spec
+
+
+def decide(databases: Stores, database: int, command: Command, now_ms: int) -> tuple[list[Command], Reply]:
+    """What one command logs and answers; reads the state, never changes it."""
+    spec = find_command(command)
+    call = Call(databases, database, now_ms, spec.name, databases.store(database), [])
+    reply = spec.decide(call, command)
+    return in_database(database, call.effects), reply
+
+
+def _quoted(command: Command) -> str:
+    text = b""
+    for argument in command[1:]:
+        if len(text) >= _QUOTED_BYTES_MAX:
+            break
+        text += b"'%s' " % argument[: _QUOTED_BYTES_MAX - len(text)]
+    return f"with args beginning with: {printable(text)}"
