@@ -106,6 +106,17 @@ class Commit:
 
     # --- admit, append, apply -------------------------------------------------------------------------------------
 
+    def admits(self, size: int, now: float) -> bool:
+        """Whether a batch whose payload has this size may be appended at once; the common case, asked first."""
+        segment = self.segment
+        since = self._unsynced_since
+        return (
+            segment.reserved + HEADER_BYTES + size <= segment.capacity
+            and self.logged_bytes - self.written_bytes <= self.options.pending_bytes_max
+            and (since is None or now - since < SYNC_OVERDUE_SECONDS or not self.sync_due(now, SYNC_OVERDUE_SECONDS))
+            and not (self.syncing and self.stalled(now))
+        )
+
     def room(self, size: int) -> bool:
         """Whether a batch whose payload has this size fits into the current segment."""
         return self.segment.reserved + HEADER_BYTES + size <= self.segment.capacity

@@ -104,11 +104,7 @@ class Engine:
 
     def apply(self, commands: Batch, durability: Durability | None = None) -> list[Any]:
         """Log and apply a batch and wait for its level; return what the machine returned for each command."""
-        seq, results = self._runner.submit(_checked(commands))
-        level = self._level(durability)
-        if level is not Durability.APPLIED:
-            self._runner.wait(seq, level)
-        return results
+        return self._runner.write(_checked(commands), self._level(durability))
 
     def transact(self, decide: Callable[[], tuple[Batch, R]], durability: Durability | None = None) -> R:
         """Read the state, decide what to log, log and apply it, with no other write in between.
@@ -116,15 +112,11 @@ class Engine:
         ``decide`` runs under the engine's lock and returns the batch (empty: nothing is logged) and the caller's
         answer.  It must change nothing and not call the engine; it may be called more than once.
         """
-        seq, answer = self._runner.transact(decide)
-        level = self._level(durability)
-        if level is not Durability.APPLIED:
-            self._runner.wait(seq, level)
-        return answer
+        return self._runner.transact(decide, self._level(durability))[1]
 
     def submit_decided(self, decide: Callable[[], tuple[Batch, R]], durability: Durability | None = None) -> Receipt:
         """Like ``transact``, but return a receipt whose ``results`` holds the answer."""
-        seq, answer = self._runner.transact(decide)
+        seq, answer = self._runner.transact(decide, Durability.APPLIED)
         return Receipt(self._runner, seq, [answer], self._level(durability))
 
     def read(self, look: Callable[[], R], durability: Durability = Durability.APPLIED) -> R:

@@ -109,29 +109,50 @@ class Runner:
         """Admit, append and apply a batch; return its number and what applying returned."""
         payload = _encoded(batch)
         with self.lock:
-            self._admit(len(payload))
-            return self.commit.append(payload, batch, self.clock.monotonic())
+            return self._append(payload, batch)
 
-    def transact(self, decide: Callable[[], tuple[Batch, R]]) -> tuple[int, R]:
-        """Decide under the lock what to log, then submit it; decide may be called again if room has to be made."""
+    def write(self, batch: Batch, level: Durability) -> list[Any]:
+        """``submit`` and ``wait`` in one: what a single writer does all day."""
+        payload = _encoded(batch)
+        with self.lock:
+            seq, results = self._append(payload, batch)
+            self._reach(seq, level)
+            return results
+
+    def transact(self, decide: Callable[[], tuple[Batch, R]], level: Durability) -> tuple[int, R]:
+        """Decide under the lock what to log, submit it and wait.
+
+        ``decide`` may be called again if room has to be made.  If it logs nothing there is nothing to wait for.
+        """
+        commit = self.commit
         with self.lock:
             while True:
                 self._refuse()
                 batch, answer = decide()
                 if not batch:
-                    return self.commit.applied_seq, answer
+                    return commit.applied_seq, answer
                 payload = _encoded(batch)
-                if self._admit(len(payload)):
-                    self.commit.append(payload, batch, self.clock.monotonic())
-                    return self.commit.applied_seq, answer
+                now = self.clock.monotonic()
+                if commit.admits(len(payload), now) or self._make_room(len(payload)):
+                    seq, _ = commit.append(payload, batch, now)
+                    self._reach(seq, level)
+                    return seq, answer
+
+    def _append(self, payload: bytes, batch: Batch) -> tuple[int, list[Any]]:
+        self._refuse()
+        commit = self.commit
+        now = self.clock.monotonic()
+        if not commit.admits(len(payload), now):
+            self._make_room(len(payload))
+        return commit.append(payload, batch, now)
 
     def _refuse(self) -> None:
         if self._closed:
             raise Closed("the engine is closed; open the directory again")
         self.commit.refuse()
 
-    def _admit(self, size: int) -> bool:
-        """Make sure that a payload of this size may be appended now; False if the lock was given up for that."""
+    def _make_room(self, size: int) -> bool:
+        """Do or await what keeps a payload of this size from being admitted; False if the lock was given up for it."""
         commit = self.commit
         undisturbed = True
         while True:
@@ -195,16 +216,19 @@ class Runner:
 
         Raises Poisoned if it never will, TimeoutError if it has not in time (it still may).
         """
+        with self.lock:
+            self._reach(seq, level, timeout)
+
+    def _reach(self, seq: int, level: Durability, timeout: float | None = None) -> None:
         commit = self.commit
         deadline = None if timeout is None else self.clock.monotonic() + timeout
-        with self.lock:
-            while not commit.reached(seq, level):
-                self._refuse_wait()
-                left = None if deadline is None else deadline - self.clock.monotonic()
-                if left is not None and left <= 0:
-                    self._hand_over()
-                    raise TimeoutError(f"number {seq} has not reached {level.name} in {timeout} seconds; it still may")
-                self._advance(seq, level, left)
+        while not commit.reached(seq, level):
+            self._refuse_wait()
+            left = None if deadline is None else deadline - self.clock.monotonic()
+            if left is not None and left <= 0:
+                self._hand_over()
+                raise TimeoutError(f"number {seq} has not reached {level.name} in {timeout} seconds; it still may")
+            self._advance(seq, level, left)
 
     def call_when(self, seq: int, level: Durability, callback: Callable[[], None]) -> None:
         """Call back, from any thread, when ``seq`` has reached ``level`` or never will."""
