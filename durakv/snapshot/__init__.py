@@ -1,1 +1,1 @@
-"""Snapshots: versioned images of the state, written and read block by block."""
+"""Bases on disk: streaming a snapshot out of a file and into one.  The bytes are the business of durakv_formats."""

@@ -1,0 +1,81 @@
+"""Writing a base under a temporary name, gently.
+
+Small blocks are gathered into large writes, and the file is synced every few megabytes: one sync of everything at the
+end would keep the disk busy for seconds, and the log's own syncs would wait behind it.
+
+When ``finish`` returns the content survives a power loss.  The name does not: whoever publishes the base renames it
+and syncs the directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from durakv.storage.filesystem import File, Filesystem
+from durakv_formats.snapshot import SnapshotEncoder, SnapshotHeader, StoredBlock
+
+WRITE_BYTES_MIN = 256 << 10
+SYNC_BYTES = 4 << 20
+
+
+class BaseWriter:
+    """One base being written.
+
+    After an error of any method only ``abort`` may be called: a sync that failed is never repeated, for its success
+    would prove nothing (C7).
+    """
+
+    def __init__(self, filesystem: Filesystem, temporary_name: str, header: SnapshotHeader) -> None:
+        """Create the file; ``FileExistsError`` if the name is taken, FormatError for a header out of bounds."""
+        self.name = temporary_name
+        self._filesystem = filesystem
+        self._encoder = SnapshotEncoder(header)
+        self._parts = [self._encoder.header_bytes()]
+        self._waiting = len(self._parts[0])
+        self._offset = 0
+        self._synced = 0
+        self._file: File = filesystem.create(temporary_name)
+
+    @property
+    def bytes(self) -> int:
+        """The size of what was given so far."""
+        return self._offset + self._waiting
+
+    def block(self, slot: int, payload: bytes, count: int) -> None:
+        """Add a block; slots must not decrease."""
+        self._add(self._encoder.block(slot, payload, count))
+
+    def copy(self, block: StoredBlock) -> None:
+        """Add a block of another base as it is stored there."""
+        self._add(self._encoder.copy_block(block))
+
+    def finish(self) -> int:
+        """Write the footer, make the content durable, close the file and return its size."""
+        self._add(self._encoder.footer())
+        self._write()
+        self._file.sync()
+        self._file.close()
+        return self._offset
+
+    def abort(self) -> None:
+        """Close and remove the file, as far as the disk lets us; what stays is debris for the next open."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        with contextlib.suppress(OSError):
+            self._filesystem.remove(self.name)
+
+    def _add(self, data: bytes) -> None:
+        self._parts.append(data)
+        self._waiting += len(data)
+        if self._waiting >= WRITE_BYTES_MIN:
+            self._write()
+
+    def _write(self) -> None:
+        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts.clear()
+        self._waiting = 0
+        self._file.write_at(data, self._offset)
+        self._offset += len(data)
+        if self._offset - self._synced >= SYNC_BYTES:
+            self._file.sync()
+            self._synced = self._offset
