@@ -11,6 +11,8 @@ promises it met; whether that is a torn tail or corruption is decided by ``recov
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, cast
@@ -76,7 +78,8 @@ def read_segment(
     limit = end.size if stop is None else min(stop, end.size)
     decoder = FrameDecoder(identity, number)
     position = 0
-    ends: list[tuple[int, int]] = []
+    # Arrays, because a large segment holds a million small frames, and a rewrite reads it in little memory.
+    seqs, offsets = array("q"), array("q")
     try:
         while True:
             frame = decoder.next_frame()
@@ -109,7 +112,8 @@ def read_segment(
                 end.commands += frame.count
             end.last = frame.seq
             end.offset = decoder.offset
-            ends.append((frame.seq, end.offset))
+            seqs.append(frame.seq)
+            offsets.append(end.offset)
             end.promise = max(end.promise, frame.synced_seq)
     except UnsupportedVersionError as error:
         # No torn tail and no damage: whoever wrote it can read it, and must find it as it is (C12).
@@ -128,7 +132,8 @@ def read_segment(
         yield from _read_foreign(file, end, limit)
     if end.kind in ("bad", "zeros"):
         _look_behind(file, end, identity, number, limit)
-    end.promise_offset = max((offset for seq, offset in ends if seq <= end.promise), default=0)
+    covered = bisect_right(seqs, end.promise)
+    end.promise_offset = offsets[covered - 1] if covered else 0
     return end
 
 
