@@ -92,14 +92,15 @@ class Engine:
 
     # --- writing --------------------------------------------------------------------------------------------------
 
-    def submit(self, commands: Batch, durability: Durability | None = None) -> Receipt:
+    def submit(self, commands: Batch, durability: Durability | None = None, *, blocking: bool = True) -> Receipt:
         """Log and apply a batch, all or nothing, and return a receipt to wait on.
 
         The commands are in memory when this returns; ``Receipt.result()`` returns when they have reached
         ``durability`` (by default SYNCED under ``always``, else WRITTEN).  Raises Poisoned, Closed, Limit or
-        DiskFull, and then nothing was logged.
+        DiskFull, and then nothing was logged.  With ``blocking=False`` it raises BlockingIOError, with nothing logged,
+        when it would have to wait for the disk itself: for room in the log, or because the disk stalls.
         """
-        seq, results = self._runner.submit(_checked(commands))
+        seq, results = self._runner.submit(_checked(commands), blocking=blocking)
         return Receipt(self._runner, seq, results, self._level(durability))
 
     def apply(self, commands: Batch, durability: Durability | None = None) -> list[Any]:
@@ -114,9 +115,11 @@ class Engine:
         """
         return self._runner.transact(decide, self._level(durability))[1]
 
-    def submit_decided(self, decide: Callable[[], tuple[Batch, R]], durability: Durability | None = None) -> Receipt:
-        """Like ``transact``, but return a receipt whose ``results`` holds the answer."""
-        seq, answer = self._runner.transact(decide, Durability.APPLIED)
+    def submit_decided(
+        self, decide: Callable[[], tuple[Batch, R]], durability: Durability | None = None, *, blocking: bool = True
+    ) -> Receipt:
+        """Like ``transact``, but return a receipt whose ``results`` holds the answer; see ``submit``."""
+        seq, answer = self._runner.transact(decide, Durability.APPLIED, blocking=blocking)
         return Receipt(self._runner, seq, [answer], self._level(durability))
 
     def read(self, look: Callable[[], R], durability: Durability = Durability.APPLIED) -> R:

@@ -105,11 +105,11 @@ class Runner:
 
     # --- writing --------------------------------------------------------------------------------------------------
 
-    def submit(self, batch: Batch) -> tuple[int, list[Any]]:
+    def submit(self, batch: Batch, *, blocking: bool = True) -> tuple[int, list[Any]]:
         """Admit, append and apply a batch; return its number and what applying returned."""
         payload = _encoded(batch)
         with self.lock:
-            return self._append(payload, batch)
+            return self._append(payload, batch, blocking=blocking)
 
     def write(self, batch: Batch, level: Durability) -> list[Any]:
         """``submit`` and ``wait`` in one: what a single writer does all day."""
@@ -119,7 +119,9 @@ class Runner:
             self._reach(seq, level)
             return results
 
-    def transact(self, decide: Callable[[], tuple[Batch, R]], level: Durability) -> tuple[int, R]:
+    def transact(
+        self, decide: Callable[[], tuple[Batch, R]], level: Durability, *, blocking: bool = True
+    ) -> tuple[int, R]:
         """Decide under the lock what to log, submit it and wait.
 
         ``decide`` may be called again if room has to be made.  If it logs nothing there is nothing to wait for.
@@ -133,17 +135,17 @@ class Runner:
                     return commit.applied_seq, answer
                 payload = _encoded(batch)
                 now = self.clock.monotonic()
-                if commit.admits(len(payload), now) or self._make_room(len(payload)):
+                if commit.admits(len(payload), now) or self._make_room(len(payload), blocking=blocking):
                     seq, _ = commit.append(payload, batch, now)
                     self._reach(seq, level)
                     return seq, answer
 
-    def _append(self, payload: bytes, batch: Batch) -> tuple[int, list[Any]]:
+    def _append(self, payload: bytes, batch: Batch, *, blocking: bool = True) -> tuple[int, list[Any]]:
         self._refuse()
         commit = self.commit
         now = self.clock.monotonic()
         if not commit.admits(len(payload), now):
-            self._make_room(len(payload))
+            self._make_room(len(payload), blocking=blocking)
         return commit.append(payload, batch, now)
 
     def _refuse(self) -> None:
@@ -151,8 +153,10 @@ class Runner:
             raise Closed("the engine is closed; open the directory again")
         self.commit.refuse()
 
-    def _make_room(self, size: int) -> bool:
+    def _make_room(self, size: int, *, blocking: bool) -> bool:
         """Do or await what keeps a payload of this size from being admitted; False if the lock was given up for it."""
+        if not blocking:
+            raise BlockingIOError("the log would have to wait for the disk before it takes this batch")
         commit = self.commit
         undisturbed = True
         while True:

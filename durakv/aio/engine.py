@@ -41,14 +41,20 @@ class AsyncEngine:
 
     async def apply(self, commands: Batch, durability: Durability | None = None) -> list[Any]:
         """Log and apply a batch and wait for its level; see ``Engine.apply``."""
-        receipt = self.engine.submit(commands, durability)
+        try:
+            receipt = self.engine.submit(commands, durability, blocking=False)
+        except BlockingIOError:
+            receipt = await self._turns.call(self.engine.submit, commands, durability)
         if receipt.durability is not Durability.APPLIED:
             await self._turns.wait(receipt.seq, receipt.durability)
         return receipt.results
 
     async def transact(self, decide: Callable[[], tuple[Batch, R]], durability: Durability | None = None) -> R:
         """Read, decide, log and apply with no other write in between; see ``Engine.transact``."""
-        receipt = self.engine.submit_decided(decide, durability)
+        try:
+            receipt = self.engine.submit_decided(decide, durability, blocking=False)
+        except BlockingIOError:
+            receipt = await self._turns.call(self.engine.submit_decided, decide, durability)
         if receipt.durability is not Durability.APPLIED:
             await self._turns.wait(receipt.seq, receipt.durability)
         answer: R = receipt.results[0]

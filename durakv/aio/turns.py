@@ -9,12 +9,16 @@ meanwhile share the next one.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
+from typing import Any, TypeVar
 
 from durakv.durability import Durability
 from durakv.engine import Engine
 from durakv.errors import DurakvError
+
+R = TypeVar("R")
 
 INLINE_SECONDS_MAX = 0.002
 """A commit that takes longer than this, smoothed, is not done inline: it would hold up the loop."""
@@ -42,6 +46,10 @@ class Turns:
             self._loop.call_soon(self._turn)
         return future
 
+    def call(self, function: Callable[..., R], *arguments: Any) -> asyncio.Future[R]:
+        """Call what would hold up the loop in the thread, behind the commits already there."""
+        return self._loop.run_in_executor(self._thread(), function, *arguments)
+
     def close(self) -> None:
         """Give up the thread, if there is one."""
         if self._executor is not None:
@@ -54,10 +62,13 @@ class Turns:
             self._scheduled = False
             self._resolve(waiting, failure)
             return
+        job = self.call(self._commit, waiting)
+        job.add_done_callback(lambda done: self._finish(waiting, done))
+
+    def _thread(self) -> ThreadPoolExecutor:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="durakv-commit")
-        job = self._loop.run_in_executor(self._executor, self._commit, waiting)
-        job.add_done_callback(lambda done: self._finish(waiting, done))
+        return self._executor
 
     def _commit(self, waiting: list[tuple[int, Durability, asyncio.Future[None]]]) -> BaseException | None:
         """Bring everybody's number to its level; the failure is kept, to be told to each of them."""
