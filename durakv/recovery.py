@@ -79,7 +79,7 @@ def recover(
         found.log_bytes += end.offset
     _judge(found, ends)
     if manifest.identity is None:
-        found.manifest = _adopt(manifest, found, entropy(16))
+        found.manifest = adopt(manifest, found.sealed, _identity(ends, entropy))
     report = found.report
     report.files = len(manifest.files)
     report.bytes = meter.total
@@ -256,14 +256,26 @@ def _cut(found: Recovered, segment: ManifestFile, end: SegmentEnd, allowed: str)
     )
 
 
-def _adopt(manifest: Manifest, found: Recovered, identity: bytes) -> Manifest:
-    """Our manifest for a stock server's files: everything read is sealed, its history is dropped."""
+def _identity(ends: list[tuple[ManifestFile, SegmentEnd]], entropy: Callable[[int], bytes]) -> bytes:
+    """An identity under which the frames that stand in a stock server's log can be read again."""
+    identity: int | None = None
+    for segment, end in ends:
+        if end.identity is None or end.identity == identity:
+            continue
+        if identity is not None:
+            raise Corruption(segment.name, 0, "it and a segment before it are of two directories", _REMEDY)
+        identity = end.identity
+    return entropy(16) if identity is None else identity.to_bytes(8, "big") + entropy(8)
+
+
+def adopt(manifest: Manifest, sealed: dict[str, tuple[int, int]], identity: bytes) -> Manifest:
+    """Our manifest for a stock server's files, each sealed as told (last number, bytes); its history is dropped."""
     files: list[ManifestFile] = []
     prior = 0
     for entry in manifest.files:
         if entry.kind == "h":
             continue
-        last, size = found.sealed[entry.name]
+        last, size = sealed[entry.name]
         if entry.kind == "b":
             files.append(replace(entry, last=last))
         else:

@@ -46,6 +46,8 @@ class SegmentEnd:
     offset: int = 0
     """The end of the last good byte."""
     reason: str = ""
+    identity: int | None = None
+    """Whose frames it holds; None if it holds none."""
     first: int = 0
     """The number of the first command it can hold, by its opening frame; 0 without one."""
     last: int = 0
@@ -92,6 +94,12 @@ def read_segment(
                 position += len(data)
                 decoder.feed(data)
                 continue
+            if end.identity is None:
+                end.identity = frame.identity
+            elif frame.identity != end.identity:
+                end.kind = "bad"
+                end.reason = f"a frame of another directory (identity {frame.identity:016x})"
+                break
             if identity is None and frame.is_opening and frame.seq >= end.last:
                 end.last = frame.seq - frame.count  # a stock manifest does not say where our numbers began
             if frame.seq - frame.count != end.last:
