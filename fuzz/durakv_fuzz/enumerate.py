@@ -1,0 +1,230 @@
+"""The crash states of one recorded run: the telling ones first, and each only once.
+
+    for state in crash_states(disk.trace, budget=5000):
+        recover(SimulatedDisk(state.image)) ...
+
+In this order: every crash point with everything lost and with everything kept; every combination where few units are
+open; one unit kept or omitted of many; the ordered profile; then samples, mostly from points where two files or a
+file and its name are in doubt, or next to a call that names, removes or syncs.
+
+Two states are the same when image, time and notes so far are: the same image after one more acknowledgement is
+another state, because more was promised.  Recoveries may be shared between them by ``image.fingerprint()``.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from durakv_fuzz.choose import Choose, Recorded, Recording, Seeded, Uneven, harshest, kindest
+from durakv_fuzz.image import Image
+from durakv_fuzz.model import Model, crash_image
+from durakv_fuzz.timeline import Timeline
+from durakv_fuzz.trace import Kind, Trace
+
+_FLIPS_MAX = 32
+_ROUND = 64
+_BORED = 0.8
+"""What a crash point's weight is multiplied by when a sample of it gave nothing new."""
+_EXHAUSTED = 0.05
+"""Below this part of its first weight a crash point is given up; about a dozen samples in vain."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrashState:
+    """One thing that the machine may wake up with.
+
+    ``crash_image(trace, crash_seq, Recorded(answers), model=model)`` makes it again, in any process.
+    """
+
+    crash_seq: int
+    model: Model
+    answers: tuple[int, ...]
+    stage: str
+    image: Image
+    time: float
+    """The disk's clock at the crash."""
+
+
+def crash_states(
+    source: Trace | Timeline,
+    *,
+    budget: int | None = None,
+    seed: int = 0,
+    models: Sequence[Model] = tuple(Model),
+    exhaustive_units: int = 6,
+) -> Iterator[CrashState]:
+    """Yield distinct crash states, at most ``budget`` of them; the same arguments give the same states.
+
+    Without a budget it ends when sampling finds hardly anything new at any crash point.
+    """
+    timeline = source if isinstance(source, Timeline) else Timeline(source)
+    walk = _Walk(timeline, frozenset(models), exhaustive_units, random.Random(seed))
+    seen: set[tuple[int, int, float]] = set()
+    for crash_seq, model, stage, choose in walk.proposals():
+        recording = Recording(choose)
+        image = crash_image(timeline, crash_seq, recording, model=model)
+        if isinstance(choose, _Branches):
+            choose.took(recording)
+        time = timeline.time_at(crash_seq)
+        key = (image.fingerprint(), timeline.notes_before(crash_seq), time)
+        walk.learn(crash_seq, new=key not in seen)
+        if key in seen:
+            continue
+        if budget is not None and len(seen) >= budget:
+            return
+        seen.add(key)
+        yield CrashState(crash_seq, model, tuple(recording.answers), stage, image, time)
+
+
+def explain(source: Trace | Timeline, state: CrashState) -> list[str]:
+    """For people: what the crash decided, one line for each answer that matters."""
+    recorded = Recorded(state.answers)
+    lines = [f"{state.model} before event {state.crash_seq}"]
+
+    def choose(count: int, label: str) -> int:
+        answer = recorded(count, label)
+        word = "lost" if answer == 0 else "kept" if answer == count - 1 else f"choice {answer} of {count - 1}"
+        lines.append(f"{word}: {label}")
+        return answer
+
+    crash_image(source, state.crash_seq, choose, model=state.model)
+    return lines
+
+
+Proposal = tuple[int, Model, str, Choose]
+
+
+class _Walk:
+    def __init__(
+        self, timeline: Timeline, models: frozenset[Model], exhaustive_units: int, generator: random.Random
+    ) -> None:
+        self._timeline = timeline
+        self._models = models
+        self._exhaustive_units = exhaustive_units
+        self._random = generator
+        self._points = timeline.power_points()
+        self._weights = _weights(timeline, self._points)
+        self._interest = dict.fromkeys(self._weights, 1.0)
+        self._by_weight = sorted(self._points, key=lambda seq: (-self._weights.get(seq, 0), generator.random()))
+
+    def proposals(self) -> Iterator[Proposal]:
+        yield from self._extremes()
+        if Model.POWER_LOSS in self._models:
+            yield from self._exhaustive()
+            yield from self._flips()
+        for model in (Model.ORDERED, Model.ORDERED_ZERO_TAIL):
+            if model in self._models:
+                yield from self._ordered(model)
+        yield from self._samples()
+
+    def _extremes(self) -> Iterator[Proposal]:
+        for crash_seq in self._points:
+            if Model.POWER_LOSS in self._models:
+                yield crash_seq, Model.POWER_LOSS, "all lost", harshest
+                yield crash_seq, Model.POWER_LOSS, "all kept", kindest
+        if Model.PROCESS_CRASH in self._models:
+            for crash_seq in self._timeline.kill_points():
+                yield crash_seq, Model.PROCESS_CRASH, "killed", kindest
+                if self._timeline.moments[crash_seq].in_flight:
+                    yield crash_seq, Model.PROCESS_CRASH, "killed", harshest
+
+    def _exhaustive(self) -> Iterator[Proposal]:
+        """Every combination of units, each lost or kept whole."""
+        for crash_seq in self._by_weight:
+            if 1 < self._timeline.moments[crash_seq].open_count <= self._exhaustive_units:
+                branches = _Branches()
+                while not branches.done:
+                    yield crash_seq, Model.POWER_LOSS, "every combination", branches
+
+    def _flips(self) -> Iterator[Proposal]:
+        """One unit kept, one omitted; and with all names kept, one file's data at a time."""
+        for crash_seq in self._by_weight:
+            count = self._timeline.moments[crash_seq].open_count
+            if count <= self._exhaustive_units:
+                continue
+            for index in range(count) if count <= _FLIPS_MAX else self._random.sample(range(count), _FLIPS_MAX):
+                yield crash_seq, Model.POWER_LOSS, "keep one", _Flip(index, harshest)
+                yield crash_seq, Model.POWER_LOSS, "omit one", _Flip(index, kindest)
+                yield crash_seq, Model.POWER_LOSS, "names and one", _Flip(index, _names_only)
+
+    def _ordered(self, model: Model) -> Iterator[Proposal]:
+        for crash_seq in self._by_weight:
+            if self._timeline.moments[crash_seq].open_count:
+                yield crash_seq, model, "ordered", harshest
+                yield crash_seq, model, "ordered", _names_only
+                for _ in range(2):
+                    yield crash_seq, model, "ordered", Seeded(self._random)
+
+    def learn(self, crash_seq: int, *, new: bool) -> None:
+        """Whether the last proposal, at that point, was worth it."""
+        if crash_seq in self._interest:
+            interest = self._interest[crash_seq]
+            self._interest[crash_seq] = min(1.0, interest / _BORED) if new else interest * _BORED
+
+    def _samples(self) -> Iterator[Proposal]:
+        models = [model for model in Model if model in self._models]
+        model_weights = [{Model.POWER_LOSS: 8, Model.PROCESS_CRASH: 1}.get(model, 2) for model in models]
+        self._interest = dict.fromkeys(self._interest, 1.0)
+        while points := [seq for seq, interest in self._interest.items() if interest > _EXHAUSTED and models]:
+            weights = [self._weights[seq] * self._interest[seq] for seq in points]
+            for crash_seq in self._random.choices(points, weights, k=_ROUND):
+                (model,) = self._random.choices(models, model_weights)
+                yield crash_seq, model, "sample", (Uneven if self._random.random() < 0.7 else Seeded)(self._random)
+
+
+class _Branches:
+    """Answers every question first with lost and then with kept, in all combinations the questions allow."""
+
+    def __init__(self) -> None:
+        self._path: list[int] = []
+        self._asked = 0
+        self.done = False
+
+    def __call__(self, count: int, label: str, /) -> int:
+        index = self._asked
+        self._asked = index + 1
+        return count - 1 if index < len(self._path) and self._path[index] else 0
+
+    def took(self, recording: Recording) -> None:
+        """One way was gone to its end; prepare the next."""
+        path = [int(answer > 0) for answer in recording.answers]
+        while path and path[-1]:
+            path.pop()
+        if path:
+            path[-1] = 1
+        self._path = path
+        self._asked = 0
+        self.done = not path
+
+
+class _Flip:
+    """As the base says, but one question is answered the other way round."""
+
+    def __init__(self, index: int, base: Choose) -> None:
+        self._left = index
+        self._base = base
+
+    def __call__(self, count: int, label: str, /) -> int:
+        answer = self._base(count, label)
+        self._left -= 1
+        return answer if self._left != -1 else (0 if answer else count - 1)
+
+
+def _names_only(count: int, label: str, /) -> int:
+    return count - 1 if label.startswith(("entry", "journal")) else 0
+
+
+def _weights(timeline: Timeline, points: Sequence[int]) -> dict[int, int]:
+    """How much each crash point deserves; points at which nothing is in doubt are left out."""
+    notable = {op.start for op in timeline.trace.operations if op.kind not in (Kind.WRITE, Kind.TRUNCATE)}
+    weights: dict[int, int] = {}
+    for crash_seq in points:
+        moment = timeline.moments[crash_seq]
+        if not moment.open_count:
+            continue
+        among_several = moment.open_files >= 2 or (moment.open_files and moment.open_entries)
+        near_notable = not notable.isdisjoint(range(crash_seq - 3, crash_seq + 4))
+        weights[crash_seq] = (20 if among_several else 1) * (10 if near_notable else 1)
+    return weights

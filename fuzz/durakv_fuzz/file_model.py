@@ -1,0 +1,157 @@
+"""Which contents one file may have after a crash, given what is durable of it and the units that are not (F1, F2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from durakv_fuzz.choose import Choose
+from durakv_fuzz.kernel import FileState
+from durakv_fuzz.pending import DataUnit, resize
+from durakv_fuzz.trace import PAGE_BYTES, SECTOR_BYTES, Operation, interrupt
+
+
+class Fill:
+    """What stands in space that a file gained without its data: zeros, or what a dead file left there (F1, F2)."""
+
+    def __init__(self, stale: Sequence[bytes]) -> None:
+        self._stale = stale
+
+    def extend(self, data: bytearray, size: int, choose: Choose, label: str) -> None:
+        """Make ``data`` that long."""
+        start = len(data)
+        page = start + -start % PAGE_BYTES  # the rest of a page in use was wiped when the page was
+        if self._stale and page < size:
+            pick = choose(len(self._stale) + 1, f"stale {label}")
+            if pick < len(self._stale):
+                data.extend(bytes(page - start))
+                data.extend(self._stale[pick][page:size])
+        resize(data, size)
+
+
+def content_in_parts(state: FileState, choose: Choose, fill: Fill) -> bytes:
+    """Any part of any open unit, and any size the file had on the way.
+
+    Each write answers: lost, torn, or kept; a torn one answers the same for each page, and a torn page for each
+    sector.  Then a size beyond what the kept parts need may have survived without its data.
+    """
+    if not state.units:
+        return state.durable
+    parts: list[tuple[DataUnit, list[tuple[int, int]]]] = []
+    for unit, required in zip(state.units, state.required, strict=True):
+        answer = unit.ways - 1 if required else choose(unit.ways, unit.label)
+        if answer == unit.ways - 1:
+            parts.append((unit, [(0, len(unit.patch))]))
+        elif answer:
+            parts.append((unit, _choose_sectors(unit, choose)))
+    data: bytearray | None = None
+    for unit, kept in parts:
+        if data is None:
+            data = bytearray(state.durable)
+        if unit.is_truncation:
+            unit.apply(data)
+            continue
+        for first, last in kept:
+            if len(data) < unit.offset + first:
+                fill.extend(data, unit.offset + first, choose, unit.label)
+            unit.apply_part(data, first, last)
+    size = len(state.durable) if data is None else len(data)
+    sizes = _larger_sizes(state, size)
+    if sizes and (pick := choose(1 + len(sizes), f"size {state.units[-1].label}")):
+        if data is None:
+            data = bytearray(state.durable)
+        fill.extend(data, sizes[pick - 1], choose, "tail")
+    return state.durable if data is None else bytes(data)
+
+
+def content_in_order(state: FileState, choose: Choose, *, zero_tail: bool) -> bytes:
+    """A prefix of the open units, the next one up to some sector; with ``zero_tail``, sizes that ran ahead (F4).
+
+    The tail of zeros may begin at any byte of the first write that is not whole.
+    """
+    open_count = state.open_count
+    if not open_count:
+        return _whole(state)
+    whole = choose(open_count + 1, f"writes kept {state.units[-1].label}")
+    data = bytearray(state.durable)
+    torn: DataUnit | None = None
+    for unit, required in zip(state.units, state.required, strict=True):
+        if required:
+            unit.apply(data)
+        elif whole > 0:
+            whole -= 1
+            unit.apply(data)
+        elif torn is None:
+            torn = unit
+            _tear(unit, data, choose, anywhere=zero_tail)
+    if zero_tail and (sizes := _larger_sizes(state, len(data))) and (pick := choose(1 + len(sizes), "size ahead")):
+        resize(data, sizes[pick - 1])
+    return bytes(data)
+
+
+def content_killed(state: FileState, choose: Choose, in_flight: Sequence[Operation]) -> bytes:
+    """Every unit, but of one in flight only what the chooser says."""
+    if not any(unit.operation in in_flight for unit in state.units):
+        return _whole(state)
+    data = bytearray(state.durable)
+    for unit in state.units:
+        operation = unit.operation
+        if operation in in_flight:
+            interrupted = interrupt(operation, choose)
+            if unit.is_truncation and not interrupted.done:
+                continue
+            if len(interrupted.data) < len(operation.data):
+                patch = unit.patch[: operation.offset - unit.offset + len(interrupted.data)]
+                unit = replace(unit, patch=patch if interrupted.data else b"")
+        unit.apply(data)
+    return bytes(data)
+
+
+def _whole(state: FileState) -> bytes:
+    if not state.units:
+        return state.durable
+    data = bytearray(state.durable)
+    for unit in state.units:
+        unit.apply(data)
+    return bytes(data)
+
+
+def _choose_sectors(unit: DataUnit, choose: Choose) -> list[tuple[int, int]]:
+    """The kept parts of a torn patch."""
+    size = len(unit.patch)
+    parts: list[tuple[int, int]] = []
+    first = 0
+    while first < size:
+        last = min(size, first + PAGE_BYTES - (unit.offset + first) % PAGE_BYTES)
+        if last - first <= SECTOR_BYTES:
+            if choose(2, "page"):
+                parts.append((first, last))
+        elif pick := choose(3, "page"):
+            if pick == 2:
+                parts.append((first, last))
+            else:
+                sectors = range(first, last, SECTOR_BYTES)
+                parts.extend((sector, min(sector + SECTOR_BYTES, last)) for sector in sectors if choose(2, "sector"))
+        first = last
+    return parts
+
+
+def _tear(unit: DataUnit, data: bytearray, choose: Choose, *, anywhere: bool) -> None:
+    """Keep the beginning of one write: up to a sector, or up to any byte (of a long one, any 64th)."""
+    if unit.is_truncation or not unit.patch:
+        return
+    first = unit.operation.offset - unit.offset
+    step = max(1, (len(unit.patch) - first) // 64) if anywhere else SECTOR_BYTES
+    stops = [0, *range(first + step if anywhere else step, len(unit.patch), step)]
+    if len(stops) > 1 and (stop := stops[choose(len(stops), f"torn {unit.label}")]):
+        unit.apply_part(data, 0, stop)
+
+
+def _larger_sizes(state: FileState, size: int) -> list[int]:
+    """The sizes beyond this one that the file had since its last sync, rising."""
+    sizes = {
+        unit.size_after
+        for unit, required in zip(state.units, state.required, strict=True)
+        if not required and unit.size_after > size
+    }
+    return sorted(sizes)

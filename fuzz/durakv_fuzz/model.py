@@ -1,0 +1,90 @@
+"""Which images a crash may leave: pure functions of a trace, a crash point and a chooser's answers.
+
+``POWER_LOSS`` is the contract's fault model (F1 to F3), ``ORDERED`` and ``ORDERED_ZERO_TAIL`` are the profile of
+journalling file systems (F4), ``PROCESS_CRASH`` keeps whatever the program handed over (C2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+
+from durakv_fuzz.choose import Choose
+from durakv_fuzz.file_model import Fill, content_in_order, content_in_parts, content_killed
+from durakv_fuzz.image import NOTHING, Image
+from durakv_fuzz.kernel import FileState
+from durakv_fuzz.timeline import Moment, Timeline
+from durakv_fuzz.trace import Trace
+
+
+class Model(StrEnum):
+    """What kind of crash, on what kind of disk."""
+
+    PROCESS_CRASH = "process crash"
+    POWER_LOSS = "power loss"
+    ORDERED = "power loss, ordered"
+    ORDERED_ZERO_TAIL = "power loss, ordered, zero tail"
+
+
+def crash_image(source: Trace | Timeline, crash_seq: int, choose: Choose, *, model: Model = Model.POWER_LOSS) -> Image:
+    """The image of a crash right before event ``crash_seq`` (``trace.seq``: after everything).
+
+    A trace is played anew each time; pass a ``Timeline`` to ask more than once.  The names are settled first and then
+    the content of the files that still have one, in the order of the names.
+    """
+    timeline = source if isinstance(source, Timeline) else Timeline(source)
+    moment = timeline.moments[crash_seq]
+    if model is Model.PROCESS_CRASH:
+        return _killed(moment, choose)
+    if model is Model.POWER_LOSS:
+        return _power_loss(moment, choose)
+    return _ordered(moment, choose, zero_tail=model is Model.ORDERED_ZERO_TAIL)
+
+
+def _power_loss(moment: Moment, choose: Choose) -> Image:
+    """F3: entries survive independently; F1 and F2: so do the parts of each file."""
+    if not _root_survives(moment, choose):
+        return NOTHING
+    names = moment.names
+    if moment.entries:
+        names = dict(names)
+        for unit, required in zip(moment.entries, moment.entries_required, strict=True):
+            if required or choose(2, unit.label):
+                unit.apply(names)
+    fill = Fill(moment.stale)
+    return _assemble(moment, names, lambda state: content_in_parts(state, choose, fill))
+
+
+def _ordered(moment: Moment, choose: Choose, *, zero_tail: bool) -> Image:
+    """F4: directory operations survive as a prefix, at least up to the last commit; each file's writes too."""
+    if not _root_survives(moment, choose):
+        return NOTHING
+    forced = 0
+    for index, unit in enumerate(moment.entries):
+        if moment.entries_required[index] or 0 <= unit.operation.end < moment.committed_seq:
+            forced = index + 1
+    count = len(moment.entries) - forced + 1
+    kept = forced + (choose(count, "journal length") if count > 1 else 0)
+    names = dict(moment.names)
+    for unit in moment.entries[:kept]:
+        unit.apply(names)
+    return _assemble(moment, names, lambda state: content_in_order(state, choose, zero_tail=zero_tail))
+
+
+def _killed(moment: Moment, choose: Choose) -> Image:
+    """Everything handed over survives; a call in flight got as far as the chooser says."""
+    if not moment.root:
+        return NOTHING
+    names = dict(moment.names)
+    for unit in moment.entries:
+        if unit.operation not in moment.in_flight or choose(2, unit.label):
+            unit.apply(names)
+    return _assemble(moment, names, lambda state: content_killed(state, choose, moment.in_flight))
+
+
+def _root_survives(moment: Moment, choose: Choose) -> bool:
+    return moment.root_durable or (moment.root and choose(2, "entry of the root") == 1)
+
+
+def _assemble(moment: Moment, names: Mapping[str, int], content: Callable[[FileState], bytes]) -> Image:
+    return Image({name: content(moment.files[names[name]]) for name in sorted(names)})

@@ -1,0 +1,123 @@
+"""A trace played once, with the state of the disk kept for every point at which a crash may happen.
+
+States share everything that did not change between them, so a timeline costs little more than its trace, and an
+image of any crash point is made without playing the trace again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from durakv_fuzz.kernel import FileState, Kernel
+from durakv_fuzz.pending import EntryUnit
+from durakv_fuzz.trace import Operation, Trace
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """What is known of the disk at one crash point."""
+
+    version: int
+    """Equal for moments between which nothing changed that a power loss could tell."""
+
+    root: bool
+    root_durable: bool
+    names: Mapping[str, int]
+    """The durable directory, before ``entries``."""
+
+    entries: tuple[EntryUnit, ...]
+    entries_required: tuple[bool, ...]
+    files: Mapping[int, FileState]
+    stale: tuple[bytes, ...]
+    committed_seq: int
+    in_flight: tuple[Operation, ...]
+    open_entries: int
+    open_files: int
+    """How many files have units that a power loss may drop."""
+
+    open_count: int
+    """How many units a power loss may drop: entries and data."""
+
+
+class Timeline:
+    """The crash points of one trace: ``moments[crash_seq]`` for every number from 0 to the trace's end."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.moments: list[Moment] = []
+        self._play()
+
+    def power_points(self) -> list[int]:
+        """The crash points that a power loss can tell apart; of equal ones the last, at which most was promised."""
+        versions = [moment.version for moment in self.moments]
+        return _last_of_runs(versions)
+
+    def kill_points(self) -> list[int]:
+        """The same for process crashes, for which also the calls in flight matter."""
+        return _last_of_runs([(moment.version, moment.in_flight) for moment in self.moments])
+
+    def time_at(self, crash_seq: int) -> float:
+        """The latest time known to have been reached before this crash point."""
+        return self._times[crash_seq]
+
+    def notes_before(self, crash_seq: int) -> int:
+        """How many of the trace's notes were made before this crash point."""
+        return self._note_counts[crash_seq]
+
+    def _play(self) -> None:
+        trace = self.trace
+        events: dict[int, tuple[Operation, bool]] = {}
+        times = [0.0] * (trace.seq + 1)
+        notes = [0] * (trace.seq + 1)
+        for operation, begins in trace.events():
+            events[operation.start if begins else operation.end] = (operation, begins)
+        for note in trace.notes:
+            notes[note.seq + 1] = 1
+            times[note.seq + 1] = note.time
+        kernel = Kernel(trace.base)
+        in_flight: tuple[Operation, ...] = ()
+        self.moments.append(_moment(kernel, in_flight))
+        for seq in range(trace.seq):
+            if (event := events.get(seq)) is not None:
+                operation, begins = event
+                times[seq + 1] = operation.started if begins else operation.ended
+                if begins:
+                    kernel.begin(operation)
+                    in_flight = (*in_flight, operation)
+                else:
+                    kernel.finish(operation)
+                    in_flight = tuple(other for other in in_flight if other is not operation)
+                self.moments.append(_moment(kernel, in_flight))
+            else:
+                self.moments.append(self.moments[-1])
+            times[seq + 1] = max(times[seq], times[seq + 1])
+            notes[seq + 1] += notes[seq]
+        self._times = times
+        self._note_counts = notes
+
+
+def _moment(kernel: Kernel, in_flight: tuple[Operation, ...]) -> Moment:
+    required = kernel.entries.required()
+    files = kernel.file_states()
+    counts = [state.open_count for state in files.values() if state.units]
+    open_entries = len(required) - sum(required)
+    return Moment(
+        version=kernel.version,
+        root=kernel.root,
+        root_durable=kernel.root_durable,
+        names=kernel.durable_names,
+        entries=tuple(kernel.entries.units),
+        entries_required=required,
+        files=files,
+        stale=kernel.stale,
+        committed_seq=kernel.committed_seq,
+        in_flight=in_flight,
+        open_entries=open_entries,
+        open_files=sum(1 for count in counts if count),
+        open_count=open_entries + sum(counts),
+    )
+
+
+def _last_of_runs(keys: list[int] | list[tuple[int, tuple[Operation, ...]]]) -> list[int]:
+    return [index for index, key in enumerate(keys) if index + 1 == len(keys) or keys[index + 1] != key]
