@@ -71,7 +71,10 @@ class Engine:
             options = _with_policy(options, fsync)
         self.options = options
         self.machine = machine
-        self.filesystem = filesystem if filesystem is not None else _posix(path)
+        self._own: PosixFilesystem | None = None
+        if filesystem is None:
+            filesystem = self._own = _posix(path)
+        self.filesystem = filesystem
         self._clock = clock if clock is not None else SystemClock()
         self._lock: Lock | None = self._become_owner(create)
         try:
@@ -320,9 +323,11 @@ class Engine:
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.release()
+        if self._own is not None:
+            self._own.close()
 
 
-def _posix(path: str | os.PathLike[str] | None) -> Filesystem:
+def _posix(path: str | os.PathLike[str] | None) -> PosixFilesystem:
     if path is None:
         raise DirectoryError("give the engine a path, or a filesystem")
     return PosixFilesystem(os.path.join(os.fspath(path), APPEND_DIRECTORY))
