@@ -61,6 +61,13 @@ class SlottedMachine(Protocol):
         ...
 
 
+class Unmergeable(ValueError):
+    """What a merger raises when no slot can be rebuilt by itself, because a command moved data between slots.
+
+    The base is then made from the live machine.
+    """
+
+
 class Merger(Protocol):
     """Rebuilds the slots that a sealed log touched.  It lives in the rewrite's child process.
 
@@ -76,7 +83,7 @@ class Merger(Protocol):
         ...
 
     def collect(self, commands: Batch, /) -> None:
-        """Take one batch of the sealed log."""
+        """Take one batch of the sealed log.  May raise ``Unmergeable``."""
         ...
 
     def touched(self) -> Iterable[int]:
