@@ -39,6 +39,9 @@ _ARRAY_COUNTS = {line: count for count, line in enumerate(_ARRAY_HEADS) if count
 _WINDOW_BYTES = 32 << 10
 """How much is cut at a time; it also bounds the pieces that hostile bytes can make of it."""
 
+_SHORT_PIECES = 32
+"""Of how many pieces a single command may be made to be read without a window."""
+
 _LENGTH_LINE_BYTES_MAX = 14
 """A mark, at most ten digits and a CRLF, with some to spare."""
 
@@ -81,15 +84,11 @@ def decode_batch(payload: bytes, count: int) -> list[list[bytes]]:
     Raises FormatError if the payload is not exactly what ``encode_batch`` makes of ``count`` commands.
     """
     if count == 1:
-        # One short command per frame is the common case of a log, so it is worth a way of its own.
-        parts = payload.split(_CRLF, 2 * 8 + 1)
-        arguments = parts[2:-1:2]
-        if (
-            not parts[-1]
-            and parts[0] == _ARRAY_HEADS[len(arguments)]
-            and parts[1:-1:2] == [_BULK_LINES[len(a)] if len(a) < _CACHED else b"$%d" % len(a) for a in arguments]
-        ):
-            return [arguments]
+        # One short command per frame is the common case of a log, so it is worth a way without a decoder.
+        parts = payload.split(_CRLF, _SHORT_PIECES)
+        single: list[list[bytes]] = []
+        if not parts[-1] and _take_from(parts, 0, single, 1) == len(parts) - 1 > 0:
+            return single
     elif not 1 < count <= BATCH_COMMANDS_MAX:
         raise LimitError(0, f"a batch of {count} commands; 1 to {BATCH_COMMANDS_MAX} are allowed")
     decoder = CommandDecoder()
@@ -244,21 +243,27 @@ class CommandDecoder:
 def _take_from(parts: list[bytes], index: int, commands: list[list[bytes]], room: int) -> int:
     """Move up to ``room`` commands from the pieces to ``commands``; return the index of the first piece left."""
     last = len(parts) - 1
-    count_of = _ARRAY_COUNTS.get
+    stop = len(commands) + room
     lines = _BULK_LINES
-    while room and index < last:
-        count = count_of(parts[index])
-        if count is None:
-            break
-        end = index + 1 + 2 * count
-        if end > last:
-            break
-        arguments = parts[index + 2 : end : 2]
-        if parts[index + 1 : end : 2] != [lines[len(a)] if len(a) < _CACHED else b"$%d" % len(a) for a in arguments]:
-            break
-        commands.append(arguments)
-        index = end
-        room -= 1
+    try:
+        while index < last and len(commands) < stop:
+            line = parts[index]
+            if line == b"*3" and index + 7 <= last:
+                # SET and most other writes: a third of a replay's time would go into the general way below.
+                _, line1, first, line2, second, line3, third = parts[index : index + 7]
+                if line1 != lines[len(first)] or line2 != lines[len(second)] or line3 != lines[len(third)]:
+                    break
+                commands.append([first, second, third])
+                index += 7
+                continue
+            end = index + 1 + 2 * _ARRAY_COUNTS[line]
+            arguments = parts[index + 2 : end : 2]
+            if end > last or parts[index + 1 : end : 2] != [lines[len(argument)] for argument in arguments]:
+                break
+            commands.append(arguments)
+            index = end
+    except (IndexError, KeyError):
+        return index  # a piece too long, or too many of them, for the prepared lines
     return index
 
 
