@@ -7,7 +7,6 @@ several blocks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
 
 from durakv.keyspace.store import SlotStore
 from durakv.keyspace.values import DATABASE_COUNT, DEADLINES, KIND_BY_TYPE, Value
@@ -70,11 +69,11 @@ def decode_block(
 def _columns(
     database: int, keys: list[bytes], values: Mapping[bytes, Value], deadlines: Mapping[bytes, int]
 ) -> Iterator[Column]:
-    by_kind: dict[type[Any], list[bytes]] = {}
+    by_kind: dict[int, list[bytes]] = {}
     for key in keys:
-        by_kind.setdefault(type(values[key]), []).append(key)
-    for type_, members in by_kind.items():
-        yield Column(database, KIND_BY_TYPE[type_].number, members, [values[key] for key in members])
+        by_kind.setdefault(KIND_BY_TYPE[type(values[key])].number, []).append(key)
+    for kind, members in by_kind.items():
+        yield Column(database, kind, members, [values[key] for key in members])
     mortal = [key for key in keys if key in deadlines] if deadlines else []
     if mortal:
         yield Column(database, DEADLINES, mortal, [deadlines[key] for key in mortal])

@@ -19,17 +19,10 @@ from durakv.keyspace.stock import IGNORED
 from durakv.keyspace.store import SlotStore, slot_of
 from durakv.keyspace.table import TABLE
 from durakv.keyspace.values import DATABASE_COUNT, SLOT_COUNT
-from durakv.machine import Batch, Command
+from durakv.machine import Batch, Command, Unmergeable
 
 Histories: TypeAlias = dict[bytes, Pending | Command]
 """By key: what is pending, or just the last command if that replaced the key."""
-
-
-class Unmergeable(ValueError):
-    """The log holds a command of a stock server that reads one key and writes another, or moves whole databases.
-
-    No slot can be rebuilt without the others then; the base has to come from the live machine's ``freeze()``.
-    """
 
 
 class KeyspaceMerger:
@@ -49,7 +42,11 @@ class KeyspaceMerger:
         self._touched: list[dict[int, Histories]] = [{} for _ in range(DATABASE_COUNT)]
 
     def collect(self, commands: Batch, /) -> None:
-        """See :class:`durakv.machine.Merger`.  Raises ``Unmergeable``."""
+        """See :class:`durakv.machine.Merger`.
+
+        Raises Unmergeable for what a stock server logs and what no slot can be rebuilt from alone: commands that
+        read one key and write another, or that move whole databases.
+        """
         for command in commands:
             if command[0] == b"SET" or (command[0] == b"DEL" and len(command) == 2):
                 self._take(command)

@@ -1,0 +1,455 @@
+"""The facade: a keyspace made durable by an engine, with a method for every common command.
+
+    with durakv.open("data", fsync="everysec") as db:
+        db.set(b"page:1", b"<html>")
+        db.set(b"order:7", b"paid", durability=Durability.SYNCED)
+        db.execute(b"SET", b"lease", b"me", b"NX", b"PX", 30_000)
+
+A write returns when it has reached its durability level (the policy's, unless the call names one), so what it
+survives is the contract's: WRITTEN a crash of the process (C2), SYNCED a loss of power (C3).  A read returns applied
+state at once; with ``durability=`` it waits until everything it may have seen has reached that level (C14).
+"""
+
+from __future__ import annotations
+
+import os
+from binascii import crc_hqx
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar, overload
+
+from durakv.clock import Clock
+from durakv.durability import Durability, FsyncPolicy
+from durakv.engine import Engine
+from durakv.keyspace import requests
+from durakv.keyspace.batch import Batch
+from durakv.keyspace.command import parse_database
+from durakv.keyspace.decider import Decider
+from durakv.keyspace.expiry import Expiry
+from durakv.keyspace.machine import Keyspace
+from durakv.keyspace.mapping import DatabaseMapping
+from durakv.keyspace.replies import Reply
+from durakv.keyspace.requests import Argument, Request
+from durakv.machine import Command
+from durakv.options import Options
+from durakv.recovery import Progress
+from durakv.report import RecoveryReport, Status
+from durakv.storage.filesystem import Filesystem
+from durakv_formats.limits import BULK_BYTES_MAX
+
+T = TypeVar("T")
+
+SCAN_COUNT = 256
+"""How many keys a step of ``scan_iter`` looks at under the lock."""
+
+
+def open(
+    path: str | os.PathLike[str] | None,
+    *,
+    options: Options | None = None,
+    fsync: FsyncPolicy | str | None = None,
+    create: bool = True,
+    filesystem: Filesystem | None = None,
+    clock: Clock | None = None,
+    background: bool = True,
+    progress: Progress | None = None,
+) -> Database:
+    """Open a data directory as a keyspace, creating it unless ``create`` is false; return its database 0.
+
+    ``Database.report`` says what was recovered, cut or healed (C13).  Raises what ``Engine`` raises: Locked,
+    Corruption, UnsupportedVersion, DirectoryError, OSError.
+    """
+    decider = Decider(Keyspace(), clock)
+    engine = Engine(
+        path,
+        decider.keyspace,
+        options=options,
+        fsync=fsync,
+        create=create,
+        filesystem=filesystem,
+        clock=decider.clock,
+        background=background,
+        progress=progress,
+    )
+    if engine.options.active_expiry:
+        engine.add_task(Expiry(engine, decider))
+    return Database(engine, decider)
+
+
+class Database:
+    """One numbered database of an open keyspace; ``select`` gives the others.
+
+    Any thread may call any method.  Keys and values are ``bytes``; anything else is refused with TypeError, sizes
+    beyond the formats' with Limit, commands that Redis would refuse with CommandError in its words, and then nothing
+    was logged.
+    """
+
+    def __init__(self, engine: Engine, decider: Decider, number: int = 0) -> None:
+        """Wrap an open engine whose machine is the decider's keyspace; ``open`` does all of it."""
+        self.engine = engine
+        self.number = number
+        self._decider = decider
+        self._keyspace = decider.keyspace
+        self._store = decider.keyspace.store(number)
+
+    def select(self, number: int) -> Database:
+        """Another numbered database of the same keyspace; closing either closes both."""
+        return Database(self.engine, self._decider, parse_database(b"%d" % number))
+
+    # --- any command ----------------------------------------------------------------------------------------------
+
+    def execute(self, *arguments: Argument, database: int | None = None, durability: Durability | None = None) -> Reply:
+        """Run any command and return its reply: bytes, int, None, a list of these, or a ``Status`` such as OK."""
+        number = self.number if database is None else parse_database(b"%d" % database)
+        return self._execute(requests.encode(arguments), number, durability)
+
+    def batch(self, *, durability: Durability | None = None) -> Batch:
+        """Collect commands in a ``with`` block and run them as one: all or nothing; see :class:`Batch`."""
+        engine, decider = self.engine, self._decider
+        return Batch(decider, self.number, lambda commands: engine.transact(decider.batch(commands), durability))
+
+    def _execute(self, command: Command, number: int, durability: Durability | None) -> Reply:
+        decider = self._decider
+        if decider.is_write(command):
+            return self.engine.transact(decider.write(number, command), durability)
+        level = Durability.APPLIED if durability is None else durability
+        return self.engine.read(decider.read(number, command), level)
+
+    def _run(self, request: Request[T], durability: Durability | None = None) -> T:
+        return request.convert(self._execute(request.command, self.number, durability))
+
+    # --- strings --------------------------------------------------------------------------------------------------
+
+    def get(self, key: bytes, *, durability: Durability | None = None) -> bytes | None:
+        """What the key holds, or None."""
+        # The short way: a look at the dictionaries without the engine's lock, which a batch that is being applied
+        # would be caught by (``generation``).  The deadline is looked at first; see ``SlotStore``.
+        keyspace, store = self._keyspace, self._store
+        generation = keyspace.generation
+        if durability is None and type(key) is bytes and not generation & 1:
+            slot = crc_hqx(key, 0) & store.mask
+            deadlines = store.deadlines
+            deadline = None if deadlines is None else deadlines[slot].get(key)
+            if deadline is not None and deadline < self._decider.clock.time_ms():
+                return None
+            slots = store.slots
+            value = None if slots is None else slots[slot].get(key)
+            if generation == keyspace.generation and (value is None or type(value) is bytes):
+                return value
+        return self._run(requests.get(key), durability)
+
+    @overload
+    def set(
+        self,
+        key: bytes,
+        value: bytes,
+        *,
+        nx: bool = ...,
+        xx: bool = ...,
+        get: Literal[False] = ...,
+        keepttl: bool = ...,
+        ex: int | None = ...,
+        px: int | None = ...,
+        exat: int | None = ...,
+        pxat: int | None = ...,
+        durability: Durability | None = ...,
+    ) -> bool: ...
+
+    @overload
+    def set(
+        self,
+        key: bytes,
+        value: bytes,
+        *,
+        get: Literal[True],
+        nx: bool = ...,
+        xx: bool = ...,
+        keepttl: bool = ...,
+        ex: int | None = ...,
+        px: int | None = ...,
+        exat: int | None = ...,
+        pxat: int | None = ...,
+        durability: Durability | None = ...,
+    ) -> bytes | None: ...
+
+    def set(
+        self,
+        key: bytes,
+        value: bytes,
+        *,
+        nx: bool = False,
+        xx: bool = False,
+        get: bool = False,
+        keepttl: bool = False,
+        ex: int | None = None,
+        px: int | None = None,
+        exat: int | None = None,
+        pxat: int | None = None,
+        durability: Durability | None = None,
+    ) -> bool | bytes | None:
+        """Set the key and drop its deadline, or give it a new one; return whether it was set.
+
+        ``nx``: only if the key is absent; ``xx``: only if it is there; ``keepttl``: leave the deadline; ``ex``,
+        ``px``: expire after seconds or milliseconds; ``exat``, ``pxat``: at that Unix time.  With ``get`` it returns
+        what the key held before instead.
+        """
+        plain = not (nx or xx or get or keepttl) and ex is None and px is None and exat is None and pxat is None
+        if (
+            plain
+            and self.number == 0
+            and type(key) is bytes
+            and type(value) is bytes
+            and len(key) <= BULK_BYTES_MAX >= len(value)
+        ):
+            # The command is its own effect: there is nothing to decide.
+            self.engine.apply(((b"SET", key, value),), durability)
+            return True
+        request = requests.set_(key, value, nx=nx, xx=xx, get=get, keepttl=keepttl, ex=ex, px=px, exat=exat, pxat=pxat)
+        answer: bool | bytes | None = self._run(request, durability)
+        return answer
+
+    def mget(self, *keys: bytes, durability: Durability | None = None) -> list[bytes | None]:
+        """What each key holds, all read at the same moment."""
+        return self._run(requests.mget(keys), durability)
+
+    def mset(self, values: Mapping[bytes, bytes], *, durability: Durability | None = None) -> None:
+        """Set several keys, all or nothing."""
+        self._run(requests.mset(values), durability)
+
+    def msetnx(self, values: Mapping[bytes, bytes], *, durability: Durability | None = None) -> bool:
+        """Set several keys if none of them is there."""
+        return self._run(requests.msetnx(values), durability)
+
+    def getdel(self, key: bytes, *, durability: Durability | None = None) -> bytes | None:
+        """Delete the key and return what it held."""
+        return self._run(requests.getdel(key), durability)
+
+    def getex(
+        self,
+        key: bytes,
+        *,
+        persist: bool = False,
+        ex: int | None = None,
+        px: int | None = None,
+        exat: int | None = None,
+        pxat: int | None = None,
+        durability: Durability | None = None,
+    ) -> bytes | None:
+        """Return what the key holds, and change when it expires."""
+        return self._run(requests.getex(key, persist=persist, ex=ex, px=px, exat=exat, pxat=pxat), durability)
+
+    def append(self, key: bytes, tail: bytes, *, durability: Durability | None = None) -> int:
+        """Append to a string; return its new length."""
+        return self._run(requests.append(key, tail), durability)
+
+    def strlen(self, key: bytes, *, durability: Durability | None = None) -> int:
+        """The length of a string; 0 if the key is absent."""
+        return self._run(requests.strlen(key), durability)
+
+    def getrange(self, key: bytes, start: int, end: int, *, durability: Durability | None = None) -> bytes:
+        """A part of a string; both ends belong to it, negative ones count from the back."""
+        return self._run(requests.getrange(key, start, end), durability)
+
+    def setrange(self, key: bytes, offset: int, part: bytes, *, durability: Durability | None = None) -> int:
+        """Overwrite a part of a string, padding it with zeros; return its new length."""
+        return self._run(requests.setrange(key, offset, part), durability)
+
+    def incr(self, key: bytes, by: int = 1, *, durability: Durability | None = None) -> int:
+        """Add to an integer of 64 bits; return the sum."""
+        return self._run(requests.incrby(key, by), durability)
+
+    def incrby(self, key: bytes, increment: int, *, durability: Durability | None = None) -> int:
+        """Add to an integer of 64 bits; return the sum."""
+        return self._run(requests.incrby(key, increment), durability)
+
+    def decr(self, key: bytes, by: int = 1, *, durability: Durability | None = None) -> int:
+        """Subtract from an integer of 64 bits; return the difference."""
+        return self._run(requests.decrby(key, by), durability)
+
+    def incrbyfloat(self, key: bytes, increment: float, *, durability: Durability | None = None) -> float:
+        """Add to a decimal number; return the sum (``execute`` returns all its digits)."""
+        return self._run(requests.incrbyfloat(key, increment), durability)
+
+    # --- deadlines ------------------------------------------------------------------------------------------------
+
+    def expire(
+        self,
+        key: bytes,
+        seconds: int,
+        *,
+        nx: bool = False,
+        xx: bool = False,
+        gt: bool = False,
+        lt: bool = False,
+        durability: Durability | None = None,
+    ) -> bool:
+        """Let the key expire after some seconds; return whether the deadline was set.
+
+        ``nx``: only if it has none; ``xx``: only if it has one; ``gt``, ``lt``: only if the new one is later, earlier.
+        """
+        return self._run(requests.expire(b"EXPIRE", key, seconds, nx=nx, xx=xx, gt=gt, lt=lt), durability)
+
+    def pexpire(
+        self,
+        key: bytes,
+        milliseconds: int,
+        *,
+        nx: bool = False,
+        xx: bool = False,
+        gt: bool = False,
+        lt: bool = False,
+        durability: Durability | None = None,
+    ) -> bool:
+        """As ``expire``, in milliseconds."""
+        return self._run(requests.expire(b"PEXPIRE", key, milliseconds, nx=nx, xx=xx, gt=gt, lt=lt), durability)
+
+    def expireat(
+        self,
+        key: bytes,
+        when: int,
+        *,
+        nx: bool = False,
+        xx: bool = False,
+        gt: bool = False,
+        lt: bool = False,
+        durability: Durability | None = None,
+    ) -> bool:
+        """As ``expire``, at a Unix time in seconds."""
+        return self._run(requests.expire(b"EXPIREAT", key, when, nx=nx, xx=xx, gt=gt, lt=lt), durability)
+
+    def pexpireat(
+        self,
+        key: bytes,
+        when_ms: int,
+        *,
+        nx: bool = False,
+        xx: bool = False,
+        gt: bool = False,
+        lt: bool = False,
+        durability: Durability | None = None,
+    ) -> bool:
+        """As ``expire``, at a Unix time in milliseconds."""
+        return self._run(requests.expire(b"PEXPIREAT", key, when_ms, nx=nx, xx=xx, gt=gt, lt=lt), durability)
+
+    def ttl(self, key: bytes, *, durability: Durability | None = None) -> int:
+        """Seconds left; -1 if the key lives for ever, -2 if it is absent."""
+        return self._run(requests.lifetime(b"TTL", key), durability)
+
+    def pttl(self, key: bytes, *, durability: Durability | None = None) -> int:
+        """As ``ttl``, in milliseconds."""
+        return self._run(requests.lifetime(b"PTTL", key), durability)
+
+    def expiretime(self, key: bytes, *, durability: Durability | None = None) -> int:
+        """The Unix time in seconds at which the key expires; -1 and -2 as ``ttl``."""
+        return self._run(requests.lifetime(b"EXPIRETIME", key), durability)
+
+    def persist(self, key: bytes, *, durability: Durability | None = None) -> bool:
+        """Let the key live for ever; return whether it had a deadline."""
+        return self._run(requests.persist(key), durability)
+
+    # --- keys -----------------------------------------------------------------------------------------------------
+
+    def delete(self, *keys: bytes, durability: Durability | None = None) -> int:
+        """Delete keys; return how many were there."""
+        return self._run(requests.delete(keys), durability)
+
+    def exists(self, *keys: bytes, durability: Durability | None = None) -> int:
+        """How many of the keys are there; one that is named twice counts twice."""
+        return self._run(requests.exists(keys), durability)
+
+    def type(self, key: bytes, *, durability: Durability | None = None) -> bytes:
+        """The name of the key's type, ``b"none"`` if it is absent."""
+        return self._run(requests.type_(key), durability)
+
+    def rename(self, key: bytes, newkey: bytes, *, durability: Durability | None = None) -> None:
+        """Rename a key, deadline included, replacing what the new name held; CommandError if it is absent."""
+        self._run(requests.rename(key, newkey), durability)
+
+    def renamenx(self, key: bytes, newkey: bytes, *, durability: Durability | None = None) -> bool:
+        """Rename a key unless the new name is taken; return whether it was renamed."""
+        return self._run(requests.renamenx(key, newkey), durability)
+
+    def copy(
+        self,
+        source: bytes,
+        destination: bytes,
+        *,
+        database: int | None = None,
+        replace: bool = False,
+        durability: Durability | None = None,
+    ) -> bool:
+        """Copy a key, deadline included, perhaps into another database; return whether it was copied."""
+        return self._run(requests.copy(source, destination, database=database, replace=replace), durability)
+
+    def move(self, key: bytes, database: int, *, durability: Durability | None = None) -> bool:
+        """Move a key into another database unless it holds one of that name; return whether it was moved."""
+        return self._run(requests.move(key, database), durability)
+
+    def randomkey(self) -> bytes | None:
+        """Some key, or None if there is none."""
+        return self._run(requests.randomkey())
+
+    def keys(self, pattern: bytes = b"*") -> list[bytes]:
+        """All keys that match, read at one moment; writers wait meanwhile, so prefer ``scan_iter``."""
+        return self._run(requests.keys(pattern))
+
+    def scan_iter(
+        self, match: bytes | None = None, *, count: int = SCAN_COUNT, kind: bytes | None = None
+    ) -> Iterator[bytes]:
+        """Go over the keys beside writers: each that is there all along comes exactly once, none twice."""
+        cursor = 0
+        while True:
+            cursor, keys = self._run(requests.scan(cursor, match=match, count=count, kind=kind))
+            yield from keys
+            if not cursor:
+                return
+
+    def dbsize(self) -> int:
+        """How many keys there are; expired ones that are not deleted yet count."""
+        return self._run(requests.dbsize())
+
+    def flushdb(self, *, durability: Durability | None = None) -> None:
+        """Delete every key of this database."""
+        self._run(requests.flush(b"FLUSHDB"), durability)
+
+    def flushall(self, *, durability: Durability | None = None) -> None:
+        """Delete every key of every database, all or nothing."""
+        self._run(requests.flush(b"FLUSHALL"), durability)
+
+    def mapping(self, database: int | None = None) -> DatabaseMapping:
+        """The database as a mutable mapping."""
+        return DatabaseMapping(self if database is None else self.select(database))
+
+    # --- the engine -----------------------------------------------------------------------------------------------
+
+    @property
+    def report(self) -> RecoveryReport:
+        """What the open found and did (C13)."""
+        return self.engine.report
+
+    def sync(self) -> None:
+        """Return when every write before this call survives a power loss, under any policy (C3)."""
+        self.engine.sync()
+
+    def wait(self, seq: int, durability: Durability = Durability.SYNCED, timeout: float | None = None) -> None:
+        """Return when a number has reached a level; see ``Engine.wait``."""
+        self.engine.wait(seq, durability, timeout)
+
+    def status(self) -> Status:
+        """The exposure of now, and how log and base are doing (C4)."""
+        return self.engine.status()
+
+    def rewrite(self, *, wait: bool = True) -> None:
+        """Rewrite the log into a new base; see ``Engine.rewrite``."""
+        self.engine.rewrite(wait=wait)
+
+    def close(self) -> None:
+        """Write and sync everything, seal the log, and give up the directory; see ``Engine.close``."""
+        self._decider.close()
+        self.engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()

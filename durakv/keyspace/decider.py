@@ -1,0 +1,103 @@
+"""Commands as functions that an engine runs under its lock: the step between a facade and ``Engine.transact``.
+
+A write becomes a function that returns its effects and its reply, a read one that returns its reply; the time is
+taken when they run, so deadlines are judged in the order of the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from durakv.clock import Clock, SystemClock
+from durakv.errors import Closed, CommandError
+from durakv.keyspace.machine import Keyspace
+from durakv.keyspace.replies import Reply
+from durakv.keyspace.table import decide, find_command
+from durakv.machine import Command
+
+EXPIRED_MAX = 64
+"""How many keys one slice of active expiry deletes."""
+
+
+class Decider:
+    """What the facades of one keyspace share."""
+
+    __slots__ = ("clock", "closed", "keyspace")
+
+    def __init__(self, keyspace: Keyspace, clock: Clock | None = None) -> None:
+        self.keyspace = keyspace
+        self.clock = clock if clock is not None else SystemClock()
+        self.closed = False
+
+    def close(self) -> None:
+        """Let no facade answer from memory any more: another owner may be changing the directory."""
+        self.closed = True
+        self.keyspace.announce(1)  # sends readers without a lock to the way on which ``closed`` is looked at
+
+    def is_write(self, command: Command) -> bool:
+        """Whether the command may have effects; raises CommandError for one that does not exist."""
+        if self.closed:
+            raise Closed("the database is closed; open the directory again")
+        spec = find_command(command)
+        if spec.name == b"select":
+            raise CommandError("ERR SELECT changes a session, and here is none: use select(number) or database=")
+        return spec.writes
+
+    def write(self, database: int, command: Command) -> Callable[[], tuple[list[Command], Reply]]:
+        """What decides one command."""
+
+        def decide_write() -> tuple[list[Command], Reply]:
+            effects, reply = decide(self.keyspace, database, command, self.clock.time_ms())
+            return self._announced(effects), reply
+
+        return decide_write
+
+    def read(self, database: int, command: Command) -> Callable[[], Reply]:
+        """What answers a command that only reads."""
+        return lambda: decide(self.keyspace, database, command, self.clock.time_ms())[1]
+
+    def batch(self, commands: Sequence[tuple[int, Command]]) -> Callable[[], tuple[list[Command], list[Reply]]]:
+        """What decides several commands, each on the state that the earlier ones will leave, as one batch."""
+
+        def decide_batch() -> tuple[list[Command], list[Reply]]:
+            now_ms = self.clock.time_ms()
+            state = self.keyspace.overlay()
+            effects: list[Command] = []
+            replies: list[Reply] = []
+            for database, command in commands:
+                more, reply = decide(state, database, command, now_ms)
+                for effect in more:
+                    state.apply(effect)
+                effects += more
+                replies.append(reply)
+            return self._announced(fewest_selects(effects)), replies
+
+        return decide_batch
+
+    def expiry(self) -> tuple[list[Command], bool]:
+        """One slice of active expiry, and whether it found anything."""
+        effects = self.keyspace.expired_effects(self.clock.time_ms(), EXPIRED_MAX)
+        return effects, bool(effects)
+
+    def _announced(self, effects: list[Command]) -> list[Command]:
+        if len(effects) > 1:
+            self.keyspace.announce(len(effects))
+        return effects
+
+
+def fewest_selects(effects: Sequence[Command]) -> list[Command]:
+    """The same effects with a SELECT only where the database changes; they begin and end in database 0."""
+    result: list[Command] = []
+    home: Command = (b"SELECT", b"0")
+    wanted = selected = home
+    for effect in effects:
+        if effect[0] == b"SELECT":
+            wanted = effect
+            continue
+        if wanted != selected:
+            result.append(wanted)
+            selected = wanted
+        result.append(effect)
+    if selected != home:
+        result.append(home)
+    return result
