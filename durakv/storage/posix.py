@@ -2,7 +2,7 @@
 
 The root is opened once and every name is resolved under that descriptor, never through the path again.  So a process
 whose directory was moved away or deleted cannot begin to write into another one that took its place; it is told at
-the next ``sync_directory``, before anything is published.
+the next ``list`` or ``sync_directory``, before anything is published.
 
 Modes are 0600 for files and 0700 for the root: what is stored belongs to the program's users, and a umask that was
 forgotten must not publish it.  Missing parents of the root are not ours and get the usual 0777 minus the umask.
@@ -89,13 +89,16 @@ class PosixFilesystem:
         return True
 
     def list(self) -> list[str]:
-        """See :class:`Filesystem`."""
+        """See :class:`Filesystem`; ``FileNotFoundError`` when the path no longer leads to this directory."""
         # Through a descriptor of its own: two threads must not share one directory position.
         descriptor = os.open(".", _DIRECTORY, dir_fd=self._root())
         try:
-            return sorted(os.listdir(descriptor))
+            names = sorted(os.listdir(descriptor))
         finally:
             os.close(descriptor)
+        # A deleted directory reads as an empty one, and an empty one is where somebody starts anew.
+        self._check_in_place()
+        return names
 
     def create(self, name: str, /) -> PosixFile:
         """See :class:`Filesystem`."""
