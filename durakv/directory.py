@@ -205,6 +205,16 @@ def next_segment_number(filesystem: Filesystem, manifest: Manifest) -> int:
     return max(numbers, default=0) + 1
 
 
+def next_base_number(filesystem: Filesystem, manifest: Manifest) -> int:
+    """A base number that no file has, named or debris or half written, and that exceeds all before it."""
+    numbers = [file.seq for file in manifest.files if file.kind == "b"]
+    for name in filesystem.list():
+        match = re.fullmatch(r"(?:temp-)?appendonly\.aof\.(\d{1,9})\.base\..+", name)
+        if match is not None:
+            numbers.append(int(match[1]))
+    return max(numbers, default=0) + 1
+
+
 def empty_manifest(identity: bytes) -> Manifest:
     """The manifest of a new directory."""
     return Manifest(identity=identity, generation=0, synced_seq=0, files=())
@@ -220,6 +230,12 @@ def add_segment(manifest: Manifest, number: int, *, first: int) -> Manifest:
     """The manifest with a new open segment behind the others."""
     entry = ManifestFile(name=segment_name(number), seq=number, kind="i", first=first, last=None, bytes=None)
     return replace(manifest, files=(*manifest.files, entry))
+
+
+def replace_base(manifest: Manifest, number: int, *, last: int, replaced: set[str]) -> Manifest:
+    """The manifest with a new base in the place of the files that it replaces."""
+    entry = ManifestFile(name=base_name(number), seq=number, kind="b", first=None, last=last, bytes=None)
+    return replace(manifest, files=(entry, *(file for file in manifest.files if file.name not in replaced)))
 
 
 def drop_files(manifest: Manifest, names: set[str]) -> Manifest:
