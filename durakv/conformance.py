@@ -19,6 +19,7 @@ from durakv.machine import Batch, Merger, SlottedMachine, StateMachine
 
 M = TypeVar("M", bound=StateMachine)
 
+Script = list[list[tuple[bytes, ...]]]
 Frozen = tuple[bytes, ...]
 Blocks = dict[int, list[tuple[bytes, int]]]
 
@@ -50,9 +51,6 @@ def check_state_machine(
         _check_freeze(make, script, seen)
         _check_restore(make, script, seen)
         _check_freeze_is_of_the_moment(make, script, seen)
-
-
-Script = list[list[tuple[bytes, ...]]]
 
 
 # --- every machine ----------------------------------------------------------------------------------------------------
