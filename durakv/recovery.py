@@ -79,7 +79,7 @@ def recover(
         found.log_bytes += end.offset
     _judge(found, ends)
     if manifest.identity is None:
-        found.manifest = adopt(manifest, found.sealed, _identity(ends, entropy))
+        found.manifest = adopt(manifest, found.sealed, identity_of(ends, entropy))
     report = found.report
     report.files = len(manifest.files)
     report.bytes = meter.total
@@ -256,7 +256,7 @@ def _cut(found: Recovered, segment: ManifestFile, end: SegmentEnd, allowed: str)
     )
 
 
-def _identity(ends: list[tuple[ManifestFile, SegmentEnd]], entropy: Callable[[int], bytes]) -> bytes:
+def identity_of(ends: Iterable[tuple[ManifestFile, SegmentEnd]], entropy: Callable[[int], bytes]) -> bytes:
     """An identity under which the frames that stand in a stock server's log can be read again."""
     identity: int | None = None
     for segment, end in ends:
