@@ -16,7 +16,7 @@ written may show as a torn tail.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -226,7 +226,7 @@ class _Check:
             file.close()
 
     @contextlib.contextmanager
-    def _telling(self, name: str) -> Iterator[None]:
+    def _telling(self, name: str) -> Generator[None, None, None]:
         """Turn what goes wrong with one file into a finding."""
         try:
             yield
