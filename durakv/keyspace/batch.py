@@ -63,10 +63,19 @@ class Batch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        commands = self.end()
+        if kind is None and commands:
+            self.settle(self._commit(commands))
+
+    def end(self) -> list[tuple[int, Command]]:
+        """Take no more commands; return those there are, with their databases."""
         self._ended = True
-        if kind is None and self._commands:
-            for answer, reply in zip(self._answers, self._commit(self._commands), strict=True):
-                answer.settle(reply)
+        return self._commands
+
+    def settle(self, replies: list[Reply]) -> None:
+        """Hand the replies to the answers."""
+        for answer, reply in zip(self._answers, replies, strict=True):
+            answer.settle(reply)
 
     def _add(self, request: Request[T], database: int | None = None) -> Answer[T]:
         if self._ended:

@@ -88,13 +88,13 @@ class Database:
         """Wrap an open engine whose machine is the decider's keyspace; ``open`` does all of it."""
         self.engine = engine
         self.number = number
-        self._decider = decider
+        self.decider = decider
         self._keyspace = decider.keyspace
         self._store = decider.keyspace.store(number)
 
     def select(self, number: int) -> Database:
         """Another numbered database of the same keyspace; closing either closes both."""
-        return Database(self.engine, self._decider, parse_database(b"%d" % number))
+        return Database(self.engine, self.decider, parse_database(b"%d" % number))
 
     # --- any command ----------------------------------------------------------------------------------------------
 
@@ -105,11 +105,11 @@ class Database:
 
     def batch(self, *, durability: Durability | None = None) -> Batch:
         """Collect commands in a ``with`` block and run them as one: all or nothing; see :class:`Batch`."""
-        engine, decider = self.engine, self._decider
+        engine, decider = self.engine, self.decider
         return Batch(decider, self.number, lambda commands: engine.transact(decider.batch(commands), durability))
 
     def _execute(self, command: Command, number: int, durability: Durability | None) -> Reply:
-        decider = self._decider
+        decider = self.decider
         if decider.is_write(command):
             return self.engine.transact(decider.write(number, command), durability)
         level = Durability.APPLIED if durability is None else durability
@@ -130,7 +130,7 @@ class Database:
             slot = crc_hqx(key, 0) & store.mask
             deadlines = store.deadlines
             deadline = None if deadlines is None else deadlines[slot].get(key)
-            if deadline is not None and deadline < self._decider.clock.time_ms():
+            if deadline is not None and deadline < self.decider.clock.time_ms():
                 return None
             slots = store.slots
             value = None if slots is None else slots[slot].get(key)
@@ -445,7 +445,7 @@ class Database:
 
     def close(self) -> None:
         """Write and sync everything, seal the log, and give up the directory; see ``Engine.close``."""
-        self._decider.close()
+        self.decider.close()
         self.engine.close()
 
     def __enter__(self) -> Self:

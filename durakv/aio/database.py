@@ -1,0 +1,289 @@
+"""The keyspace for asyncio: the facade of ``durakv.keyspace.database``, awaited.
+
+    async with durakv.aio.open("data", fsync="always") as db:
+        await asyncio.gather(*(db.incr(b"hits") for _ in range(100)))      # one fsync for all of them
+
+A write returns when it has reached its durability level; writes of one turn of the loop share a commit.  A cancelled
+task takes nothing back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar, overload
+
+from durakv.aio.engine import AsyncEngine
+from durakv.durability import Durability
+from durakv.keyspace import database as sync
+from durakv.keyspace import requests
+from durakv.keyspace.batch import Batch
+from durakv.keyspace.replies import Reply
+from durakv.keyspace.requests import Argument, Request
+from durakv.machine import Command
+from durakv.report import RecoveryReport, Status
+
+T = TypeVar("T")
+
+
+class Opening:
+    """An open under way: await it for the database, or use it in ``async with``."""
+
+    def __init__(self, begin: Callable[[], Awaitable[AsyncDatabase]]) -> None:
+        self._begin = begin
+        self._database: AsyncDatabase | None = None
+
+    def __await__(self) -> Generator[Any, Any, AsyncDatabase]:
+        return self._begin().__await__()
+
+    async def __aenter__(self) -> AsyncDatabase:
+        self._database = await self._begin()
+        return self._database
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._database is not None:
+            await self._database.close()
+
+
+def open(path: str | os.PathLike[str] | None, **settings: Any) -> Opening:
+    """Open a data directory as a keyspace for the running loop; the settings are those of ``durakv.open``."""
+
+    async def begin() -> AsyncDatabase:
+        opened = await asyncio.to_thread(sync.open, path, **settings)
+        return AsyncDatabase(AsyncEngine(opened.engine), opened)
+
+    return Opening(begin)
+
+
+class AsyncBatch:
+    """Commands that are collected now and run together when the ``async with`` block ends; see ``Batch``."""
+
+    def __init__(self, batch: Batch, commit: Callable[[list[tuple[int, Command]]], Awaitable[list[Reply]]]) -> None:
+        self._batch = batch
+        self._commit = commit
+
+    async def __aenter__(self) -> Batch:
+        return self._batch
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        commands = self._batch.end()
+        if kind is None and commands:
+            self._batch.settle(await self._commit(commands))
+
+
+class AsyncDatabase:
+    """One numbered database of an open keyspace, for one event loop; see ``durakv.Database`` for every method."""
+
+    def __init__(self, engine: AsyncEngine, database: sync.Database) -> None:
+        """Wrap an open database whose engine is ``engine``'s; ``open`` does all of it."""
+        self.engine = engine
+        self.database = database
+
+    def select(self, number: int) -> AsyncDatabase:
+        """Another numbered database of the same keyspace; closing either closes both."""
+        return AsyncDatabase(self.engine, self.database.select(number))
+
+    # --- any command ----------------------------------------------------------------------------------------------
+
+    async def execute(
+        self, *arguments: Argument, database: int | None = None, durability: Durability | None = None
+    ) -> Reply:
+        """Run any command and return its reply; see ``durakv.Database.execute``."""
+        home = self.database if database is None else self.database.select(database)
+        return await self._execute(home, requests.encode(arguments), durability)
+
+    def batch(self, *, durability: Durability | None = None) -> AsyncBatch:
+        """Collect commands in an ``async with`` block and run them as one: all or nothing."""
+        decider = self.database.decider
+
+        async def commit(commands: list[tuple[int, Command]]) -> list[Reply]:
+            return await self.engine.transact(decider.batch(commands), durability)
+
+        return AsyncBatch(self.database.batch(durability=durability), commit)
+
+    async def _execute(self, home: sync.Database, command: Command, durability: Durability | None) -> Reply:
+        decider = home.decider
+        if decider.is_write(command):
+            return await self.engine.transact(decider.write(home.number, command), durability)
+        reply = self.engine.engine.read(decider.read(home.number, command))
+        if durability is not None and durability is not Durability.APPLIED:
+            await self.engine.wait(self.engine.engine.applied_seq, durability)
+        return reply
+
+    async def _run(self, request: Request[T], durability: Durability | None = None) -> T:
+        return request.convert(await self._execute(self.database, request.command, durability))
+
+    # --- strings --------------------------------------------------------------------------------------------------
+
+    async def get(self, key: bytes, *, durability: Durability | None = None) -> bytes | None:
+        """What the key holds, or None."""
+        if durability is None:
+            return self.database.get(key)
+        return await self._run(requests.get(key), durability)
+
+    @overload
+    async def set(
+        self,
+        key: bytes,
+        value: bytes,
+        *,
+        nx: bool = ...,
+        xx: bool = ...,
+        get: Literal[False] = ...,
+        keepttl: bool = ...,
+        ex: int | None = ...,
+        px: int | None = ...,
+        exat: int | None = ...,
+        pxat: int | None = ...,
+        durability: Durability | None = ...,
+    ) -> bool: ...
+
+    @overload
+    async def set(
+        self,
+        key: bytes,
+        value: bytes,
+        *,
+        get: Literal[True],
+        nx: bool = ...,
+        xx: bool = ...,
+        keepttl: bool = ...,
+        ex: int | None = ...,
+        px: int | None = ...,
+        exat: int | None = ...,
+        pxat: int | None = ...,
+        durability: Durability | None = ...,
+    ) -> bytes | None: ...
+
+    async def set(
+        self,
+        key: bytes,
+        value: bytes,
+        *,
+        nx: bool = False,
+        xx: bool = False,
+        get: bool = False,
+        keepttl: bool = False,
+        ex: int | None = None,
+        px: int | None = None,
+        exat: int | None = None,
+        pxat: int | None = None,
+        durability: Durability | None = None,
+    ) -> bool | bytes | None:
+        """Set the key and drop its deadline, or give it a new one; return whether it was set."""
+        request = requests.set_(key, value, nx=nx, xx=xx, get=get, keepttl=keepttl, ex=ex, px=px, exat=exat, pxat=pxat)
+        answer: bool | bytes | None = await self._run(request, durability)
+        return answer
+
+    async def mget(self, *keys: bytes, durability: Durability | None = None) -> list[bytes | None]:
+        """What each key holds, all read at the same moment."""
+        return await self._run(requests.mget(keys), durability)
+
+    async def mset(self, values: Mapping[bytes, bytes], *, durability: Durability | None = None) -> None:
+        """Set several keys, all or nothing."""
+        await self._run(requests.mset(values), durability)
+
+    async def getdel(self, key: bytes, *, durability: Durability | None = None) -> bytes | None:
+        """Delete the key and return what it held."""
+        return await self._run(requests.getdel(key), durability)
+
+    async def append(self, key: bytes, tail: bytes, *, durability: Durability | None = None) -> int:
+        """Append to a string; return its new length."""
+        return await self._run(requests.append(key, tail), durability)
+
+    async def incr(self, key: bytes, by: int = 1, *, durability: Durability | None = None) -> int:
+        """Add to an integer of 64 bits; return the sum."""
+        return await self._run(requests.incrby(key, by), durability)
+
+    async def decr(self, key: bytes, by: int = 1, *, durability: Durability | None = None) -> int:
+        """Subtract from an integer of 64 bits; return the difference."""
+        return await self._run(requests.decrby(key, by), durability)
+
+    # --- keys -----------------------------------------------------------------------------------------------------
+
+    async def delete(self, *keys: bytes, durability: Durability | None = None) -> int:
+        """Delete keys; return how many were there."""
+        return await self._run(requests.delete(keys), durability)
+
+    async def exists(self, *keys: bytes, durability: Durability | None = None) -> int:
+        """How many of the keys are there; one that is named twice counts twice."""
+        return await self._run(requests.exists(keys), durability)
+
+    async def expire(self, key: bytes, seconds: int, *, durability: Durability | None = None) -> bool:
+        """Let the key expire after some seconds; return whether the deadline was set."""
+        return await self._run(requests.expire(b"EXPIRE", key, seconds), durability)
+
+    async def ttl(self, key: bytes, *, durability: Durability | None = None) -> int:
+        """Seconds left; -1 if the key lives for ever, -2 if it is absent."""
+        return await self._run(requests.lifetime(b"TTL", key), durability)
+
+    async def persist(self, key: bytes, *, durability: Durability | None = None) -> bool:
+        """Let the key live for ever; return whether it had a deadline."""
+        return await self._run(requests.persist(key), durability)
+
+    async def rename(self, key: bytes, newkey: bytes, *, durability: Durability | None = None) -> None:
+        """Rename a key, deadline included; CommandError if it is absent."""
+        await self._run(requests.rename(key, newkey), durability)
+
+    async def dbsize(self) -> int:
+        """How many keys there are; expired ones that are not deleted yet count."""
+        return await self._run(requests.dbsize())
+
+    async def scan_iter(
+        self, match: bytes | None = None, *, count: int = sync.SCAN_COUNT, kind: bytes | None = None
+    ) -> AsyncIterator[bytes]:
+        """Go over the keys beside writers, giving way to other tasks after each step."""
+        cursor = 0
+        while True:
+            cursor, keys = await self._run(requests.scan(cursor, match=match, count=count, kind=kind))
+            for key in keys:
+                yield key
+            if not cursor:
+                return
+            await asyncio.sleep(0)
+
+    async def flushdb(self, *, durability: Durability | None = None) -> None:
+        """Delete every key of this database."""
+        await self._run(requests.flush(b"FLUSHDB"), durability)
+
+    # --- the engine -----------------------------------------------------------------------------------------------
+
+    @property
+    def report(self) -> RecoveryReport:
+        """What the open found and did (C13)."""
+        return self.database.report
+
+    async def sync(self) -> None:
+        """Return when every write before this call survives a power loss (C3)."""
+        await self.engine.sync()
+
+    async def wait(self, seq: int, durability: Durability = Durability.SYNCED) -> None:
+        """Return when a number has reached a level."""
+        await self.engine.wait(seq, durability)
+
+    def status(self) -> Status:
+        """The exposure of now, and how log and base are doing (C4)."""
+        return self.database.status()
+
+    async def rewrite(self) -> None:
+        """Rewrite the log into a new base; see ``Engine.rewrite``."""
+        await self.engine.rewrite()
+
+    async def close(self) -> None:
+        """Write and sync everything, seal the log, and give up the directory."""
+        self.database.decider.close()
+        await self.engine.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
