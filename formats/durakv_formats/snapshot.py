@@ -6,8 +6,8 @@
     footer   := "E" 0 0 0 chain:u32 block_count:u64 count:u64 raw_bytes:u64 file_bytes:u64 crc:u32
 
 Every checksum after the header's begins with the identity and the number of the file, so that a block of another file
-does not fit.  ``chain`` covers the header and the heads of all blocks, and these their contents: blocks cannot be
-lost, doubled or swapped either.
+does not fit.  ``chain`` is the checksum of all checksums before it, so that no block can be lost, doubled or swapped
+either.  (It covers them alone: a checksum over bytes that end with their own checksum says nothing about those bytes.)
 """
 
 from __future__ import annotations
@@ -233,14 +233,14 @@ class _Totals:
     def __init__(self, header: SnapshotHeader, header_bytes: bytes) -> None:
         self.seed = crc32c(header.identity + header.number.to_bytes(4, "little"))
         self.slot = 0
-        self._chain = crc32c(header_bytes, self.seed)
+        self._chain = crc32c(header_bytes[-_CRC_BYTES:], self.seed)
         self._block_count = 0
         self._count = 0
         self._raw_bytes = 0
         self._file_bytes = len(header_bytes)
 
     def add(self, head: bytes, slot: int, count: int, raw_bytes: int, stored_bytes: int) -> None:
-        self._chain = crc32c(head, self._chain)
+        self._chain = crc32c(head[-_CRC_BYTES:], self._chain)
         self.slot = slot
         self._block_count += 1
         self._count += count
