@@ -17,6 +17,7 @@ Invariants: ``synced_seq <= written_seq <= applied_seq``, none ever decreases; a
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -64,6 +65,8 @@ class Work:
     successor: Segment | None = None
     synced: bool = False
     healed: bool = False
+    performed: bool = False
+    """Whether ``perform`` came to its end, well or not."""
     failure: OSError | DiskFull | None = None
 
 
@@ -160,11 +163,13 @@ class Commit:
     # --- claim ----------------------------------------------------------------------------------------------------
 
     def reached(self, seq: int, level: Durability) -> bool:
-        """Whether a number has reached a level."""
+        """Whether a number has reached a level, and may be acknowledged at it."""
         if level is Durability.SYNCED:
             return self.synced_seq >= seq
         if level is Durability.WRITTEN:
-            return self.written_seq >= seq
+            # After a failed sync what was written may be gone from the page cache, too; who asks only now must not
+            # be told that it is there (C7).
+            return (self.written_seq if self.poison is None else self.synced_seq) >= seq
         return self.applied_seq >= seq
 
     def claim(self, seq: int, level: Durability, now: float) -> Work | None:
@@ -243,7 +248,10 @@ class Commit:
     # --- perform: system calls, no lock ---------------------------------------------------------------------------
 
     def perform(self, work: Work) -> None:
-        """Do the claimed work; a failure is kept in it for ``finish``."""
+        """Do the claimed work; a failure is kept in it for ``finish``.
+
+        Any other exception, from a signal handler say, leaves the work unperformed, and ``finish`` poisons the log.
+        """
         try:
             if work.kind is Kind.WRITE_THROUGH:
                 self._write(work, through=True)
@@ -260,6 +268,7 @@ class Commit:
                 self._rotate(work)
         except (OSError, DiskFull) as failure:
             work.failure = failure
+        work.performed = True
 
     def _write(self, work: Work, *, through: bool) -> None:
         file = work.segment.file
@@ -272,8 +281,10 @@ class Commit:
             if failure.errno not in NO_SPACE:
                 raise
             # The one failure that may heal in place (C7): cut back to the last good frame, write the same bytes
-            # again, and let an fsync of the whole file prove that the log is whole.
+            # again, and let an fsync of the whole file prove that the log is whole.  The file gets its old size back
+            # (a hole takes no room), because the size bounds the numbers that the next owner retires.
             file.truncate(work.offset)
+            file.truncate(work.segment.capacity)
             file.write_at(work.data, work.offset)
             file.sync()
             work.healed = True
@@ -330,6 +341,8 @@ class Commit:
         """Take the outcome of a performed work; raises DiskFull if it was refused for want of room."""
         kind = work.kind
         failure = work.failure
+        if not work.performed:
+            failure = InterruptedError(errno.EINTR, f"a {kind.value} was interrupted; how far it got is not known")
         if kind is Kind.PREPARE:
             self.preparing = False
             if failure is None:
@@ -352,7 +365,9 @@ class Commit:
             self.written_bytes = work.logged_bytes
             self.writes += 1
             self.healed += work.healed
-        if work.synced:
+        # The sync of a healed write is not believed while another one is under way: a failure is reported once, and
+        # the other one may be the one that was told (F5).
+        if work.synced and not (kind is Kind.WRITE and self.syncing):
             self.syncs += 1
             self._synced(work)
         if kind is Kind.ROTATE:
