@@ -74,6 +74,7 @@ class UnsupportedVersion(DurakvError):
         super().__init__(f"{text}. {remedy}" if remedy else text)
         self.name = name
         self.version = version
+        self.remedy = remedy
 
 
 class Limit(DurakvError, ValueError):

@@ -1,0 +1,441 @@
+"""The rewrite: a new base in the place of the old one and the sealed log, while writers go on.
+
+    check     is there room for both?                                     else nothing is begun
+    rotate    the log up to here is sealed; writers go on in a new segment
+    make      a new base under a temporary name: merged in a child process, or from the live machine in slices
+    publish   rename it, sync the directory, one manifest swap
+    clean     remove what the manifest no longer names
+
+Until the swap nothing that counts has changed, after it everything has: a crash leaves the old base and log or the new
+base, and beside them debris that the next open removes.  A failure before the swap removes what was written, is told
+in the status, and is tried again later.  Only where the disk itself is in doubt, that is when a sync of the directory
+or the swap failed, is the engine poisoned (C7): either manifest may be what a crash leaves.
+
+A step machine like the commit pipeline: ``step`` does one bounded piece and never waits for the child.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Generator
+from typing import TypeAlias
+
+from durakv.clock import Clock
+from durakv.commit import Commit
+from durakv.directory import NO_SPACE, Directory, base_name, base_temporary, next_base_number, replace_base
+from durakv.errors import Closed, DiskFull, DurakvError
+from durakv.image import Image, ImageWriter, content_of, freeze
+from durakv.machine import SlottedMachine, StateMachine, Unmergeable
+from durakv.merge import MergeResult, MergeTask, SealedFile, merge_steps
+from durakv.merge_process import MergeProcess, Unimportable, can_start_child
+from durakv.options import Options
+from durakv.runner import Runner
+from durakv_formats.manifest import Manifest, ManifestFile
+from durakv_formats.snapshot import SnapshotHeader
+
+logger = logging.getLogger("durakv")
+
+FAILURES_FORGIVEN = 3
+"""Before this many failures in a row an automatic rewrite is tried again at once, as stock servers do."""
+
+DELAY_SECONDS_MAX = 3600.0
+
+Steps: TypeAlias = Generator[bool, None, None]
+"""Pieces of work; each says whether the next one should follow at once."""
+
+
+class RewriteHandle:
+    """A rewrite that was asked for, to wait on."""
+
+    def __init__(self, commit: Commit) -> None:
+        self._commit = commit
+        self._ended = threading.Event()
+        self._failure: DurakvError | None = None
+
+    def done(self) -> bool:
+        """Whether it has ended, well or not, or never will because the engine is poisoned."""
+        return self._ended.is_set() or self._commit.poison is not None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for its end; False when the time ran out."""
+        return self._ended.wait(timeout)
+
+    def result(self) -> None:
+        """Raise what made it fail; call it when it is done."""
+        if self._ended.is_set():
+            if self._failure is not None:
+                raise self._failure
+        else:
+            self._commit.refuse()
+
+    def end(self, failure: DurakvError | None = None) -> None:
+        """Tell its outcome; for the rewrite."""
+        self._failure = failure
+        self._ended.set()
+
+
+class Rewrite:
+    """Rewrites on request, and by itself when the log has grown.
+
+    ``step`` and ``close`` exclude each other; everything else may be called from any thread at any time.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        directory: Directory,
+        machine: StateMachine,
+        *,
+        options: Options,
+        clock: Clock,
+        base_bytes: int,
+        child: bool,
+    ) -> None:
+        """``child``: merge in a child process, if the filesystem has a ``path`` that a child can open."""
+        self.base_bytes = base_bytes
+        """The size of the base in force."""
+        self.rewrites = 0
+        """How many ended well."""
+        self.failures = 0
+        """How many failed since the last one that ended well."""
+        self.error: str | None = None
+        """Why the last one failed; None after one that ended well."""
+        self.progress = 0.0
+        """How much of the one under way is done, from 0 to 1."""
+        self.merged: MergeResult | None = None
+        """What the last merge did; None after a base that was made from the live machine."""
+        self.child_peak_bytes = 0
+        """The most memory that the last child process held."""
+        self._runner = runner
+        self._commit = runner.commit
+        self._directory = directory
+        self._filesystem = directory.filesystem
+        self._machine = machine
+        self._options = options
+        self._clock = clock
+        path = getattr(self._filesystem, "path", None)
+        self._path: str | None = path if child and isinstance(path, str) and can_start_child() else None
+        self._guard = threading.Lock()
+        self._requests: list[RewriteHandle] = []
+        self._serving: list[RewriteHandle] = []
+        self._stepping = threading.Lock()
+        self._work: Steps | None = None
+        self._closed = False
+        self._not_before = 0.0
+        self._counted: tuple[Manifest | None, int] = (None, 0)
+
+    @property
+    def running(self) -> bool:
+        """Whether a rewrite is under way."""
+        return self._work is not None
+
+    def request(self) -> RewriteHandle:
+        """Ask for a rewrite of everything logged so far; if one is under way, another follows it.
+
+        It is begun at once, whatever failed before.  Raises Poisoned or Closed.
+        """
+        self._commit.refuse()
+        handle = RewriteHandle(self._commit)
+        with self._guard:
+            if self._closed:
+                raise Closed("the engine is closed; open the directory again")
+            self._requests.append(handle)
+        return handle
+
+    # --- stepping -------------------------------------------------------------------------------------------------
+
+    def step(self) -> bool:
+        """Do one bounded piece of work, if any is due; return whether to call again at once."""
+        with self._stepping:
+            if self._work is None:
+                if self._closed or not (self._requests or self._is_due()):
+                    return False
+                with self._guard:
+                    self._serving, self._requests = self._requests, []
+                self._work = self._rewrite()
+            try:
+                return next(self._work)
+            except StopIteration:
+                self._end(None)
+            except Exception as failure:  # noqa: BLE001 - the machine's code runs in here; the engine must go on
+                self._end(failure)
+            except BaseException:
+                self._work = None
+                raise
+            return True
+
+    def close(self) -> None:
+        """End the rewrite under way, if any, and begin no other; whoever waits for one is told."""
+        with self._guard:
+            self._closed = True
+        with self._stepping:
+            work, self._work = self._work, None
+            if work is not None:
+                work.close()
+            closed = Closed("the engine was closed before the rewrite ended; nothing was changed")
+            for handle in (*self._serving, *self._requests):
+                handle.end(closed)
+            self._serving, self._requests = [], []
+
+    def _end(self, failure: Exception | None) -> None:
+        self._work = None
+        self.progress = 0.0
+        told = None if failure is None else _told(failure)
+        if told is None:
+            self.failures = 0
+            self.error = None
+            self._not_before = 0.0
+        else:
+            self.failures += 1
+            self.error = str(told)
+            self._not_before = self._clock.monotonic() + _delay_seconds(self.failures)
+            logger.warning("%s: rewrite failed: %s", self._filesystem.describe(), told)
+        serving, self._serving = self._serving, []
+        for handle in serving:
+            handle.end(told)
+
+    # --- when -----------------------------------------------------------------------------------------------------
+
+    @property
+    def log_bytes(self) -> int:
+        """The size of the log that a rewrite would do away with."""
+        segment = self._commit.segment
+        return self._commit.sealed_bytes + (0 if segment.is_worthless else segment.offset)
+
+    def _is_due(self) -> bool:
+        """Whether the log has grown enough for a rewrite that nobody asked for."""
+        options = self._options
+        log_bytes = self.log_bytes
+        grown = (
+            options.rewrite_percentage > 0
+            and self.base_bytes + log_bytes > options.rewrite_bytes_min
+            and 100 * log_bytes >= options.rewrite_percentage * self.base_bytes
+        )
+        scattered = 0 < options.rewrite_segments_max < self._segment_count()
+        return (grown or scattered) and log_bytes > 0 and self._clock.monotonic() >= self._not_before
+
+    def _segment_count(self) -> int:
+        manifest = self._directory.manifest
+        if self._counted[0] is not manifest:
+            self._counted = manifest, len(manifest.segments)
+        return self._counted[1]
+
+    # --- one rewrite ----------------------------------------------------------------------------------------------
+
+    def _rewrite(self) -> Steps:
+        self.progress = 0.0
+        self._check_room()
+        yield True
+        machine = self._machine
+        if isinstance(machine, SlottedMachine):
+            seq = self._runner.rotate()
+            yield True
+            try:
+                yield from self._replace(seq, machine)
+            except Unmergeable as reason:
+                logger.info("%s: making the base from memory: %s", self._filesystem.describe(), reason)
+            else:
+                return
+        frozen: list[Image] = []
+        seq = self._runner.rotate(lambda _seq: frozen.append(freeze(machine)))
+        yield True
+        yield from self._replace(seq, frozen[0])
+
+    def _check_room(self) -> None:
+        """Refuse while it costs nothing.  The log must keep room as well: two more segments."""
+        need = self.base_bytes + self.log_bytes + 2 * self._options.segment_bytes
+        free = self._filesystem.free_bytes()
+        if free < need:
+            raise DiskFull(
+                f"{self._filesystem.describe()}: a rewrite may need {need} bytes beside what is there, "
+                f"but only {free} are free; nothing was begun. Free some space"
+            )
+
+    def _replace(self, seq: int, source: SlottedMachine | Image) -> Steps:
+        """Make a base of everything up to ``seq`` and publish it."""
+        manifest = self._directory.manifest
+        replaced, log = _sealed(manifest, seq)
+        if not log:
+            return  # what is there is a base already, or nothing at all
+        number = next_base_number(self._filesystem, manifest)
+        try:
+            if isinstance(source, Image):
+                size = yield from self._write_image(number, seq, source)
+            else:
+                size = yield from self._merge(self._task(number, seq, log, source))
+            yield True
+            self._filesystem.rename(base_temporary(number), base_name(number))
+        except (Exception, GeneratorExit):
+            self._remove(base_temporary(number))
+            self._remove(base_name(number))  # a rename that failed may have been done
+            raise
+        yield from self._publish(number, seq, size, replaced)
+
+    def _publish(self, number: int, seq: int, size: int, replaced: list[ManifestFile]) -> Steps:
+        names = {file.name for file in replaced}
+        try:
+            self._sync_directory()
+            yield True
+            self._swap(number, seq, names)
+        except (DiskFull, GeneratorExit):
+            self._remove(base_name(number))
+            raise
+        with self._runner.lock:
+            self._commit.sealed_bytes -= sum(file.bytes or 0 for file in replaced if file.kind == "i")
+        self.base_bytes = size
+        self.rewrites += 1
+        yield True
+        for name in sorted(names):
+            self._remove(name)
+            yield True
+        self._sync_directory()
+
+    def _swap(self, number: int, seq: int, names: set[str]) -> None:
+        try:
+            self._directory.swap(
+                lambda manifest: replace_base(manifest, number, last=seq, replaced=names), synced_seq=seq
+            )
+        except OSError as failure:
+            self._runner.poison(failure)
+            self._commit.refuse()
+
+    def _sync_directory(self) -> None:
+        # The descriptor is shared: this call may have taken the one report of a failure that concerned a rotation.
+        try:
+            self._filesystem.sync_directory()
+        except OSError as failure:
+            self._runner.poison(failure)
+            self._commit.refuse()
+
+    def _remove(self, name: str) -> None:
+        """Remove a file that counts no more; if the disk will not, it is debris for the next open."""
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                self._filesystem.remove(name)
+        except OSError as failure:
+            logger.warning("%s: %s could not be removed: %s", self._filesystem.describe(), name, failure)
+
+    # --- making a base --------------------------------------------------------------------------------------------
+
+    def _task(self, number: int, seq: int, log: list[SealedFile], machine: SlottedMachine) -> MergeTask:
+        manifest = self._directory.manifest
+        base = manifest.base if manifest.base is not None and not _is_plain(manifest.base) else None
+        return MergeTask(
+            identity=_identity(manifest).hex(),
+            base_name=None if base is None else base.name,
+            base_number=0 if base is None else base.seq,
+            base_seq=0 if base is None or base.last is None else base.last,
+            log=tuple(log),
+            log_bytes=sum(self.base_bytes if file.bytes is None else file.bytes for file in log),
+            number=number,
+            seq=seq,
+            merger=machine.merger,
+            content=content_of(machine),
+            slot_count=machine.slot_count,
+            memory_bytes=self._options.rewrite_memory_bytes,
+            created_ms=self._clock.time_ms(),
+        )
+
+    def _merge(self, task: MergeTask) -> Generator[bool, None, int]:
+        if self._path is not None:
+            try:
+                return (yield from self._merge_in_child(self._path, task))
+            except Unimportable as reason:
+                self._path = None
+                logger.warning("%s: merging in this process: %s", self._filesystem.describe(), reason)
+                self._remove(base_temporary(task.number))
+        steps = merge_steps(self._filesystem, task)
+        try:
+            while True:
+                try:
+                    self.progress = next(steps)
+                except StopIteration as finished:
+                    merged: MergeResult = finished.value
+                    self.merged = merged
+                    return merged.bytes
+                yield True
+        finally:
+            steps.close()
+
+    def _merge_in_child(self, path: str, task: MergeTask) -> Generator[bool, None, int]:
+        process = MergeProcess(path, task)
+        try:
+            while True:
+                busy = process.step()
+                self.progress = process.progress
+                if process.result is not None:
+                    break
+                yield busy
+        except (Exception, GeneratorExit):
+            process.abort()
+            raise
+        self.merged = process.result
+        self.child_peak_bytes = process.peak_bytes
+        return process.result.bytes
+
+    def _write_image(self, number: int, seq: int, image: Image) -> Generator[bool, None, int]:
+        header = SnapshotHeader(
+            identity=_identity(self._directory.manifest),
+            seq=seq,
+            number=number,
+            slot_count=image.slot_count,
+            content=image.content,
+            created_ms=self._clock.time_ms(),
+        )
+        writer = ImageWriter(self._filesystem, base_temporary(number), header, image)
+        try:
+            while True:
+                size = writer.step(self._runner.lock)
+                if size is not None:
+                    self.merged = None
+                    return size
+                yield True
+        except (Exception, GeneratorExit):
+            writer.abort()
+            raise
+
+
+def _sealed(manifest: Manifest, seq: int) -> tuple[list[ManifestFile], list[SealedFile]]:
+    """The files that a base up to ``seq`` replaces, and those among them that are log."""
+    replaced: list[ManifestFile] = []
+    log: list[SealedFile] = []
+    prior = 0
+    for file in manifest.files:
+        if file.kind == "h" or file.last is None or file.last > seq:
+            continue
+        replaced.append(file)
+        if file.kind == "i" or _is_plain(file):
+            log.append(SealedFile(file.name, file.seq, prior, file.last, file.bytes))
+        prior = file.last
+    return replaced, log
+
+
+def _is_plain(base: ManifestFile) -> bool:
+    """Whether a base is a stock server's, in plain RESP: the first part of the log then."""
+    return base.kind == "b" and base.name.endswith(".aof")
+
+
+def _identity(manifest: Manifest) -> bytes:
+    assert manifest.identity is not None, "an engine's directory has an identity"
+    return manifest.identity
+
+
+def _delay_seconds(failures: int) -> float:
+    """How long an automatic rewrite waits after so many failures in a row: 0, 0, then 1, 2, 4 ... 60 minutes."""
+    if failures < FAILURES_FORGIVEN:
+        return 0.0
+    return min(DELAY_SECONDS_MAX, 60.0 * (1 << min(failures - FAILURES_FORGIVEN, 10)))
+
+
+def _told(failure: Exception) -> DurakvError:
+    """What whoever waits is told."""
+    if isinstance(failure, DurakvError):
+        return failure
+    if isinstance(failure, OSError) and failure.errno in NO_SPACE:
+        told: DurakvError = DiskFull(f"no room for a new base: {failure}; everything is as it was. Free some space")
+    else:
+        told = DurakvError(f"the rewrite failed: {type(failure).__name__}: {failure}; everything is as it was")
+    told.__cause__ = failure
+    return told
