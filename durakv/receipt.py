@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from durakv.durability import Durability
 from durakv.runner import Runner
+
+logger = logging.getLogger("durakv")
 
 
 class Receipt:
@@ -38,5 +41,14 @@ class Receipt:
         return self._runner.commit.reached(self.seq, self.durability)
 
     def add_done_callback(self, callback: Callable[[Receipt], None]) -> None:
-        """Call back, from any thread, when the batch has reached its level or never will; ask ``result()`` which."""
-        self._runner.call_when(self.seq, self.durability, lambda: callback(self))
+        """Call back, from any thread, when the batch has reached its level or never will; ask ``result()`` which.
+
+        What the callback raises is logged and goes no further: the thread it runs in may be another caller's.
+        """
+        self._runner.call_when(self.seq, self.durability, lambda: self._call(callback))
+
+    def _call(self, callback: Callable[[Receipt], None]) -> None:
+        try:
+            callback(self)
+        except Exception:
+            logger.exception("a callback for number %d failed", self.seq)

@@ -176,6 +176,8 @@ class Runner:
             elif commit.pending_bytes > commit.options.pending_bytes_max:
                 self._advance(commit.applied_seq, Durability.WRITTEN)
             else:
+                if not undisturbed:
+                    self._hand_over()  # it may have been woken to take a lead that it has no use for
                 return undisturbed
             undisturbed = False
 
@@ -230,7 +232,6 @@ class Runner:
             self._refuse_wait()
             left = None if deadline is None else deadline - self.clock.monotonic()
             if left is not None and left <= 0:
-                self._hand_over()
                 raise TimeoutError(f"number {seq} has not reached {level.name} in {timeout} seconds; it still may")
             self._advance(seq, level, left)
 
@@ -297,13 +298,18 @@ class Runner:
     def _park(self, seq: int, level: Durability, timeout: float | None) -> None:
         waiter = Waiter(seq, level)
         self._waiters.append(waiter)
+        woken = False
         self.lock.release()
         try:
             woken = waiter.park(timeout)
         finally:
             self.lock.acquire()
-        if not woken and waiter in self._waiters:
-            self._waiters.remove(waiter)
+            if not woken:
+                # Out of time, or a signal handler raised.  If it was given the lead just now, it must pass it on.
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
+                else:
+                    self._hand_over()
 
     def _park_for_role(self) -> None:
         """Wait until some work under way is finished, whatever it reached."""
