@@ -10,6 +10,7 @@ What survives which crash is the contract in specs/01-contract.md; the clause nu
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
@@ -63,7 +64,7 @@ class Engine:
         """Open the directory, creating it unless ``create`` is false, and recover ``machine``, which must be empty.
 
         Raises Locked (another owner), Corruption (promised data is damaged; nothing was touched), UnsupportedVersion
-        (written by a newer version; nothing was touched), DirectoryError or ``OSError``.
+        (written by a newer version; nothing was touched), DirectoryError, DiskFull or ``OSError``.
         ``background=False`` starts no thread: call ``step()`` for what one would do.
         """
         options = options if options is not None else Options()
@@ -76,6 +77,8 @@ class Engine:
             filesystem = self._own = _posix(path)
         self.filesystem = filesystem
         self._clock = clock if clock is not None else SystemClock()
+        self._closing = threading.RLock()  # a callback that close() calls may call close()
+        self._ending = False
         self._lock: Lock | None = self._become_owner(create)
         try:
             found = recover(self.filesystem, machine, clock=self._clock, entropy=entropy, progress=progress)
@@ -253,16 +256,18 @@ class Engine:
         After a clean close any loss is corruption and will be told as such (C8).  Raises Poisoned if the log could
         not be completed; the directory is given up all the same.
         """
-        if self._lock is None:
-            return
-        try:
-            self._rewrite.close()
-            self._runner.stop()
-            self._runner.flush()
-            self._seal()
-        finally:
-            self._commit.segment.file.close()
-            self._release()
+        with self._closing:
+            if self._ending:
+                return
+            self._ending = True
+            try:
+                self._rewrite.close()
+                self._runner.stop()
+                self._runner.flush()
+                self._seal()
+            finally:
+                self._commit.segment.file.close()
+                self._release()
 
     def _seal(self) -> None:
         commit, directory, segment = self._commit, self._directory, self._commit.segment
