@@ -294,15 +294,7 @@ class Commit:
 
     def _prepare(self, capacity: int) -> Segment:
         filesystem = self.directory.filesystem
-        try:
-            return prepare_segment(filesystem, next_segment_number(filesystem, self.directory.manifest), capacity)
-        except OSError as failure:
-            if failure.errno in NO_SPACE:
-                raise DiskFull(
-                    f"{filesystem.describe()}: no room for another log segment of {capacity} bytes; "
-                    "free some space and repeat the write"
-                ) from failure
-            raise
+        return prepare_segment(filesystem, next_segment_number(filesystem, self.directory.manifest), capacity)
 
     def _rotate(self, work: Work) -> None:
         """Seal the current segment and open its successor.

@@ -9,7 +9,8 @@ frame: the last number given out before it, and how many numbers it retires.
 
 from __future__ import annotations
 
-from durakv.directory import segment_name
+from durakv.directory import NO_SPACE, segment_name
+from durakv.errors import DiskFull
 from durakv.storage.filesystem import File, Filesystem
 from durakv.storage.preallocate import create_zeroed
 from durakv_formats.frame import HEADER_BYTES, encode_frame
@@ -48,8 +49,17 @@ class Segment:
 
 
 def prepare_segment(filesystem: Filesystem, number: int, capacity: int) -> Segment:
-    """A segment that survives a power loss as a file of zeros; nothing names it yet."""
-    return Segment(create_zeroed(filesystem, segment_name(number), capacity), number=number, capacity=capacity)
+    """A segment that survives a power loss as a file of zeros; nothing names it yet.  Raises DiskFull."""
+    try:
+        file = create_zeroed(filesystem, segment_name(number), capacity)
+    except OSError as failure:
+        if failure.errno in NO_SPACE:
+            raise DiskFull(
+                f"{filesystem.describe()}: no room for another log segment of {capacity} bytes; "
+                "free some space and try again"
+            ) from failure
+        raise
+    return Segment(file, number=number, capacity=capacity)
 
 
 def numbers_given_out_max(*, first: int, capacity: int) -> int:
