@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
+from durakv.clock import ManualClock, SystemClock
 from durakv.commit import Commit, Work
 from durakv.directory import Directory, add_segment, empty_manifest
 from durakv.durability import Durability, FsyncPolicy
+from durakv.engine import Engine
 from durakv.log.reader import Record, SegmentEnd, read_segment
 from durakv.log.segment import prepare_segment
 from durakv.machine import Command
@@ -122,3 +125,36 @@ def drain(records: Iterator[Record]) -> tuple[list[Record], SegmentEnd]:
         except StopIteration as finished:
             end: SegmentEnd = finished.value
             return read, end
+
+
+class Opened(NamedTuple):
+    """An engine and the parts it was made of."""
+
+    engine: Engine
+    journal: Journal
+    clock: ManualClock
+
+
+def open_engine(
+    disk: Filesystem,
+    *,
+    fsync: FsyncPolicy = FsyncPolicy.ALWAYS,
+    segment_bytes: int = 4096,
+    background: bool = False,
+    clock: ManualClock | None = None,
+    create: bool = True,
+    **options: Any,
+) -> Opened:
+    """Open a directory of a simulated disk with small segments and no thread."""
+    journal, clock = Journal(), clock if clock is not None else ManualClock()
+    engine = Engine(
+        None,
+        journal,
+        options=Options(fsync=fsync, segment_bytes=segment_bytes, rewrite_percentage=0, **options),
+        filesystem=disk,
+        clock=SystemClock() if background else clock,
+        background=background,
+        create=create,
+        entropy=lambda size: IDENTITY[:size],
+    )
+    return Opened(engine, journal, clock)
