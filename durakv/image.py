@@ -39,7 +39,7 @@ def freeze(machine: StateMachine) -> Image:
     if isinstance(machine, SlottedMachine) and freeze_slots is not None:
         blocks = cast("Iterator[tuple[int, bytes, int]]", freeze_slots())
         return Image(content_of(machine), machine.slot_count, blocks)
-    return Image(CHUNKS, 1, ((0, chunk, 1) for chunk in cast("StateMachine", machine).freeze()))
+    return Image(CHUNKS, 1, ((0, chunk, 1) for chunk in machine.freeze()))
 
 
 def content_of(machine: SlottedMachine) -> str:
@@ -58,14 +58,14 @@ class ImageWriter:
 
     def step(self, lock: threading.Lock) -> int | None:
         """Write a few chunks; return the size of the base once it is whole and durable."""
-        limit = self._writer.bytes + STEP_BYTES
+        limit = self._writer.size + STEP_BYTES
         for _ in range(STEP_BLOCKS):
             with lock:
                 block = next(self._blocks, None)
             if block is None:
                 return self._writer.finish()
             self._writer.block(*block)
-            if self._writer.bytes >= limit:
+            if self._writer.size >= limit:
                 break
         return None
 

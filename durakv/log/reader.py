@@ -24,7 +24,7 @@ from durakv_formats.frame import FrameDecoder, FrameError, find_frames
 from durakv_formats.limits import STOCK_ANNOTATION_BYTES_MAX
 from durakv_formats.resp import CommandDecoder, decode_batch
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 256 << 10
 
 EndKind: TypeAlias = Literal["clean", "zeros", "foreign", "bad"]
 

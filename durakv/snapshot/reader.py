@@ -19,7 +19,7 @@ from durakv.storage.filesystem import File, Filesystem
 from durakv_formats.errors import FormatError, UnsupportedVersionError
 from durakv_formats.snapshot import SnapshotDecoder, SnapshotHeader, StoredBlock
 
-READ_BYTES = 1 << 20
+READ_BYTES = 256 << 10
 
 _REMEDY = "Restore the file from a copy; `durakv verify` lists what the directory holds"
 

@@ -37,7 +37,7 @@ class BaseWriter:
         self._file: File = filesystem.create(temporary_name)
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         """The size of what was given so far."""
         return self._offset + self._waiting
 
