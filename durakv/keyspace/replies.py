@@ -26,8 +26,9 @@ OK = Status(b"OK")
 
 
 def printable(text: bytes) -> str:
-    """Caller's bytes as a part of a message: on one line, and without what is not UTF-8."""
-    return text.replace(b"\r", b" ").replace(b"\n", b" ").decode("utf-8", "backslashreplace")
+    """Caller's bytes as a part of a message: on one line, up to a NUL as in C, and what is no UTF-8 escaped."""
+    line = text.partition(b"\0")[0].replace(b"\r", b" ").replace(b"\n", b" ")
+    return line.decode("utf-8", "backslashreplace")
 
 
 def syntax_error() -> CommandError:

@@ -41,6 +41,8 @@ def scan(call: Call, command: Command) -> Reply:
 
 
 def _parse_cursor(text: bytes) -> int:
+    if not text:
+        return 0  # as C's strtoul has it
     if text.isdigit() and len(text) <= 20 and int(text) <= _CURSOR_MAX:
         return int(text)
     raise CommandError("ERR invalid cursor")
@@ -48,10 +50,12 @@ def _parse_cursor(text: bytes) -> int:
 
 def _scan_options(command: Command) -> tuple[int, bytes, bytes | None]:
     count, pattern, kind = _COUNT_DEFAULT, b"*", None
-    if len(command) % 2:
-        raise syntax_error()
-    for name, argument in zip(command[2::2], command[3::2], strict=True):
+    rest = iter(command[2:])
+    for name in rest:
         option = name.upper()
+        argument = next(rest, None)
+        if argument is None:
+            raise syntax_error()
         if option == b"COUNT":
             count = parse_integer(argument)
             if count < 1:

@@ -49,9 +49,9 @@ def decide(databases: Stores, database: int, command: Command, now_ms: int) -> t
 
 
 def _quoted(command: Command) -> str:
-    text = b""
+    text = ""
     for argument in command[1:]:
         if len(text) >= _QUOTED_BYTES_MAX:
             break
-        text += b"'%s' " % argument[: _QUOTED_BYTES_MAX - len(text)]
-    return f"with args beginning with: {printable(text)}"
+        text += f"'{printable(argument[: _QUOTED_BYTES_MAX - len(text)])}' "
+    return f"with args beginning with: {text}"
