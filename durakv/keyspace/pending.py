@@ -150,6 +150,8 @@ class Pending:
 
 
 def is_whole(command: Command) -> bool:
-    """Whether this SET or DEL replaces its key whatever was there."""
+    """Whether this command, its name in upper case, replaces its key whatever was there."""
     size = len(command)
-    return size == 2 if command[0] == b"DEL" else size == 3 or (size == 5 and command[3] == b"PXAT")
+    if command[0] == b"SET":
+        return size == 3 or (size == 5 and command[3] == b"PXAT")
+    return size == 2 and command[0] == b"DEL"
