@@ -10,9 +10,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
 
-from durakv.machine import SlottedMachine, StateMachine
+from durakv.machine import SlotFreezer, SlottedMachine, StateMachine
 from durakv.snapshot.writer import BaseWriter
 from durakv.storage.filesystem import Filesystem
 from durakv_formats.snapshot import SnapshotHeader
@@ -35,17 +34,9 @@ class Image:
 
 def freeze(machine: StateMachine) -> Image:
     """The state of now; called with the engine's lock, between two batches."""
-    freeze_slots = getattr(machine, "freeze_slots", None)
-    if isinstance(machine, SlottedMachine) and freeze_slots is not None:
-        blocks = cast("Iterator[tuple[int, bytes, int]]", freeze_slots())
-        return Image(content_of(machine), machine.slot_count, blocks)
+    if isinstance(machine, SlottedMachine) and isinstance(machine, SlotFreezer):
+        return Image(machine.content, machine.slot_count, machine.freeze_slots())
     return Image(CHUNKS, 1, ((0, chunk, 1) for chunk in machine.freeze()))
-
-
-def content_of(machine: SlottedMachine) -> str:
-    """The word in a base's header that says whose slots it holds."""
-    content: Any = getattr(machine, "content", "slots")
-    return str(content)
 
 
 class ImageWriter:

@@ -44,11 +44,14 @@ class StateMachine(Protocol):
 class SlottedMachine(Protocol):
     """A state machine whose base is stored slot by slot, so that a rewrite can merge without it.
 
-    Its ``freeze`` and ``restore`` are not used for bases; ``restore_slot`` is.
+    Its ``restore`` is not used for bases; ``restore_slot`` is.
     """
 
     merger: str
     """Where a child process finds the merger: ``"package.module:callable"``, called without arguments."""
+
+    content: str
+    """What its blocks hold, in a word of up to 32 ASCII characters; stored in the base, and asked for at recovery."""
 
     slot_count: int
     """How many slots a base has; stored in the base."""
@@ -57,6 +60,21 @@ class SlottedMachine(Protocol):
         """Load one block of a base into the (empty) state; return the number of keys it held.
 
         Raises ``ValueError`` when the payload is not what a merger of this machine writes.
+        """
+        ...
+
+
+@runtime_checkable
+class SlotFreezer(Protocol):
+    """What a slotted machine has besides if its merger may say ``Unmergeable``.
+
+    Without it such a base holds the chunks of ``freeze()``, and so do all later ones.
+    """
+
+    def freeze_slots(self) -> Iterator[tuple[int, bytes, int]]:
+        """Return an image of the state *at this call* as blocks of a base: slot in rising order, payload, key count.
+
+        The iterator is consumed later, between writes, like that of ``freeze()``.
         """
         ...
 

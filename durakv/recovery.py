@@ -154,7 +154,10 @@ def _restore(reader: BaseReader, name: str, machine: StateMachine, meter: _Meter
     if header.content == "chunks":
         machine.restore(_chunks(reader, meter))
         return 0
-    if not isinstance(machine, SlottedMachine) or machine.slot_count != header.slot_count:
+    if not isinstance(machine, SlottedMachine) or (machine.content, machine.slot_count) != (
+        header.content,
+        header.slot_count,
+    ):
         raise UnsupportedVersion(
             name,
             f"content {header.content!r} of {header.slot_count} slots",

@@ -26,7 +26,7 @@ from durakv.clock import Clock
 from durakv.commit import Commit
 from durakv.directory import NO_SPACE, Directory, base_name, base_temporary, next_base_number, replace_base
 from durakv.errors import Closed, DiskFull, DurakvError
-from durakv.image import Image, ImageWriter, content_of, freeze
+from durakv.image import Image, ImageWriter, freeze
 from durakv.machine import SlottedMachine, StateMachine, Unmergeable
 from durakv.merge import MergeResult, MergeTask, SealedFile, merge_steps
 from durakv.merge_process import MergeProcess, Unimportable, can_start_child
@@ -332,7 +332,7 @@ class Rewrite:
             number=number,
             seq=seq,
             merger=machine.merger,
-            content=content_of(machine),
+            content=machine.content,
             slot_count=machine.slot_count,
             memory_bytes=self._options.rewrite_memory_bytes,
             created_ms=self._clock.time_ms(),

@@ -192,6 +192,7 @@ class Counters:
     """Counters in four slots; a base block is one line for each counter of its slot."""
 
     merger = f"{__name__}:CountersMerger"
+    content = "counters"
     slot_count = SLOTS
 
     def __init__(self) -> None:
