@@ -29,9 +29,6 @@ class Keyspace(Databases[SlotStore]):
     """See :class:`durakv.machine.SlottedMachine`."""
 
     content = "keyspace"
-    """What a base's header says it holds."""
-
-    content = "keyspace"
     """See :class:`durakv.machine.SlottedMachine`."""
 
     slot_count: int
@@ -56,9 +53,9 @@ class Keyspace(Databases[SlotStore]):
         return encode_blocks(self._contents(slot))
 
     def freeze_slots(self) -> Iterator[tuple[int, bytes, int]]:
-        """An image of now as the blocks of a base: slot, payload, number of keys, in the order of the slots.
+        """See :class:`durakv.machine.SlotFreezer`; for the base of a log that cannot be merged.
 
-        For the base of a log that cannot be merged.  The call copies the dictionaries but no keys or values: some
+        The call copies the dictionaries but no keys or values: some
         50 ms for a million keys.
         """
         slots = [
