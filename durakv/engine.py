@@ -20,7 +20,7 @@ from durakv.clock import Clock, SystemClock
 from durakv.commit import SYNC_OVERDUE_SECONDS, Commit
 from durakv.directory import APPEND_DIRECTORY, MANIFEST_NAME, drop_files, refuse_missing, seal, take_lock
 from durakv.durability import Durability, FsyncPolicy
-from durakv.errors import Closed, DirectoryError
+from durakv.errors import Closed, DirectoryError, DiskFull
 from durakv.machine import Batch, StateMachine
 from durakv.options import Options, parse_policy
 from durakv.receipt import Receipt
@@ -254,7 +254,8 @@ class Engine:
         """Write and sync everything, seal the log, and give up the directory.  Closing twice is allowed.
 
         After a clean close any loss is corruption and will be told as such (C8).  Raises Poisoned if the log could
-        not be completed; the directory is given up all the same.
+        not be completed, and DiskFull if it could but there was no room to say so; the directory is given up all the
+        same.
         """
         with self._closing:
             if self._ending:
@@ -279,7 +280,14 @@ class Engine:
                 return drop_files(manifest, names)
             return seal(manifest, segment.name, last=commit.applied_seq, size=segment.offset)
 
-        manifest = directory.swap(change, synced_seq=commit.synced_seq)
+        try:
+            manifest = directory.swap(change, synced_seq=commit.synced_seq)
+        except DiskFull:
+            # The zeros behind the last frame are room enough.  All numbers are on disk now, so the size of the file
+            # need not bound them any more.
+            segment.file.truncate(segment.offset)
+            segment.file.sync()
+            manifest = directory.swap(change, synced_seq=commit.synced_seq)
         if any(file.name == segment.name for file in manifest.files):
             segment.file.truncate(segment.offset)
             segment.file.sync()
