@@ -3,7 +3,8 @@
 Every task that runs in a turn appends its batch at once; the first of them schedules the commit, which runs in the
 next turn and so covers them all with one write and one sync.  While the disk is fast the commit is done inline: the
 hand-over to a thread would cost more than the sync.  When it is slow it is done in a thread, and batches that arrive
-meanwhile share the next one.
+meanwhile share the next one; now and then one is done inline to see whether the disk is fast again.  How long a commit
+takes is only measured inline: in a thread the interpreter's own hand-over is most of it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ INLINE_SECONDS_MAX = 0.002
 
 SMOOTHING = 0.1
 
+PROBE_TURNS_MIN = 16
+PROBE_TURNS_MAX = 1024
+"""After how many commits in the thread one is tried inline; the number doubles each time it proves slow."""
+
 
 class Turns:
     """Commits for the tasks of one event loop.  Not thread-safe: everything happens in the loop's thread."""
@@ -35,6 +40,8 @@ class Turns:
         self._waiting: list[tuple[int, Durability, asyncio.Future[None]]] = []
         self._scheduled = False
         self._seconds = 0.0
+        self._probe_turns = PROBE_TURNS_MIN
+        self._turns_to_probe = PROBE_TURNS_MIN
         self._executor: ThreadPoolExecutor | None = None
 
     def wait(self, seq: int, level: Durability) -> asyncio.Future[None]:
@@ -57,13 +64,31 @@ class Turns:
 
     def _turn(self) -> None:
         waiting, self._waiting = self._waiting, []
-        if self._seconds <= INLINE_SECONDS_MAX and not self._engine.committing:
+        if self._is_inline() and not self._engine.committing:
+            started = perf_counter()
             failure = self._commit(waiting)
+            self._learn(perf_counter() - started)
             self._scheduled = False
             self._resolve(waiting, failure)
             return
         job = self.call(self._commit, waiting)
         job.add_done_callback(lambda done: self._finish(waiting, done))
+
+    def _is_inline(self) -> bool:
+        if self._seconds <= INLINE_SECONDS_MAX:
+            return True
+        self._turns_to_probe -= 1
+        return self._turns_to_probe <= 0
+
+    def _learn(self, seconds: float) -> None:
+        if self._seconds <= INLINE_SECONDS_MAX:
+            self._seconds += SMOOTHING * (seconds - self._seconds)
+        elif seconds <= INLINE_SECONDS_MAX:
+            self._seconds = seconds
+            self._probe_turns = PROBE_TURNS_MIN
+        else:
+            self._probe_turns = min(2 * self._probe_turns, PROBE_TURNS_MAX)
+        self._turns_to_probe = self._probe_turns
 
     def _thread(self) -> ThreadPoolExecutor:
         if self._executor is None:
@@ -72,7 +97,6 @@ class Turns:
 
     def _commit(self, waiting: list[tuple[int, Durability, asyncio.Future[None]]]) -> BaseException | None:
         """Bring everybody's number to its level; the failure is kept, to be told to each of them."""
-        started = perf_counter()
         written = synced = 0
         for seq, level, _ in waiting:
             if level is Durability.SYNCED:
@@ -86,8 +110,6 @@ class Turns:
                 self._engine.wait(written, Durability.WRITTEN)
         except (DurakvError, OSError) as failure:
             return failure
-        finally:
-            self._seconds += SMOOTHING * (perf_counter() - started - self._seconds)
         return None
 
     def _finish(
