@@ -77,8 +77,8 @@ class FileCheck:
 
     entry: ManifestFile
     size: int = 0
-    keys: int = 0
-    """Keys of a base."""
+    count: int = 0
+    """What a base says it holds: the keys of a keyspace."""
     last: int | None = None
     """The last number that can be had from it; None if nothing can be said."""
     end: SegmentEnd | None = None
@@ -283,7 +283,7 @@ class _Check:
                     block.payload()
                 except FormatError as error:
                     raise Corruption(entry.name, error.offset, error.reason) from error
-                check.keys += block.count
+                check.count += block.count
                 self._advance(reader.offset)
         check.last = entry.last
 

@@ -9,12 +9,13 @@ after its caller was told that it is done.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 
 from durakv.storage.filesystem import Filesystem
 
 
-def atomic_replace(filesystem: Filesystem, name: str, temporary: str, data: bytes) -> None:
-    """Make ``data`` the whole content of ``name``, by way of the name ``temporary``.
+def atomic_replace(filesystem: Filesystem, name: str, temporary: str, data: bytes | Iterable[bytes]) -> None:
+    """Make ``data``, whole or in parts, the whole content of ``name``, by way of the name ``temporary``.
 
     When it returns, the new content survives a power loss.  When it raises, the name leads to the old content or to
     the new, and only a later successful replacement settles which.  A stale temporary file is replaced.
@@ -24,7 +25,10 @@ def atomic_replace(filesystem: Filesystem, name: str, temporary: str, data: byte
     try:
         file = filesystem.create(temporary)
         try:
-            file.write_at(data, 0)
+            offset = 0
+            for part in (data,) if isinstance(data, bytes) else data:
+                file.write_at(part, offset)
+                offset += len(part)
             file.sync()
         finally:
             file.close()

@@ -1,0 +1,63 @@
+"""Exit codes, and how a failure is told: one line on standard error, never a traceback."""
+
+from __future__ import annotations
+
+import errno
+
+from durakv.errors import Corruption, DurakvError, Locked
+from durakv_formats.errors import FormatError
+
+OK = 0
+TOLD = 1
+USAGE = 2
+CORRUPTION = 3
+FAILED = 4
+LOCKED = 5
+INTERRUPTED = 130
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done, and there is nothing to tell
+  1    done, but something was cut, or would be (a torn tail)
+  2    wrong usage, or the command line's packages are missing
+  3    corruption: refused, and nothing was touched
+  4    not possible: missing, of a newer version, no permission, a full disk
+  5    another process owns the directory
+  130  interrupted
+"""
+
+_REMEDIES = {
+    errno.EACCES: "run it as the owner of the directory, or change its permissions",
+    errno.EPERM: "run it as the owner of the directory, or change its permissions",
+    errno.EROFS: "the file system is mounted read-only; copy the directory to a writable one",
+    errno.EMFILE: "close files or raise the limit (ulimit -n)",
+    errno.ENFILE: "close files or raise the system's limit",
+    errno.ENOSPC: "free some space and repeat it",
+    errno.EDQUOT: "free some space and repeat it",
+}
+
+
+class Failure(Exception):
+    """What ends a command: one line and an exit code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(" ".join(message.split()))
+        self.code = code
+
+
+def failure(error: DurakvError | FormatError | OSError) -> Failure:
+    """What an error of the engine, of a codec or of the system comes to."""
+    if isinstance(error, Corruption):
+        return Failure(str(error), CORRUPTION)
+    if isinstance(error, Locked):
+        return Failure(str(error), LOCKED)
+    return Failure(_describe(error) if isinstance(error, OSError) else str(error), FAILED)
+
+
+def _describe(error: OSError) -> str:
+    text = error.strerror or str(error)
+    if error.filename is not None:
+        name = error.filename.decode(errors="replace") if isinstance(error.filename, bytes) else error.filename
+        text = f"{name}: {text}"
+    remedy = _REMEDIES.get(error.errno or 0)
+    return text if remedy is None else f"{text}; {remedy}"

@@ -1,0 +1,124 @@
+"""A stream of commands: plain RESP, a stock server's append-only file, or a segment of ours.
+
+Comment lines are passed over, frames of ours are verified, and zeros up to the end (preallocated space) are the end.
+What belongs together (MULTI to EXEC, a frame) comes as one group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from durakv.errors import CommandError, Corruption, UnsupportedVersion
+from durakv_formats.errors import FormatError, UnsupportedVersionError
+from durakv_formats.frame import Frame, FrameDecoder, FrameError
+from durakv_formats.resp import CommandDecoder, decode_batch
+
+READ_BYTES = 256 << 10
+_REMEDY = "Everything before this place was taken; mend the stream and import the rest"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands that belong together, and the end of their bytes in the stream."""
+
+    commands: list[list[bytes]]
+    offset: int
+
+
+class CommandStream:
+    """Reads groups of commands from a binary stream."""
+
+    def __init__(self, source: BinaryIO, name: str) -> None:
+        self._source = source
+        self._name = name
+        # What the decoder in use was fed and has not passed yet: another decoder may have to go on from there.
+        self._kept = bytearray()
+        self._kept_offset = 0
+        self._decoder: FrameDecoder | CommandDecoder = CommandDecoder()
+        self._transaction: list[list[bytes]] | None = None
+        self._ended = False
+
+    def __iter__(self) -> Iterator[Group]:
+        """The groups; raises Corruption at damage and at an end inside a command or transaction."""
+        try:
+            while True:
+                found = self._next()
+                if found is not None:
+                    yield from self._group(found)
+                elif not self._read():
+                    break
+        except UnsupportedVersionError as error:
+            raise UnsupportedVersion(self._name, error.version, "Import it with the version that wrote it") from error
+        except FormatError as error:
+            raise Corruption(self._name, error.offset, error.reason, _REMEDY) from error
+        if self._decoder.offset < self._kept_offset + len(self._kept):
+            raise Corruption(self._name, self._decoder.offset, "the stream ends inside a command", _REMEDY)
+        if self._transaction is not None:
+            raise Corruption(self._name, self._decoder.offset, "the stream ends inside a transaction", _REMEDY)
+
+    def _next(self) -> Frame | list[bytes] | None:
+        if self._ended:
+            self._only_zeros()
+            return None
+        try:
+            if isinstance(self._decoder, FrameDecoder):
+                return self._decoder.next_frame()
+            return self._decoder.next_command()
+        except FormatError as error:
+            offset = self._decoder.offset
+            first = bytes(self._kept[offset - self._kept_offset : offset - self._kept_offset + 1])
+            if isinstance(error, FrameError) and error.kind == "foreign":
+                # Comments before it were passed over, so the command is where the error says.
+                self._switch(CommandDecoder(error.offset), error.offset)
+            elif isinstance(self._decoder, CommandDecoder) and first == b"#":
+                self._switch(FrameDecoder(None, None, offset), offset)
+            elif first == b"\0" or (isinstance(error, FrameError) and error.kind == "zeros"):
+                self._ended = True
+            elif offset == 0 and self._kept.startswith(b"REDIS"):
+                remedy = "Have the server write plain commands (CONFIG SET aof-use-rdb-preamble no, BGREWRITEAOF)"
+                raise UnsupportedVersion(self._name, "RDB", remedy) from error
+            else:
+                raise
+            return self._next()
+
+    def _switch(self, decoder: FrameDecoder | CommandDecoder, offset: int) -> None:
+        del self._kept[: offset - self._kept_offset]
+        self._kept_offset = offset
+        self._decoder = decoder
+        decoder.feed(self._kept)
+
+    def _group(self, found: Frame | list[bytes]) -> Iterator[Group]:
+        offset = self._decoder.offset
+        if isinstance(found, Frame):
+            if not found.is_opening:
+                yield Group(decode_batch(found.payload, found.count), offset)
+            return
+        name = found[0].upper()
+        if name == b"MULTI" and self._transaction is None:
+            self._transaction = []
+        elif name == b"EXEC" and self._transaction is not None:
+            commands, self._transaction = self._transaction, None
+            yield Group(commands, offset)
+        elif name in (b"MULTI", b"EXEC", b"DISCARD"):
+            raise CommandError(f"{self._name} before byte {offset}: {name.decode()} where none can be")
+        elif self._transaction is not None:
+            self._transaction.append(found)
+        else:
+            yield Group([found], offset)
+
+    def _read(self) -> bool:
+        del self._kept[: self._decoder.offset - self._kept_offset]
+        self._kept_offset = self._decoder.offset
+        data = self._source.read(READ_BYTES)
+        self._kept += data
+        self._decoder.feed(data)
+        return bool(data)
+
+    def _only_zeros(self) -> None:
+        """Padding: pass over it, or raise at the first byte that is none."""
+        rest = bytes(self._kept).lstrip(b"\0")
+        if rest:
+            raise FormatError(self._kept_offset + len(self._kept) - len(rest), "bytes behind zeros")
+        self._switch(CommandDecoder(self._kept_offset + len(self._kept)), self._kept_offset + len(self._kept))
