@@ -4,7 +4,7 @@
         recover(SimulatedDisk(state.image)) ...
 
 In this order: every crash point with everything lost and with everything kept; every combination where few units are
-open; one unit kept or omitted of many; the ordered profile; then samples, mostly from points where two files or a
+in doubt; one unit kept or omitted of many; the ordered profile; then samples, mostly from points where two files or a
 file and its name are in doubt, or next to a call that names, removes or syncs.
 
 Two states are the same when image, time and notes so far are: the same image after one more acknowledgement is
@@ -24,11 +24,13 @@ from durakv_fuzz.timeline import Timeline
 from durakv_fuzz.trace import Kind, Trace
 
 _FLIPS_MAX = 32
+_TORN_UNITS_MAX = 3
+_BRANCHES_MAX = 128
 _ROUND = 64
-_BORED = 0.8
+_BORED = 0.9
 """What a crash point's weight is multiplied by when a sample of it gave nothing new."""
 _EXHAUSTED = 0.05
-"""Below this part of its first weight a crash point is given up; about a dozen samples in vain."""
+"""Below this part of its first weight a crash point is given up; some thirty samples in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,6 @@ def crash_states(
     for crash_seq, model, stage, choose in walk.proposals():
         recording = Recording(choose)
         image = crash_image(timeline, crash_seq, recording, model=model)
-        if isinstance(choose, _Branches):
-            choose.took(recording)
         time = timeline.time_at(crash_seq)
         key = (image.fingerprint(), timeline.notes_before(crash_seq), time)
         walk.learn(crash_seq, new=key not in seen)
@@ -131,12 +131,20 @@ class _Walk:
                     yield crash_seq, Model.PROCESS_CRASH, "killed", harshest
 
     def _exhaustive(self) -> Iterator[Proposal]:
-        """Every combination of units, each lost or kept whole."""
+        """Where little is in doubt: every combination of units lost or kept, then torn ones too, as far as they go."""
         for crash_seq in self._by_weight:
-            if 1 < self._timeline.moments[crash_seq].open_count <= self._exhaustive_units:
-                branches = _Branches()
-                while not branches.done:
-                    yield crash_seq, Model.POWER_LOSS, "every combination", branches
+            open_count = self._timeline.moments[crash_seq].open_count
+            if 1 < open_count <= self._exhaustive_units:
+                yield from self._branch(crash_seq, "every combination", _Branches(whole=True))
+        for crash_seq in self._by_weight:
+            if 0 < self._timeline.moments[crash_seq].open_count <= _TORN_UNITS_MAX:
+                yield from self._branch(crash_seq, "every tear", _Branches(whole=False))
+
+    def _branch(self, crash_seq: int, stage: str, branches: _Branches) -> Iterator[Proposal]:
+        for _ in range(_BRANCHES_MAX):
+            yield crash_seq, Model.POWER_LOSS, stage, branches
+            if not branches.advance():
+                return
 
     def _flips(self) -> Iterator[Proposal]:
         """One unit kept, one omitted; and with all names kept, one file's data at a time."""
@@ -175,28 +183,29 @@ class _Walk:
 
 
 class _Branches:
-    """Answers every question first with lost and then with kept, in all combinations the questions allow."""
+    """All answers to all questions, one combination after the other; ``whole`` leaves out all but first and last."""
 
-    def __init__(self) -> None:
-        self._path: list[int] = []
+    def __init__(self, *, whole: bool) -> None:
+        self._whole = whole
+        self._path: list[tuple[int, int]] = []
         self._asked = 0
-        self.done = False
 
     def __call__(self, count: int, label: str, /) -> int:
-        index = self._asked
-        self._asked = index + 1
-        return count - 1 if index < len(self._path) and self._path[index] else 0
+        if self._asked == len(self._path):
+            self._path.append((0, count))
+        answer, _ = self._path[self._asked]
+        self._asked += 1
+        return answer
 
-    def took(self, recording: Recording) -> None:
-        """One way was gone to its end; prepare the next."""
-        path = [int(answer > 0) for answer in recording.answers]
-        while path and path[-1]:
-            path.pop()
-        if path:
-            path[-1] = 1
-        self._path = path
+    def advance(self) -> bool:
+        """Go on to the next combination; False when there is none."""
         self._asked = 0
-        self.done = not path
+        while self._path:
+            answer, count = self._path.pop()
+            if answer < count - 1:
+                self._path.append((count - 1 if self._whole else answer + 1, count))
+                return True
+        return False
 
 
 class _Flip:

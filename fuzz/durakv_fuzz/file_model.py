@@ -38,10 +38,13 @@ def content_in_parts(state: FileState, choose: Choose, fill: Fill) -> bytes:
     if not state.units:
         return state.durable
     parts: list[tuple[DataUnit, list[tuple[int, int]]]] = []
-    for unit, required in zip(state.units, state.required, strict=True):
-        answer = unit.ways - 1 if required else choose(unit.ways, unit.label)
+    size_since = 0
+    for index, unit in enumerate(state.units):
+        answer = unit.ways - 1 if state.required[index] else choose(unit.ways, unit.label)
         if answer == unit.ways - 1:
             parts.append((unit, [(0, len(unit.patch))]))
+            if unit.is_truncation:
+                size_since = index
         elif answer:
             parts.append((unit, _choose_sectors(unit, choose)))
     data: bytearray | None = None
@@ -56,7 +59,7 @@ def content_in_parts(state: FileState, choose: Choose, fill: Fill) -> bytes:
                 fill.extend(data, unit.offset + first, choose, unit.label)
             unit.apply_part(data, first, last)
     size = len(state.durable) if data is None else len(data)
-    sizes = _larger_sizes(state, size)
+    sizes = _larger_sizes(state, size_since, size)
     if sizes and (pick := choose(1 + len(sizes), f"size {state.units[-1].label}")):
         if data is None:
             data = bytearray(state.durable)
@@ -75,16 +78,21 @@ def content_in_order(state: FileState, choose: Choose, *, zero_tail: bool) -> by
     whole = choose(open_count + 1, f"writes kept {state.units[-1].label}")
     data = bytearray(state.durable)
     torn: DataUnit | None = None
-    for unit, required in zip(state.units, state.required, strict=True):
-        if required:
+    size_since = 0
+    for index, unit in enumerate(state.units):
+        if state.required[index] or whole > 0:
+            whole -= not state.required[index]
             unit.apply(data)
-        elif whole > 0:
-            whole -= 1
-            unit.apply(data)
+            if unit.is_truncation:
+                size_since = index
         elif torn is None:
             torn = unit
             _tear(unit, data, choose, anywhere=zero_tail)
-    if zero_tail and (sizes := _larger_sizes(state, len(data))) and (pick := choose(1 + len(sizes), "size ahead")):
+    if (
+        zero_tail
+        and (sizes := _larger_sizes(state, size_since, len(data)))
+        and (pick := choose(1 + len(sizes), "size ahead"))
+    ):
         resize(data, sizes[pick - 1])
     return bytes(data)
 
@@ -117,7 +125,7 @@ def _whole(state: FileState) -> bytes:
 
 
 def _choose_sectors(unit: DataUnit, choose: Choose) -> list[tuple[int, int]]:
-    """The kept parts of a torn patch."""
+    """The kept parts of a torn patch, page by page; of one page, sector by sector."""
     size = len(unit.patch)
     parts: list[tuple[int, int]] = []
     first = 0
@@ -126,7 +134,7 @@ def _choose_sectors(unit: DataUnit, choose: Choose) -> list[tuple[int, int]]:
         if last - first <= SECTOR_BYTES:
             if choose(2, "page"):
                 parts.append((first, last))
-        elif pick := choose(3, "page"):
+        elif pick := 1 if last - first == size else choose(3, "page"):
             if pick == 2:
                 parts.append((first, last))
             else:
@@ -147,11 +155,10 @@ def _tear(unit: DataUnit, data: bytearray, choose: Choose, *, anywhere: bool) ->
         unit.apply_part(data, 0, stop)
 
 
-def _larger_sizes(state: FileState, size: int) -> list[int]:
-    """The sizes beyond this one that the file had since its last sync, rising."""
-    sizes = {
-        unit.size_after
-        for unit, required in zip(state.units, state.required, strict=True)
-        if not required and unit.size_after > size
-    }
-    return sorted(sizes)
+def _larger_sizes(state: FileState, since: int, size: int) -> list[int]:
+    """The sizes beyond this one that the file had since that unit, rising.
+
+    A size has one place on the disk: a truncation that survived took the place of the sizes before it.
+    """
+    units = zip(state.units[since:], state.required[since:], strict=True)
+    return sorted({unit.size_after for unit, required in units if not required and unit.size_after > size})

@@ -13,6 +13,7 @@ from durakv_fuzz.choose import Choose
 from durakv_fuzz.file_model import Fill, content_in_order, content_in_parts, content_killed
 from durakv_fuzz.image import NOTHING, Image
 from durakv_fuzz.kernel import FileState
+from durakv_fuzz.pending import EntryUnit
 from durakv_fuzz.timeline import Moment, Timeline
 from durakv_fuzz.trace import Trace
 
@@ -48,11 +49,29 @@ def _power_loss(moment: Moment, choose: Choose) -> Image:
     names = moment.names
     if moment.entries:
         names = dict(names)
-        for unit, required in zip(moment.entries, moment.entries_required, strict=True):
-            if required or choose(2, unit.label):
-                unit.apply(names)
+        for unit in _surviving_entries(moment, choose):
+            unit.apply(names)
     fill = Fill(moment.stale)
     return _assemble(moment, names, lambda state: content_in_parts(state, choose, fill))
+
+
+def _surviving_entries(moment: Moment, choose: Choose) -> list[EntryUnit]:
+    """Any of the open entries; asked from the last to the first.
+
+    A name that shows a later state has passed the earlier ones.  For a creation or removal that is no news, but a
+    rename is atomic: if one of its names has passed it, so has the other, or the file could lose both.
+    """
+    surviving: list[EntryUnit] = []
+    passed: set[str] = set()
+    for unit, required in zip(reversed(moment.entries), reversed(moment.entries_required), strict=True):
+        operation = unit.operation
+        names = (operation.name, operation.new_name) if operation.new_name else (operation.name,)
+        forced = required or (operation.new_name and not passed.isdisjoint(names))
+        if forced or choose(2, unit.label):
+            surviving.append(unit)
+            passed.update(names)
+    surviving.reverse()
+    return surviving
 
 
 def _ordered(moment: Moment, choose: Choose, *, zero_tail: bool) -> Image:

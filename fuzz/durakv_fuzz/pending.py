@@ -67,7 +67,7 @@ class EntryUnit:
         elif operation.kind is Kind.CREATE:
             names[operation.name] = operation.file
         else:
-            # The name may lead to another file by now, when a part of the history was lost: that one stays.
+            # It may lead to another file, whose own entries did not survive in part: that one stays.
             if names.get(operation.name) == operation.file:
                 del names[operation.name]
             names[operation.new_name] = operation.file
