@@ -61,6 +61,9 @@ class KeyspaceMerger:
 
     def merge(self, slot: int, payloads: Sequence[bytes], /) -> Iterator[tuple[bytes, int]]:
         """See :class:`durakv.machine.Merger`."""
+        histories = [(number, slots[slot]) for number, slots in enumerate(self._touched) if slot in slots]
+        if not histories and not payloads:
+            return iter(())
         keyspace = Keyspace(slot_count=1)
 
         def store_of(database: int) -> SlotStore | None:
@@ -68,13 +71,11 @@ class KeyspaceMerger:
 
         for payload in payloads:
             decode_block(payload, 0, store_of, lambda _key: 0)
-        for database, touched in enumerate(self._touched):
-            histories = touched.get(slot)
-            if histories:
-                keyspace.apply((b"SELECT", b"%d" % database))
-                for history in histories.values():
-                    for command in history.commands() if isinstance(history, Pending) else (history,):
-                        keyspace.apply(command)
+        for database, of_database in histories:
+            keyspace.apply((b"SELECT", b"%d" % database))
+            for history in of_database.values():
+                for command in history.commands() if isinstance(history, Pending) else (history,):
+                    keyspace.apply(command)
         return keyspace.blocks(0)
 
     def _take(self, command: Command) -> None:

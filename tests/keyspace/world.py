@@ -54,7 +54,7 @@ def dump(keyspace: Keyspace) -> Dump:
     contents: Dump = {}
     for number in range(DATABASE_COUNT):
         store = keyspace.store(number)
-        for slot in range(store.slot_count):
+        for slot in range(store.slot_count if len(store) else 0):
             for key in store.keys(slot):
                 contents.setdefault(number, {})[key] = store.value(key), store.deadline(key)
     return contents

@@ -1,0 +1,32 @@
+"""The engine's way of running a state machine, without a disk: decide, log, apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from durakv.durability import Durability
+from durakv.keyspace import Keyspace
+from durakv.machine import Command
+
+R = TypeVar("R")
+
+
+class MemoryEngine:
+    """A log in a list."""
+
+    def __init__(self, machine: Keyspace) -> None:
+        self.machine = machine
+        self.log: list[list[Command]] = []
+
+    def apply(self, commands: Sequence[Command], durability: Durability | None = None) -> list[Any]:
+        self.log.append(list(commands))
+        return [self.machine.apply(command) for command in commands]
+
+    def transact(
+        self, decide: Callable[[], tuple[Sequence[Command], R]], durability: Durability | None = None
+    ) -> R:
+        commands, answer = decide()
+        if commands:
+            self.apply(commands, durability)
+        return answer
