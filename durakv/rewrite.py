@@ -174,7 +174,7 @@ class Rewrite:
             work, self._work = self._work, None
             if work is not None:
                 work.close()
-            closed = Closed("the engine was closed before the rewrite ended; nothing was changed")
+            closed = Closed("the engine was closed before the rewrite ended")
             for handle in (*self._serving, *self._requests):
                 handle.end(closed)
             self._serving, self._requests = [], []
@@ -286,10 +286,15 @@ class Rewrite:
             self._commit.sealed_bytes -= sum(file.bytes or 0 for file in replaced if file.kind == "i")
         self.base_bytes = size
         self.rewrites += 1
-        yield True
-        for name in sorted(names):
-            self._remove(name)
-            yield True
+        left = sorted(names)
+        try:
+            while left:
+                yield True
+                self._remove(left.pop())
+        except GeneratorExit:
+            for name in left:
+                self._remove(name)
+            raise
         self._sync_directory()
 
     def _swap(self, number: int, seq: int, names: set[str]) -> None:
