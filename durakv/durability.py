@@ -26,7 +26,7 @@ class FsyncPolicy(StrEnum):
     """When the log is synced without being asked."""
 
     ALWAYS = "always"
-    """Before a write is acknowledged.  The default level of a call is SYNCED."""
+    """Before a write is acknowledged, so it survives a power loss (C3).  The default level of a call is SYNCED."""
 
     EVERYSEC = "everysec"
     """At least once a second while there is something to sync (C4).  The default level is WRITTEN."""

@@ -41,7 +41,8 @@ class Engine:
 
     Any thread may call any method.  Commands are applied one batch at a time, in the order of their numbers, under
     the engine's lock; ``submit`` returns as soon as the batch is applied, and waiting for the disk is the caller's
-    choice.
+    choice.  After any crash the state is that after the first k batches, each whole (C1), and k is at least every
+    number acknowledged at WRITTEN if only the process died (C2), at SYNCED if the power was lost (C3).
 
     After a failed write or fsync the engine is *poisoned*: it refuses writes and waits with ``Poisoned``, while reads
     go on (C7).  Close it, mend the disk, open the directory again.

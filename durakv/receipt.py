@@ -30,8 +30,9 @@ class Receipt:
     def result(self, timeout: float | None = None) -> list[Any]:
         """Wait until the batch has reached its level, and return ``results``.
 
-        Returning is the acknowledgement: the batch survives the crash its level is named after.  Raises Poisoned if
-        it will never get there; TimeoutError if not in time, and then it is unknown whether it survives.
+        Returning is the acknowledgement: a batch that is WRITTEN survives the death of the process (C2), one that is
+        SYNCED a power loss (C3).  Raises Poisoned if it will never get there; TimeoutError if not in time, and then
+        it is unknown whether it survives.
         """
         self._runner.wait(self.seq, self.durability, timeout)
         return self.results

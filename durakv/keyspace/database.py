@@ -24,7 +24,7 @@ from durakv.engine import Engine
 from durakv.keyspace import requests
 from durakv.keyspace.batch import Batch
 from durakv.keyspace.command import parse_database
-from durakv.keyspace.decider import Decider
+from durakv.keyspace.decider import Decider, Decision
 from durakv.keyspace.expiry import Expiry
 from durakv.keyspace.machine import Keyspace
 from durakv.keyspace.mapping import DatabaseMapping
@@ -56,6 +56,10 @@ def open(
 ) -> Database:
     """Open a data directory as a keyspace, creating it unless ``create`` is false; return its database 0.
 
+    ``fsync`` says what survives when a call does not ask for more.  The death of the process takes no acknowledged
+    write, whatever it is (C2).  A loss of power takes none under ``always`` (C3), at most the last second under
+    ``everysec``, the default (C4), and under ``no`` what the kernel had not stored (C5).
+
     ``Database.report`` says what was recovered, cut or healed (C13).  Raises what ``Engine`` raises: Locked,
     Corruption, UnsupportedVersion, DirectoryError, OSError.
     """
@@ -82,6 +86,10 @@ class Database:
     Any thread may call any method.  Keys and values are ``bytes``; anything else is refused with TypeError, sizes
     beyond the formats' with Limit, commands that Redis would refuse with CommandError in its words, and then nothing
     was logged.
+
+    A write returns at its level, the policy's or the one it names in ``durability=``, and then survives what that
+    level survives: WRITTEN the death of the process (C2), SYNCED a loss of power too (C3).  A read may show what a
+    crash takes back, unless it waits for a level itself (C14).
     """
 
     def __init__(self, engine: Engine, decider: Decider, number: int = 0) -> None:
@@ -105,15 +113,22 @@ class Database:
 
     def batch(self, *, durability: Durability | None = None) -> Batch:
         """Collect commands in a ``with`` block and run them as one: all or nothing; see :class:`Batch`."""
-        engine, decider = self.engine, self.decider
-        return Batch(decider, self.number, lambda commands: engine.transact(decider.batch(commands), durability))
+        decider = self.decider
+        return Batch(decider, self.number, lambda commands: self._decide(decider.batch(commands), durability))
 
     def _execute(self, command: Command, number: int, durability: Durability | None) -> Reply:
         decider = self.decider
         if decider.is_write(command):
-            return self.engine.transact(decider.write(number, command), durability)
+            return self._decide(decider.write(number, command), durability)
         level = Durability.APPLIED if durability is None else durability
         return self.engine.read(decider.read(number, command), level)
+
+    def _decide(self, decision: Decision[T], durability: Durability | None) -> T:
+        answer = self.engine.transact(decision, durability)
+        if durability is not None and not decision.logs:
+            # The answer tells of state that others wrote (``nx`` that was refused, say), so it waits as a read does.
+            self.engine.wait(self.engine.applied_seq, durability)
+        return answer
 
     def _run(self, request: Request[T], durability: Durability | None = None) -> T:
         return request.convert(self._execute(request.command, self.number, durability))
