@@ -159,7 +159,7 @@ class _Merge:
         self._block: StoredBlock | None = None
         self._writer = writer
         self._passes = pass_count(task)
-        self._log_read = 0
+        self._log_read = self._told = 0
         self._work = max(1, self._passes * task.log_bytes + (0 if reader is None else reader.size))
         self._copied = 0
         self._rebuilt = 0
@@ -185,7 +185,6 @@ class _Merge:
         """Show one file of the log to the merger, all of it and nothing more."""
         collect = self._merger.collect
         before = self._log_read
-        told = 0
         file = self._filesystem.open(sealed.name)
         try:
             records = read_segment(
@@ -207,9 +206,9 @@ class _Merge:
                     raise UnsupportedVersion(
                         sealed.name, f"command before byte {record.offset}", f"The merger refused it: {error}"
                     ) from error
-                if record.offset - told >= STEP_BYTES:
-                    told = record.offset
-                    self._log_read = before + told
+                self._log_read = before + record.offset
+                if self._log_read - self._told >= STEP_BYTES:
+                    self._told = self._log_read
                     yield self._progress()
         finally:
             file.close()

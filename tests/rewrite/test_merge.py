@@ -272,7 +272,7 @@ def test_no_flipped_bit_in_the_log_or_the_base_gets_into_a_new_base() -> None:
             before = room.disk.list()
             with pytest.raises((Corruption, UnsupportedVersion)) as caught:
                 run(room.disk, room.task(9))
-            assert caught.value.name == name
+            assert name in str(caught.value)
             assert room.disk.list() == before
 
 
