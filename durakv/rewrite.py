@@ -19,8 +19,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Generator
-from typing import TypeAlias
+from collections.abc import Callable, Generator
+from typing import Protocol, TypeAlias
 
 from durakv.clock import Clock
 from durakv.commit import Commit
@@ -31,7 +31,6 @@ from durakv.machine import SlottedMachine, StateMachine, Unmergeable
 from durakv.merge import MergeResult, MergeTask, SealedFile, merge_steps
 from durakv.merge_process import MergeProcess, Unimportable, can_start_child
 from durakv.options import Options
-from durakv.runner import Runner
 from durakv_formats.manifest import Manifest, ManifestFile
 from durakv_formats.snapshot import SnapshotHeader
 
@@ -76,6 +75,28 @@ class RewriteHandle:
         self._ended.set()
 
 
+class Pipeline(Protocol):
+    """What a rewrite asks of whoever drives the commit pipeline: the runner."""
+
+    @property
+    def commit(self) -> Commit:
+        """The pipeline."""
+        ...
+
+    @property
+    def lock(self) -> threading.Lock:
+        """Held while a batch is applied."""
+        ...
+
+    def rotate(self, then: Callable[[int], None] | None = None, /) -> int:
+        """Seal the log up to a number, call ``then`` with it before any later batch, and return it."""
+        ...
+
+    def poison(self, failure: BaseException, /) -> None:
+        """Take no more writes (C7)."""
+        ...
+
+
 class Rewrite:
     """Rewrites on request, and by itself when the log has grown.
 
@@ -84,7 +105,7 @@ class Rewrite:
 
     def __init__(
         self,
-        runner: Runner,
+        runner: Pipeline,
         directory: Directory,
         machine: StateMachine,
         *,
@@ -278,6 +299,7 @@ class Rewrite:
         try:
             self._sync_directory()
             yield True
+            for n in names: self._remove(n)
             self._swap(number, seq, names)
         except (DiskFull, GeneratorExit):
             self._remove(base_name(number))
