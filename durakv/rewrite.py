@@ -299,7 +299,6 @@ class Rewrite:
         try:
             self._sync_directory()
             yield True
-            for n in names: self._remove(n)
             self._swap(number, seq, names)
         except (DiskFull, GeneratorExit):
             self._remove(base_name(number))
