@@ -53,6 +53,8 @@ def judge(manifest: Manifest, segment: ManifestFile, end: SegmentEnd, *, promise
             corruption=f"{what}, but everything up to number {promise} was promised as synced "
             f"and {end.last + 1} is missing"
         )
+    if end.kind == "bad" and end.foreign_commands:
+        return Verdict(corruption=end.reason)
     torn = end.kind == "bad" or end.foreign_torn
     return Verdict(
         torn=f"number {promise} is the last one ever promised as synced" if torn else "", clean=False, settle=True

@@ -26,6 +26,9 @@ from durakv_formats.resp import CommandDecoder, decode_batch
 
 CHUNK_BYTES = 256 << 10
 
+_OURS = b"#DKV"
+_STOCK = b"#TS:"
+
 EndKind: TypeAlias = Literal["clean", "zeros", "foreign", "bad"]
 
 
@@ -134,7 +137,10 @@ def read_segment(
         end.reason = error.reason
     else:
         if end.kind == "clean" and end.offset < limit:
-            end.kind = "bad"
+            # What a stock server appends may begin with a comment, and may have got no further.
+            rest = file.read_at(len(_STOCK), end.offset)
+            stock = rest == _STOCK or (identity is None and _STOCK.startswith(rest))
+            end.kind = "foreign" if stock else "bad"
             end.reason = "the file ends inside a frame"
     if end.kind == "foreign":
         yield from _read_foreign(file, end, limit)
@@ -155,15 +161,22 @@ def _read_foreign(file: File, end: SegmentEnd, limit: int) -> Generator[Record, 
         try:
             command = decoder.next_command()
         except FormatError as error:
-            after = _after_comment(file, decoder.offset)
-            if after is not None:
-                decoder = CommandDecoder(offset=after)
-                position = after
+            line = file.read_at(STOCK_ANNOTATION_BYTES_MAX, decoder.offset)
+            if line.startswith(_OURS):
+                # Nobody writes a frame behind a stock server's commands: these were a frame whose header is damaged.
+                end.kind = "bad"
+                end.reason = "a frame behind commands outside any frame"
+                break
+            length = line.find(b"\n") + 1
+            if line.startswith(b"#") and length:
+                position = decoder.offset + length
+                decoder = CommandDecoder(offset=position)
                 if transaction is None:
-                    end.offset = after
+                    end.offset = position
                 continue
-            end.kind = "bad"
-            end.reason = error.reason
+            if not line.startswith(b"#") or decoder.offset + len(line) < limit:
+                end.kind = "bad"
+                end.reason = error.reason
             break
         if command is None:
             if position >= limit:
@@ -178,8 +191,6 @@ def _read_foreign(file: File, end: SegmentEnd, limit: int) -> Generator[Record, 
         if name == b"MULTI":
             transaction = []
             continue
-        if name == b"SELECT" and len(command) == 2:
-            selected = command[1]
         if name == b"EXEC":
             batch = transaction if transaction is not None else []
             transaction = None
@@ -188,6 +199,9 @@ def _read_foreign(file: File, end: SegmentEnd, limit: int) -> Generator[Record, 
             continue
         else:
             batch = [command]
+        for command in batch:
+            if len(command) == 2 and command[0].upper() == b"SELECT":
+                selected = command[1]
         end.last += len(batch)
         end.foreign_commands += len(batch)
         end.commands += len(batch)
@@ -197,16 +211,9 @@ def _read_foreign(file: File, end: SegmentEnd, limit: int) -> Generator[Record, 
             yield Record(end.last, batch, end.offset)
     if selected != b"0":
         yield Record(end.last, [[b"SELECT", b"0"]], end.offset)
-    if end.kind == "foreign" and (transaction is not None or end.offset < limit):
-        end.foreign_torn = True
-        end.reason = "it ends inside a command or a transaction"
-
-
-def _after_comment(file: File, offset: int) -> int | None:
-    """The end of the comment line at this offset (a stock server's timestamp, say); None if there is none."""
-    line = file.read_at(STOCK_ANNOTATION_BYTES_MAX, offset)
-    length = line.find(b"\n") + 1
-    return offset + length if line.startswith(b"#") and length else None
+    end.foreign_torn = end.kind == "foreign" and (transaction is not None or end.offset < limit)
+    if end.kind == "foreign":
+        end.reason = "it ends inside a command, a transaction or a comment" if end.foreign_torn else ""
 
 
 def _look_behind(file: File, end: SegmentEnd, identity: int | None, number: int, limit: int) -> None:
