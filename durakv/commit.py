@@ -104,6 +104,7 @@ class Commit:
         self._identity = directory.identity
         self._pending: list[bytes] = []
         self._spare: Segment | None = None
+        self._no_room_behind: Segment | None = None
         self._unsynced_since: float | None = None
         self._syncing_since: float | None = None
 
@@ -230,7 +231,10 @@ class Commit:
 
         ``early``: it is needed although this segment is not half full.
         """
-        wanted = early or self.segment.reserved * 2 > self.segment.capacity
+        # On a full disk it is tried once, else the background would do nothing else; the rotation tries again.
+        wanted = early or (
+            self.segment.reserved * 2 > self.segment.capacity and self._no_room_behind is not self.segment
+        )
         if self.poison is not None or self._spare is not None or self.preparing or not wanted:
             return None
         if self.writing and self.syncing:
@@ -339,7 +343,9 @@ class Commit:
             self.preparing = False
             if failure is None:
                 self._spare = work.successor
-            elif not isinstance(failure, DiskFull):
+            elif isinstance(failure, DiskFull):
+                self._no_room_behind = work.segment
+            else:
                 self.fail(failure)
             return  # a full disk is met again, and told, when the segment is needed
         if kind is not Kind.SYNC:
