@@ -211,7 +211,7 @@ class CommandDecoder:
         # The window is still good if the command ended inside it: every CRLF that was passed is one piece less.
         if self._parts and window is intake.data:
             self._index += window.count(_CRLF, start, intake.at)
-        if window is not intake.data or self._index >= len(self._parts):
+        else:
             self._parts = []
             self._index = 0
         self._settled = self._index

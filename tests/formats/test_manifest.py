@@ -234,6 +234,8 @@ def test_comments_unknown_pairs_and_the_case_of_keys_do_not_matter() -> None:
         b'file "" seq 1 type b\n',
         b'file "a\\x00" seq 1 type b\n',
         b"file a\0 seq 1 type b\n",
+        b"file a seq 1 type b key \0\n",
+        b"#\0\nfile a seq 1 type b\n",
         b'file "a seq 1 type b\n',
         b'file "a"b seq 1 type b\n',
         b'file a"b" seq 1 type b\n',
@@ -270,6 +272,11 @@ def test_what_a_stock_server_would_refuse_is_refused(lines: bytes) -> None:
 def test_an_order_of_seqs_that_cannot_be_is_refused(lines: bytes) -> None:
     with pytest.raises(FormatError):
         decode_manifest(resealed(lines))
+
+
+def test_a_segment_may_be_sealed_empty() -> None:
+    files = (ManifestFile("a", 1, "i", first=5, last=4, bytes=94), ManifestFile("b", 2, "i", first=5))
+    assert decode_manifest(encode_manifest(Manifest(IDENTITY, 1, 0, files))).files == files
 
 
 def test_pairs_of_ours_without_our_header_are_damage() -> None:
