@@ -21,6 +21,7 @@ from dataclasses import replace
 
 from durakv.errors import Corruption, DirectoryError, DiskFull, Locked, UnsupportedVersion
 from durakv.storage.filesystem import Filesystem, Lock
+from durakv.storage.remedies import REMEDIES, describe_failure
 from durakv.storage.replace import atomic_replace
 from durakv_formats.errors import FormatError, UnsupportedVersionError
 from durakv_formats.limits import MANIFEST_BYTES_MAX
@@ -246,6 +247,13 @@ def drop_files(manifest: Manifest, names: set[str]) -> Manifest:
 def refuse_missing(filesystem: Filesystem) -> DirectoryError:
     """The error for a directory that is not there."""
     return DirectoryError(f"{filesystem.describe()} does not exist; open it for writing once to create it")
+
+
+def refuse_failed(filesystem: Filesystem, failure: OSError) -> None:
+    """Raise the error for an open that the system refused, if there is something its caller can do about it."""
+    if failure.errno in REMEDIES:
+        kind = DiskFull if failure.errno in NO_SPACE else DirectoryError
+        raise kind(f"{filesystem.describe()} cannot be opened: {describe_failure(failure)}") from failure
 
 
 _REMEDY = "Restore the manifest from a copy; `durakv verify` lists what the directory holds"

@@ -22,6 +22,16 @@ class Durability(IntEnum):
     """On stable storage: survives a power loss (C3)."""
 
 
+def check_level(level: object) -> Durability:
+    """The level; TypeError for anything else.
+
+    The number or the name of a level would compare as none of them, and be waited for as APPLIED.
+    """
+    if type(level) is not Durability:
+        raise TypeError(f"durability is Durability.APPLIED, WRITTEN or SYNCED, not {level!r}")
+    return level
+
+
 class FsyncPolicy(StrEnum):
     """When the log is synced without being asked."""
 

@@ -18,8 +18,8 @@ from typing import Any, Self, TypeVar
 
 from durakv.clock import Clock, SystemClock
 from durakv.commit import SYNC_OVERDUE_SECONDS, Commit
-from durakv.directory import APPEND_DIRECTORY, MANIFEST_NAME, drop_files, refuse_missing, seal, take_lock
-from durakv.durability import Durability, FsyncPolicy
+from durakv.directory import APPEND_DIRECTORY, MANIFEST_NAME, drop_files, refuse_failed, refuse_missing, seal, take_lock
+from durakv.durability import Durability, FsyncPolicy, check_level
 from durakv.errors import Closed, DirectoryError, DiskFull
 from durakv.machine import Batch, StateMachine
 from durakv.options import Options, parse_policy
@@ -80,13 +80,16 @@ class Engine:
         self._clock = clock if clock is not None else SystemClock()
         self._closing = threading.RLock()  # a callback that close() calls may call close()
         self._ending = False
-        self._lock: Lock | None = self._become_owner(create)
+        self._lock: Lock | None = None
         try:
+            self._lock = self._become_owner(create)
             found = recover(self.filesystem, machine, clock=self._clock, entropy=entropy, progress=progress)
             self._directory, segment = settle(self.filesystem, found, options.segment_bytes)
             tidy(self.filesystem, self._directory, found)
-        except BaseException:
+        except BaseException as failure:
             self._release()
+            if isinstance(failure, OSError):
+                refuse_failed(self.filesystem, failure)
             raise
         self.report: RecoveryReport = found.report
         """What the open found and did (C13)."""
@@ -107,8 +110,9 @@ class Engine:
         DiskFull, and then nothing was logged.  With ``blocking=False`` it raises BlockingIOError, with nothing logged,
         when it would have to wait for the disk itself: for room in the log, or because the disk stalls.
         """
+        level = self._level(durability)
         seq, results = self._runner.submit(_checked(commands), blocking=blocking)
-        return Receipt(self._runner, seq, results, self._level(durability))
+        return Receipt(self._runner, seq, results, level)
 
     def apply(self, commands: Batch, durability: Durability | None = None) -> list[Any]:
         """Log and apply a batch and wait for its level; return what the machine returned for each command."""
@@ -126,8 +130,9 @@ class Engine:
         self, decide: Callable[[], tuple[Batch, R]], durability: Durability | None = None, *, blocking: bool = True
     ) -> Receipt:
         """Like ``transact``, but return a receipt whose ``results`` holds the answer; see ``submit``."""
+        level = self._level(durability)
         seq, answer = self._runner.transact(decide, Durability.APPLIED, blocking=blocking)
-        return Receipt(self._runner, seq, [answer], self._level(durability))
+        return Receipt(self._runner, seq, [answer], level)
 
     def read(self, look: Callable[[], R], durability: Durability = Durability.APPLIED) -> R:
         """Call ``look`` with the state at rest, and return its answer.
@@ -135,11 +140,12 @@ class Engine:
         With a ``durability`` the answer is held back until everything it may depend on has reached that level, so
         that a caller never acts on what a crash may take back (C14).
         """
+        level = self._level(durability)
         with self._runner.lock:
             answer = look()
             seq = self._commit.applied_seq
-        if durability is not Durability.APPLIED:
-            self._runner.wait(seq, durability)
+        if level is not Durability.APPLIED:
+            self._runner.wait(seq, level)
         return answer
 
     # --- waiting --------------------------------------------------------------------------------------------------
@@ -152,7 +158,7 @@ class Engine:
         """Return when number ``seq`` has reached a level; TimeoutError if not in time, Poisoned if never."""
         if seq > self._commit.applied_seq:
             raise ValueError(f"number {seq} was never given out; the last one is {self._commit.applied_seq}")
-        self._runner.wait(seq, durability, timeout)
+        self._runner.wait(seq, self._level(durability), timeout)
 
     @property
     def applied_seq(self) -> int:
@@ -307,7 +313,7 @@ class Engine:
     # --- parts ----------------------------------------------------------------------------------------------------
 
     def _level(self, durability: Durability | None) -> Durability:
-        return self._commit.policy.default_durability if durability is None else durability
+        return self._commit.policy.default_durability if durability is None else check_level(durability)
 
     def _become_owner(self, create: bool) -> Lock:
         filesystem = self.filesystem

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from durakv.aio.turns import Turns
-from durakv.durability import Durability
+from durakv.durability import Durability, check_level
 from durakv.engine import Engine
 from durakv.machine import Batch, StateMachine
 from durakv.report import RecoveryReport, Status
@@ -64,7 +64,7 @@ class AsyncEngine:
         """Return when number ``seq`` has reached a level."""
         if seq > self.engine.applied_seq:
             raise ValueError(f"number {seq} was never given out; the last one is {self.engine.applied_seq}")
-        await self._turns.wait(seq, durability)
+        await self._turns.wait(seq, check_level(durability))
 
     async def sync(self) -> None:
         """Return when every batch submitted before this call survives a power loss (C3)."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import errno
-
 from durakv.errors import Corruption, DurakvError, Locked
+from durakv.storage.remedies import describe_failure
 from durakv_formats.errors import FormatError
 
 OK = 0
@@ -26,16 +25,6 @@ Exit codes:
   130  interrupted
 """
 
-_REMEDIES = {
-    errno.EACCES: "run it as the owner of the directory, or change its permissions",
-    errno.EPERM: "run it as the owner of the directory, or change its permissions",
-    errno.EROFS: "the file system is mounted read-only; copy the directory to a writable one",
-    errno.EMFILE: "close files or raise the limit (ulimit -n)",
-    errno.ENFILE: "close files or raise the system's limit",
-    errno.ENOSPC: "free some space and repeat it",
-    errno.EDQUOT: "free some space and repeat it",
-}
-
 
 class Failure(Exception):
     """What ends a command: one line and an exit code."""
@@ -51,13 +40,4 @@ def failure(error: DurakvError | FormatError | OSError) -> Failure:
         return Failure(str(error), CORRUPTION)
     if isinstance(error, Locked):
         return Failure(str(error), LOCKED)
-    return Failure(_describe(error) if isinstance(error, OSError) else str(error), FAILED)
-
-
-def _describe(error: OSError) -> str:
-    text = error.strerror or str(error)
-    if error.filename is not None:
-        name = error.filename.decode(errors="replace") if isinstance(error.filename, bytes) else error.filename
-        text = f"{name}: {text}"
-    remedy = _REMEDIES.get(error.errno or 0)
-    return text if remedy is None else f"{text}; {remedy}"
+    return Failure(describe_failure(error) if isinstance(error, OSError) else str(error), FAILED)
