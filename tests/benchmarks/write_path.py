@@ -18,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import durakv.aio
@@ -41,13 +41,13 @@ class Dictionary:
     def __init__(self) -> None:
         self.values: dict[bytes, bytes] = {}
 
-    def apply(self, command: list[bytes]) -> None:
+    def apply(self, command: Sequence[bytes], /) -> None:
         self.values[command[1]] = command[2]
 
-    def freeze(self) -> list[bytes]:
+    def freeze(self) -> Iterator[bytes]:
         raise AssertionError("this benchmark never rewrites")
 
-    def restore(self, chunks: object) -> None:
+    def restore(self, chunks: Iterable[bytes], /) -> None:
         raise AssertionError("this benchmark never reopens")
 
 

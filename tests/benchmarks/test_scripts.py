@@ -1,0 +1,19 @@
+"""The promise: the benchmark scripts run and print what they say they print; what they measured is not judged here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def test_the_write_path_prints_every_contestant_and_verdict(tmp_path: Path) -> None:
+    command = [sys.executable, str(HERE / "write_path.py"), "--rounds", "1", "--seconds", "0.05"]
+    run = subprocess.run([*command, "--directory", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert run.returncode in (0, 1), run.stderr
+    assert run.stdout.count("target always") == 2, run.stdout
+    for word in ("command:", "disk:", "raw pwrite+fdatasync", "64 asyncio tasks", "everysec"):
+        assert word in run.stdout, run.stdout
+    assert not list(tmp_path.iterdir()), "it leaves nothing behind"
