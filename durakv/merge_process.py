@@ -63,6 +63,11 @@ class MergeProcess:
             self.abort()
             raise
 
+    @property
+    def pid(self) -> int:
+        """The child's process number."""
+        return self._process.pid
+
     def step(self) -> bool:
         """Take what the child said; returns False, for there is nothing to be gained by asking again at once.
 

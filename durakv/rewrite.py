@@ -127,6 +127,8 @@ class Rewrite:
         """How much of the one under way is done, from 0 to 1."""
         self.merged: MergeResult | None = None
         """What the last merge did; None after a base that was made from the live machine."""
+        self.process: MergeProcess | None = None
+        """The child process at work."""
         self.child_peak_bytes = 0
         """The most memory that the last child process held."""
         self._runner = runner
@@ -386,7 +388,7 @@ class Rewrite:
             steps.close()
 
     def _merge_in_child(self, path: str, task: MergeTask) -> Generator[bool, None, int]:
-        process = MergeProcess(path, task)
+        process = self.process = MergeProcess(path, task)
         try:
             while True:
                 busy = process.step()
@@ -397,6 +399,8 @@ class Rewrite:
         except (Exception, GeneratorExit):
             process.abort()
             raise
+        finally:
+            self.process = None
         self.merged = process.result
         self.child_peak_bytes = process.peak_bytes
         return process.result.bytes
