@@ -6,6 +6,7 @@ Method: one good machine, and beside it one that breaks each rule in the way peo
 
 from __future__ import annotations
 
+import ast
 import itertools
 import random
 import time
@@ -14,7 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import pytest
 
 from durakv.conformance import check_state_machine
-from durakv.machine import Batch, Command
+from durakv.keyspace.machine import Keyspace
+from durakv.machine import Batch, Command, Unmergeable
 
 SCRIPT: list[list[list[bytes]]] = [
     [[b"open", b"a", b"100"]],
@@ -207,7 +209,7 @@ class Counters:
         return iter([repr(sorted(self.counters.items())).encode()])
 
     def restore(self, chunks: Iterable[bytes]) -> None:
-        raise AssertionError("a slotted machine is restored slot by slot")
+        self.counters = dict(ast.literal_eval(b"".join(chunks).decode()))
 
     def restore_slot(self, slot: int, payload: bytes) -> int:
         lines = payload.split()
@@ -282,7 +284,7 @@ def test_a_good_slotted_machine_passes() -> None:
     [
         (ForgetsTheOldBase, "merged in two rewrites"),
         (IgnoresItsRange, "names slots"),
-        (CollectsAcrossPasses, "names slots|several passes"),
+        (CollectsAcrossPasses, "names slots|merged in passes"),
         (CountsWrong, "counts other keys"),
         (HasOtherSlots, "same number of slots"),
     ],
@@ -302,3 +304,64 @@ def test_a_merger_that_is_named_badly_is_told_so() -> None:
 
     with pytest.raises(AssertionError, match="of the form"):
         check_state_machine(Broken, COUNTS)
+
+
+class NeverMerges(CountersMerger):
+    def collect(self, commands: Batch) -> None:
+        raise Unmergeable("a command moved data between slots")
+
+
+class CountersWithoutMerge(Counters):
+    merger = f"{__name__}:NeverMerges"
+
+
+class FreezesSlots(CountersWithoutMerge):
+    def freeze_slots(self) -> Iterator[tuple[int, bytes, int]]:
+        blocks: list[tuple[int, bytes, int]] = []
+        for slot in range(SLOTS):
+            lines = [b"%b=%d" % counter for counter in self.counters.items() if slot_of(counter[0]) == slot]
+            blocks.append((slot, b" ".join(lines), len(lines)))
+        return iter(blocks)
+
+
+class FreezesSlotsBackwards(FreezesSlots):
+    def freeze_slots(self) -> Iterator[tuple[int, bytes, int]]:
+        return reversed(list(super().freeze_slots()))
+
+
+class FreezesTooFewSlots(FreezesSlots):
+    def freeze_slots(self) -> Iterator[tuple[int, bytes, int]]:
+        return itertools.islice(super().freeze_slots(), 1)
+
+
+def look(machine: Counters) -> object:
+    return machine.counters
+
+
+def test_a_machine_that_cannot_be_merged_is_checked_by_its_image() -> None:
+    check_state_machine(CountersWithoutMerge, COUNTS)
+    check_state_machine(FreezesSlots, COUNTS)
+
+
+def test_a_broken_image_by_slots_is_told_its_rule() -> None:
+    with pytest.raises(AssertionError, match="not in rising order"):
+        check_state_machine(FreezesSlotsBackwards, COUNTS, look=look)
+    with pytest.raises(AssertionError, match="does not give the state"):
+        check_state_machine(FreezesTooFewSlots, COUNTS, look=look)
+
+
+@pytest.mark.parametrize("content", ["", "chunks", "c" * 33, "Zähler"])
+def test_a_word_for_the_content_that_no_base_can_hold_is_told(content: str) -> None:
+    with pytest.raises(AssertionError, match="content="):
+        check_state_machine(type("Broken", (Counters,), {"content": content}), COUNTS)
+
+
+def test_the_keyspace_is_a_state_machine_like_any_other() -> None:
+    script = [
+        [[b"SET", b"a", b"1"]],
+        [[b"SET", b"b", b"2"], [b"SET", b"a", b"3", b"PXAT", b"1700000000000"]],
+        [[b"SELECT", b"3"], [b"SET", b"b", b"other"], [b"SELECT", b"0"]],
+        [[b"DEL", b"b"]],
+        [[b"SET", b"c", b"5"]],
+    ]
+    check_state_machine(Keyspace, script)
