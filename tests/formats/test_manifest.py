@@ -239,6 +239,7 @@ def test_comments_unknown_pairs_and_the_case_of_keys_do_not_matter() -> None:
         b'file "a seq 1 type b\n',
         b'file "a"b seq 1 type b\n',
         b'file a"b" seq 1 type b\n',
+        b'file "a"seq 1 type b\n',
         b"file " + b"a" * 256 + b" seq 1 type b\n",
         b"file a seq 1 type b\nfile b seq 2 type b\n",
         b"file a seq 1 type i\nfile b seq 2 type b\n",
