@@ -7,6 +7,7 @@ taken when they run, so deadlines are judged in the order of the log.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 from durakv.clock import Clock, SystemClock
 from durakv.errors import Closed, CommandError
@@ -17,6 +18,28 @@ from durakv.machine import Command
 
 EXPIRED_MAX = 64
 """How many keys one slice of active expiry deletes."""
+
+
+R = TypeVar("R")
+
+
+class Decision(Generic[R]):
+    """What an engine calls to learn what to log and to answer; perhaps more than once, then the last call counts."""
+
+    __slots__ = ("_decide", "_keyspace", "logs")
+
+    def __init__(self, keyspace: Keyspace, decide: Callable[[], tuple[list[Command], R]]) -> None:
+        self._keyspace = keyspace
+        self._decide = decide
+        self.logs = False
+        """Whether there was anything to log.  If not, the answer is a read's, and nobody has waited for anything."""
+
+    def __call__(self) -> tuple[list[Command], R]:
+        effects, answer = self._decide()
+        self.logs = bool(effects)
+        if len(effects) > 1:
+            self._keyspace.announce(len(effects))
+        return effects, answer
 
 
 class Decider:
@@ -43,20 +66,16 @@ class Decider:
             raise CommandError("ERR SELECT changes a session, and here is none: use select(number) or database=")
         return spec.writes
 
-    def write(self, database: int, command: Command) -> Callable[[], tuple[list[Command], Reply]]:
+    def write(self, database: int, command: Command) -> Decision[Reply]:
         """What decides one command."""
-
-        def decide_write() -> tuple[list[Command], Reply]:
-            effects, reply = decide(self.keyspace, database, command, self.clock.time_ms())
-            return self._announced(effects), reply
-
-        return decide_write
+        keyspace, time_ms = self.keyspace, self.clock.time_ms
+        return Decision(keyspace, lambda: decide(keyspace, database, command, time_ms()))
 
     def read(self, database: int, command: Command) -> Callable[[], Reply]:
         """What answers a command that only reads."""
         return lambda: decide(self.keyspace, database, command, self.clock.time_ms())[1]
 
-    def batch(self, commands: Sequence[tuple[int, Command]]) -> Callable[[], tuple[list[Command], list[Reply]]]:
+    def batch(self, commands: Sequence[tuple[int, Command]]) -> Decision[list[Reply]]:
         """What decides several commands, each on the state that the earlier ones will leave, as one batch."""
 
         def decide_batch() -> tuple[list[Command], list[Reply]]:
@@ -70,34 +89,28 @@ class Decider:
                     state.apply(effect)
                 effects += more
                 replies.append(reply)
-            return self._announced(fewest_selects(effects)), replies
+            return fewest_selects(effects), replies
 
-        return decide_batch
+        return Decision(self.keyspace, decide_batch)
 
     def expiry(self) -> tuple[list[Command], bool]:
         """One slice of active expiry, and whether it found anything."""
         effects = self.keyspace.expired_effects(self.clock.time_ms(), EXPIRED_MAX)
         return effects, bool(effects)
 
-    def _announced(self, effects: list[Command]) -> list[Command]:
-        if len(effects) > 1:
-            self.keyspace.announce(len(effects))
-        return effects
-
 
 def fewest_selects(effects: Sequence[Command]) -> list[Command]:
     """The same effects with a SELECT only where the database changes; they begin and end in database 0."""
     result: list[Command] = []
-    home: Command = (b"SELECT", b"0")
-    wanted = selected = home
+    home = wanted = selected = b"0"
     for effect in effects:
         if effect[0] == b"SELECT":
-            wanted = effect
+            wanted = effect[1]
             continue
         if wanted != selected:
-            result.append(wanted)
+            result.append((b"SELECT", wanted))
             selected = wanted
         result.append(effect)
     if selected != home:
-        result.append(home)
+        result.append((b"SELECT", home))
     return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from durakv.durability import Durability
 from durakv.keyspace import Keyspace
@@ -19,14 +19,17 @@ class MemoryEngine:
         self.machine = machine
         self.log: list[list[Command]] = []
 
-    def apply(self, commands: Sequence[Command], durability: Durability | None = None) -> list[Any]:
+    def apply(self, commands: Sequence[Command]) -> None:
         self.log.append(list(commands))
-        return [self.machine.apply(command) for command in commands]
+        for command in commands:
+            self.machine.apply(command)
 
     def transact(
-        self, decide: Callable[[], tuple[Sequence[Command], R]], durability: Durability | None = None
+        self,
+        decide: Callable[[], tuple[Sequence[Command], R]],
+        durability: Durability | None = None,
     ) -> R:
         commands, answer = decide()
         if commands:
-            self.apply(commands, durability)
+            self.apply(commands)
         return answer

@@ -55,7 +55,13 @@ def test_a_change_in_place_deletes_the_expired_key_first() -> None:
     assert expired_world().effects(b"INCR", b"k") == [b"DEL k", b"INCRBY k 1"]
     assert expired_world().effects(b"APPEND", b"k", b"x") == [b"DEL k", b"APPEND k x"]
     assert expired_world().effects(b"SETRANGE", b"k", 1, b"x") == [b"DEL k", b"SETRANGE k 1 x"]
-    for nothing_else in ((b"EXPIRE", b"k", b"9"), (b"PERSIST", b"k"), (b"DEL", b"k"), (b"GETDEL", b"k"), (b"GETEX", b"k")):
+    for nothing_else in (
+        (b"EXPIRE", b"k", b"9"),
+        (b"PERSIST", b"k"),
+        (b"DEL", b"k"),
+        (b"GETDEL", b"k"),
+        (b"GETEX", b"k"),
+    ):
         assert expired_world().effects(*nothing_else) == [b"DEL k"]
 
 

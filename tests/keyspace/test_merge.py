@@ -162,7 +162,7 @@ def test_only_touched_slots_are_named_unless_a_database_was_flushed() -> None:
 
 def test_a_flush_drops_the_base_of_its_database_only() -> None:
     before = replayed([(b"SET", b"a", b"1"), (b"SELECT", b"3"), (b"SET", b"a", b"3"), (b"SET", b"b", b"3")])
-    log = [[(b"SET", b"b", b"0")], [(b"FLUSHDB",)], [(b"SET", b"c", b"0")]]
+    log: list[list[Command]] = [[(b"SET", b"b", b"0")], [(b"FLUSHDB",)], [(b"SET", b"c", b"0")]]
     assert merged(blocks_of(before), log) == {0: {b"c": (b"0", None)}, 3: {b"a": (b"3", None), b"b": (b"3", None)}}
 
 

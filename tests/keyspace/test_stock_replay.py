@@ -55,7 +55,10 @@ def test_what_a_server_logs_is_replayed(lines: list[bytes], expected: dict[bytes
 
 def test_the_selected_database_stays_selected_over_what_moves_keys() -> None:
     keyspace = replayed(
-        [b.split() for b in (b"SELECT 2", b"SET k v", b"COPY k k DB 5", b"MOVE k 7", b"MSET a 1 b 2", b"FLUSHALL", b"SET z 1")]
+        [
+            b.split()
+            for b in (b"SELECT 2", b"SET k v", b"COPY k k DB 5", b"MOVE k 7", b"MSET a 1 b 2", b"FLUSHALL", b"SET z 1")
+        ]
     )
     assert dump(keyspace) == {2: {b"z": (b"1", None)}}
 

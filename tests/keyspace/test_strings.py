@@ -81,7 +81,14 @@ def test_several_keys_are_set_all_or_nothing(world: World) -> None:
 
 def test_parts_of_a_string(world: World) -> None:
     world.run(b"SET", b"k", b"hello")
-    for start, end, part in [(0, -1, b"hello"), (1, 2, b"el"), (-3, -2, b"ll"), (3, 1, b""), (-1, -3, b""), (9, 10, b"")]:
+    for start, end, part in [
+        (0, -1, b"hello"),
+        (1, 2, b"el"),
+        (-3, -2, b"ll"),
+        (3, 1, b""),
+        (-1, -3, b""),
+        (9, 10, b""),
+    ]:
         assert world.run(b"GETRANGE", b"k", start, end) == part
     assert world.run(b"SETRANGE", b"k", 7, b"x") == 8
     assert world.run(b"GET", b"k") == b"hello\0\0x"
@@ -145,7 +152,7 @@ def test_a_value_of_another_type_is_refused_and_left_alone(world: World) -> None
         (b"DECRBY", b"h", b"1"),
         (b"INCRBYFLOAT", b"h", b"1"),
     ):
-        with pytest.raises(WrongType, match="^WRONGTYPE Operation against a key holding the wrong kind of value$"):
+        with pytest.raises(WrongType, match="WRONGTYPE Operation against a key holding the wrong kind of value"):
             world.run(*command)
     assert world.run(b"MGET", b"h", b"nothing") == [None, None]
     assert dump(world.keyspace) == before
