@@ -67,9 +67,7 @@ class EntryUnit:
         elif operation.kind is Kind.CREATE:
             names[operation.name] = operation.file
         else:
-            # It may lead to another file, whose own entries did not survive in part: that one stays.
-            if names.get(operation.name) == operation.file:
-                del names[operation.name]
+            names.pop(operation.name, None)
             names[operation.new_name] = operation.file
 
 

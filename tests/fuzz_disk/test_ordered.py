@@ -44,6 +44,31 @@ def test_syncing_data_in_place_commits_no_names() -> None:
     assert outcomes(disk, model=Model.ORDERED) == {one(f=A), one(a=b"", f=A)}
 
 
+def test_syncing_a_file_that_grew_commits_the_names_before_it() -> None:
+    disk = SimulatedDisk(Image({"f": b"1"}))
+    disk.create("a")
+    disk.open("f", writable=True).write_through(b"2", 1)
+    assert outcomes(disk, model=Model.ORDERED) == {one(a=b"", f=b"12")}
+
+
+def test_what_the_directory_sync_committed_need_not_be_committed_again() -> None:
+    disk = SimulatedDisk(Image())
+    file = disk.create("f")
+    disk.sync_directory()
+    disk.create("a")
+    file.sync()
+    assert outcomes(disk, model=Model.ORDERED) == {one(f=b""), one(a=b"", f=b"")}
+
+
+def test_a_write_that_was_synced_is_no_part_of_the_prefix() -> None:
+    disk = SimulatedDisk(Image({"f": Z * 3}))
+    file = disk.open("f", writable=True)
+    file.write_at(A, 0)
+    file.write_through(A, 512)
+    file.write_at(A, 1024)
+    assert outcomes(disk, model=Model.ORDERED) == {one(f=data) for data in (Z + A + Z, A + A + Z, A + A + A)}
+
+
 def test_writes_of_one_file_survive_as_a_prefix_with_a_torn_last_one() -> None:
     disk = SimulatedDisk(Image({"f": Z * 3}))
     file = disk.open("f", writable=True)

@@ -123,6 +123,16 @@ def test_space_of_a_dead_file_may_show_its_old_content_where_data_was_lost() -> 
     assert not any(b"x" in data[:4096] for data in held), "the rest of a page in use is wiped"
 
 
+def test_only_dead_files_leave_old_content() -> None:
+    disk = disk_with(f=b"alive" * 1000)
+    disk.rename("f", "f")
+    disk.rename("f", "g")
+    disk.sync_directory()
+    disk.create("h").write_at(b"h", 9000)
+    disk.sync_directory()
+    assert outcomes(disk) == {one(g=b"alive" * 1000, h=data) for data in (b"", bytes(9000) + b"h", bytes(9001))}
+
+
 def test_a_truncation_may_be_lost() -> None:
     disk = disk_with(f=b"0123456789")
     file = disk.open("f", writable=True)
@@ -249,6 +259,14 @@ def test_a_rename_may_survive_although_the_creation_did_not() -> None:
     assert outcomes(disk) == {EMPTY, one(temp=b"new"), one(name=b"new")}
 
 
+def test_a_rename_that_survives_ends_every_earlier_state_of_its_first_name() -> None:
+    disk = disk_with(temp=b"stale", name=b"1")
+    disk.remove("temp")
+    disk.create("temp").write_through(b"2", 0)
+    disk.rename("temp", "name")
+    assert {state for state in outcomes(disk) if state and dict(state)["name"] == b"2"} == {one(name=b"2")}
+
+
 def test_the_entries_of_one_name_keep_their_order() -> None:
     disk = disk_with(name=b"1")
     disk.remove("name")
@@ -314,6 +332,9 @@ def test_zero_is_the_harshest_answer_and_the_last_the_kindest() -> None:
     disk.rename("f", "g")
     disk.remove("dead")
     disk.create("h").write_at(b"h", 9000)
+    file = disk.create("i")
+    file.write_at(b"longer than it will be", 0)
+    file.truncate(3)
     assert crash_image(disk.trace, disk.trace.seq, harshest) == disk.trace.base
     for model in Model:
         assert crash_image(disk.trace, disk.trace.seq, kindest, model=model) == disk.image()
