@@ -1,0 +1,147 @@
+"""A run as data: how the engine is set up, and the steps of its program.
+
+Everything is small whole numbers, so that a run can be written down, repeated, and made smaller.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from durakv.durability import FsyncPolicy
+from durakv.machine import Command
+from durakv.options import Options
+from durakv_fuzz.machines import MachineKind
+
+KEY_COUNT = 6
+DEADLINE_MS = 1_700_000_000_000
+
+
+class Action(StrEnum):
+    """What a program can do.  The arguments are listed with each; a number out of range becomes the nearest."""
+
+    WRITE = "write"
+    """level (3: the policy's own), how (wait, wait later, apply, transact), then for each command kind, key, size."""
+
+    WAIT = "wait"
+    """Wait for the oldest batch that nobody waited for."""
+
+    SYNC = "sync"
+    READ = "read"
+    """level"""
+
+    STEP = "step"
+    """count"""
+
+    ADVANCE = "advance"
+    """milliseconds, in which the background gets its turns."""
+
+    STARVE = "starve"
+    """milliseconds, in which it does not."""
+
+    POLICY = "policy"
+    """which"""
+
+    REWRITE = "rewrite"
+    """1: to its end; 0: begin, and let the steps do the rest."""
+
+    REOPEN = "reopen"
+    """policy; closes first."""
+
+    KILL = "kill"
+    """policy; opens again without closing."""
+
+    FAULT = "fault"
+    """calls spared, which calls, which error, bytes done, what a failed sync does, milliseconds, times."""
+
+    MEND = "mend"
+    """No faults any more, and as much room as one likes."""
+
+    ROOM = "room"
+    """How many bytes are left on the disk."""
+
+    MEANWHILE = "meanwhile"
+    """barriers spared, then as for WRITE: a second writer while a barrier is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a program."""
+
+    action: Action
+    arguments: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join([self.action, *map(str, self.arguments)])
+
+
+Script = tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """How the engine of a run is opened."""
+
+    machine: MachineKind = MachineKind.FROZEN
+    policy: FsyncPolicy = FsyncPolicy.ALWAYS
+    segment_bytes: int = 4096
+    pending_bytes_max: int = 1 << 20
+    rewrite_segments_max: int = 0
+    rewrite_memory_bytes: int = 1 << 20
+    identity: int = 0
+    """Of the directory."""
+
+    def options(self) -> Options:
+        """For the engine."""
+        return Options(
+            fsync=self.policy,
+            segment_bytes=self.segment_bytes,
+            pending_bytes_max=self.pending_bytes_max,
+            rewrite_percentage=0,
+            rewrite_segments_max=self.rewrite_segments_max,
+            rewrite_memory_bytes=self.rewrite_memory_bytes,
+        )
+
+    def entropy(self, size: int) -> bytes:
+        """What the engine takes for random."""
+        return hashlib.blake2b(b"%d" % self.identity, digest_size=size).digest()
+
+    def commands(self, batch: int, arguments: Sequence[int]) -> tuple[Command, ...]:
+        """The commands that the arguments of a write stand for.
+
+        No two writes of a run use the same value, nor do two directories, though it has the same size there.
+        """
+        brand = ord("a") + self.identity % 26
+        commands: list[Command] = []
+        for index in range(max(1, len(arguments) // 3)):
+            kind, key_number, size = (*arguments[3 * index : 3 * index + 3], 0, 0, 0)[:3]
+            key = b"k%d" % (key_number % KEY_COUNT)
+            value = b"%c%d.%d;" % (brand, batch, index)
+            value += b"." * (size - len(value))
+            if kind == 1:
+                commands.append((b"APPEND", key, value))
+            elif kind == 2:
+                commands.append((b"DEL", key))
+            elif kind == 3:
+                commands.append((b"SET", key, value, b"PXAT", b"%d" % (DEADLINE_MS + batch)))
+            elif kind == 4:
+                commands.append((b"FLUSHDB",))
+            else:
+                commands.append((b"SET", key, value))
+        return tuple(commands)
+
+
+def dump_setup(setup: Setup) -> dict[str, Any]:
+    """As JSON knows it."""
+    return asdict(setup)
+
+
+def load_setup(data: dict[str, Any]) -> Setup:
+    """The other way round."""
+    fields: dict[str, Any] = dict(data)
+    fields["machine"] = MachineKind(data["machine"])
+    fields["policy"] = FsyncPolicy(data["policy"])
+    return Setup(**fields)

@@ -1,0 +1,94 @@
+"""What somebody sees who opens what a crash has left.
+
+The real engine recovers, on a simulated disk that remembers what recovery did, so that it can be crashed in turn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from durakv.clock import ManualClock
+from durakv.directory import LOCK_NAME, MANIFEST_NAME
+from durakv.engine import Engine
+from durakv.errors import Corruption, DurakvError
+from durakv_formats.manifest import decode_manifest
+from durakv_fuzz.disk import SimulatedDisk
+from durakv_fuzz.history import Before
+from durakv_fuzz.image import Image
+from durakv_fuzz.machines import make_machine, state_of
+from durakv_fuzz.oracle import Expectation, Found, Judgement, Verdict, Violation, judge
+from durakv_fuzz.script import Setup
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """The outcome of one open: what was found, or why nothing was."""
+
+    found: Found | None
+    refusal: str = ""
+    verdict: Verdict = Verdict.NO_START
+    """What the refusal amounts to, if a crash may leave such a state."""
+    touched: bool = False
+    """Whether a refused directory is not as it was."""
+
+    def judge(self, expectation: Expectation) -> Judgement:
+        """Judge it, as the recovery of a state that a crash may leave."""
+        if self.found is None:
+            return Judgement(Violation(self.verdict, f"it does not open: {self.refusal}"))
+        return judge(expectation, self.found)
+
+    def before(self, expectation: Expectation) -> Before:
+        """What is known to whoever goes on from here."""
+        assert self.found is not None
+        return Before(self.found.state, expectation.told_seq)
+
+
+def witness(image: Image, setup: Setup) -> Witness:
+    """Open the image and look."""
+    return witness_on(SimulatedDisk(image), setup)
+
+
+def witness_on(disk: SimulatedDisk, setup: Setup) -> Witness:
+    """Open what is on the disk and look; the program that does so ends without a word, as if killed."""
+    machine = make_machine(setup.machine)
+    image = disk.trace.base
+    try:
+        engine = Engine(
+            None,
+            machine,
+            options=setup.options(),
+            filesystem=disk,
+            clock=ManualClock(),
+            background=False,
+            entropy=setup.entropy,
+        )
+    except Corruption as failure:
+        return Witness(None, str(failure), Verdict.CORRUPT, touched=_touched(image, disk))
+    except (DurakvError, OSError) as failure:
+        return Witness(None, f"{type(failure).__name__}: {failure}", touched=_touched(image, disk))
+    except Exception as failure:  # noqa: BLE001 - whatever it is, an open must not raise it
+        return Witness(None, f"{type(failure).__name__}: {failure}", Verdict.BROKEN, touched=_touched(image, disk))
+    report = engine.report
+    found = Found(
+        state=state_of(machine),
+        applied_seq=engine.applied_seq,
+        last_seq=report.last_seq,
+        lines=tuple(report.lines()),
+        left_over=left_over(disk.image()),
+    )
+    return Witness(found)
+
+
+def left_over(image: Image) -> tuple[str, ...]:
+    """The files that count for nothing: those that the manifest does not name."""
+    manifest = decode_manifest(image.files[MANIFEST_NAME])
+    named = {file.name for file in manifest.files} | {MANIFEST_NAME, LOCK_NAME}
+    return tuple(sorted(name for name in image.files if name not in named))
+
+
+def _touched(image: Image, disk: SimulatedDisk) -> bool:
+    """Whether the disk holds anything else than before, but for the lock's empty file."""
+    before, after = dict(image.files), dict(disk.image().files)
+    before.pop(LOCK_NAME, None)
+    after.pop(LOCK_NAME, None)
+    return before != after

@@ -1,0 +1,148 @@
+"""Programs drawn at random: which engine, and which steps.
+
+Everything is asked of a chooser, so that a seed, a test that shrinks, or a list can decide.  In the manner of swarm
+testing each run does without a random part of the alphabet: what one step hides from another shows up in the runs
+that lack it.  The tables begin with what is simplest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from durakv.durability import FsyncPolicy
+from durakv_fuzz.choose import Choose
+from durakv_fuzz.machines import MachineKind
+from durakv_fuzz.script import KEY_COUNT, Action, Script, Setup, Step
+
+T = TypeVar("T")
+
+_MACHINES = (MachineKind.FROZEN, *(MachineKind.SLOTTED,) * 4, *(MachineKind.FROZEN,) * 3, MachineKind.KEYSPACE)
+_SEGMENT_BYTES = (4096, 4096, 8192, 16384)
+_PENDING_BYTES_MAX = (1 << 20, 1 << 20, 1024)
+_SEGMENTS_MAX = (0, 0, 3)
+_MEMORY_BYTES = (1 << 20, 1024)
+
+_LEVELS = (3, 3, 3, 2, 1, 0)
+_HOWS = (0, 0, 0, 1, 1, 1, 2, 3)
+_COUNTS = (1, 1, 1, 2, 2, 3, 4)
+_KINDS = (0, 0, 0, 0, 1, 1, 2, 3)
+_SIZES = (0, 10, 80, 80, 300, 600, 900, 1500, 3000, 5000)
+_MILLISECONDS = (50, 300, 900, 1300, 3000)
+_DELAYS = (0, 0, 0, 0, 400, 1500, 4000)
+_DONE = (0, 0, 1, 90, 512, 700, 100_000)
+_TIMES = (1, 1, 1, 2, 100)
+_ROOMS = (0, 100, 3000, 9000, 30_000)
+
+WEIGHTS: dict[Action, int] = {
+    Action.WRITE: 40,
+    Action.WAIT: 6,
+    Action.SYNC: 3,
+    Action.READ: 2,
+    Action.STEP: 6,
+    Action.ADVANCE: 8,
+    Action.STARVE: 2,
+    Action.POLICY: 3,
+    Action.REWRITE: 4,
+    Action.REOPEN: 3,
+    Action.KILL: 3,
+    Action.FAULT: 4,
+    Action.MEND: 4,
+    Action.ROOM: 2,
+    Action.MEANWHILE: 8,
+}
+"""How often each step is drawn where it is not switched off."""
+
+_TROUBLE = (Action.FAULT, Action.ROOM, Action.MEND)
+
+
+@dataclass(frozen=True, slots=True)
+class Alphabet:
+    """The steps that one run may take."""
+
+    actions: tuple[Action, ...]
+    flushes: bool
+
+    def draw(self, choose: Choose) -> Step:
+        """One step."""
+        pick = choose(sum(WEIGHTS[action] for action in self.actions), "action")
+        for action in self.actions:
+            pick -= WEIGHTS[action]
+            if pick < 0:
+                return Step(action, self._arguments(action, choose))
+        raise AssertionError("the weights were counted above")
+
+    def _arguments(self, action: Action, choose: Choose) -> tuple[int, ...]:
+        if action is Action.WRITE:
+            return (_of(_LEVELS, choose, "level"), _of(_HOWS, choose, "how"), *self._commands(choose))
+        if action is Action.MEANWHILE:
+            spared = choose(6, "barriers spared")
+            return (spared, _of(_LEVELS, choose, "level"), _of(_HOWS, choose, "how") % 2, *self._commands(choose))
+        if action is Action.FAULT:
+            return (
+                choose(12, "calls spared"),
+                choose(9, "calls"),
+                choose(7, "error"),
+                _of(_DONE, choose, "done"),
+                choose(4, "after"),
+                _of(_DELAYS, choose, "delay"),
+                _of(_TIMES, choose, "times"),
+            )
+        if action in (Action.ADVANCE, Action.STARVE):
+            return (_of(_MILLISECONDS, choose, "milliseconds"),)
+        if action in (Action.POLICY, Action.REOPEN, Action.KILL, Action.READ):
+            return (choose(3, "which"),)
+        if action is Action.REWRITE:
+            return (choose(2, "wait"),)
+        if action is Action.STEP:
+            return (1 + choose(5, "count"),)
+        if action is Action.ROOM:
+            return (_of(_ROOMS, choose, "bytes"),)
+        return ()
+
+    def _commands(self, choose: Choose) -> list[int]:
+        numbers: list[int] = []
+        for _ in range(_of(_COUNTS, choose, "commands")):
+            kind = _of(_KINDS, choose, "command")
+            if self.flushes and choose(24, "flush") == 23:
+                kind = 4
+            numbers += [kind, choose(KEY_COUNT, "key"), _of(_SIZES, choose, "size")]
+        return numbers
+
+
+EVERYTHING = Alphabet(tuple(WEIGHTS), flushes=True)
+
+
+def draw_alphabet(choose: Choose) -> Alphabet:
+    """A random part of it all; more than half of the runs see no trouble but the crash."""
+    troubled = choose(5, "trouble") >= 3
+    actions = [Action.WRITE]
+    for action in WEIGHTS:
+        if action is Action.WRITE or (action in _TROUBLE and not troubled):
+            continue
+        if action is Action.MEND or choose(3, f"with {action}"):
+            actions.append(action)
+    return Alphabet(tuple(actions), flushes=choose(4, "flushes") == 3)
+
+
+def draw_setup(choose: Choose, *, identity: int) -> Setup:
+    """An engine."""
+    return Setup(
+        machine=_of(_MACHINES, choose, "machine"),
+        policy=_of(tuple(FsyncPolicy), choose, "policy"),
+        segment_bytes=_of(_SEGMENT_BYTES, choose, "segment bytes"),
+        pending_bytes_max=_of(_PENDING_BYTES_MAX, choose, "pending bytes"),
+        rewrite_segments_max=_of(_SEGMENTS_MAX, choose, "segments"),
+        rewrite_memory_bytes=_of(_MEMORY_BYTES, choose, "memory"),
+        identity=identity,
+    )
+
+
+def draw_script(choose: Choose, alphabet: Alphabet, *, least: int, most: int) -> Script:
+    """A program of so many steps."""
+    return tuple(alphabet.draw(choose) for _ in range(least + choose(most - least + 1, "steps")))
+
+
+def _of(table: Sequence[T], choose: Choose, label: str) -> T:
+    return table[choose(len(table), label)]
