@@ -24,10 +24,10 @@ def encode_blocks(contents: Iterable[Contents]) -> Iterator[tuple[bytes, int]]:
     columns: list[Column] = []
     count = size = 0
     for database, values, deadlines in contents:
-        for keys in _portions(values, BLOCK_BYTES):
+        for keys, portion_size in _portions(values):
             columns += _columns(database, keys, values, deadlines)
             count += len(keys)
-            size += _size(keys, values)
+            size += portion_size
             if size >= BLOCK_BYTES:
                 yield encode_columns(columns), count
                 columns, count, size = [], 0, 0
@@ -69,29 +69,34 @@ def decode_block(
 def _columns(
     database: int, keys: list[bytes], values: Mapping[bytes, Value], deadlines: Mapping[bytes, int]
 ) -> Iterator[Column]:
-    by_kind: dict[int, list[bytes]] = {}
-    for key in keys:
-        by_kind.setdefault(KIND_BY_TYPE[type(values[key])].number, []).append(key)
-    for kind, members in by_kind.items():
-        yield Column(database, kind, members, [values[key] for key in members])
+    of_keys = list(values.values()) if len(keys) == len(values) else [values[key] for key in keys]
+    types = set(map(type, of_keys))
+    if len(types) == 1:
+        yield Column(database, KIND_BY_TYPE[types.pop()].number, keys, of_keys)
+    else:
+        by_kind: dict[int, list[bytes]] = {}
+        for key in keys:
+            by_kind.setdefault(KIND_BY_TYPE[type(values[key])].number, []).append(key)
+        for kind, members in by_kind.items():
+            yield Column(database, kind, members, [values[key] for key in members])
     mortal = [key for key in keys if key in deadlines] if deadlines else []
     if mortal:
         yield Column(database, DEADLINES, mortal, [deadlines[key] for key in mortal])
 
 
-def _portions(values: Mapping[bytes, Value], bytes_max: int) -> Iterator[list[bytes]]:
-    """The keys, in lists whose contents are about ``bytes_max`` large."""
+def _portions(values: Mapping[bytes, Value]) -> Iterator[tuple[list[bytes], int]]:
+    """The keys, in their order, in lists whose contents are about as large as a block, with that size."""
+    size = sum(map(len, values)) + sum(map(len, values.values()))
+    if size < BLOCK_BYTES:
+        yield list(values), size
+        return
     portion: list[bytes] = []
     size = 0
     for key, value in values.items():
         portion.append(key)
         size += len(key) + len(value)
-        if size >= bytes_max:
-            yield portion
+        if size >= BLOCK_BYTES:
+            yield portion, size
             portion, size = [], 0
     if portion:
-        yield portion
-
-
-def _size(keys: list[bytes], values: Mapping[bytes, Value]) -> int:
-    return sum(map(len, keys)) + sum(len(values[key]) for key in keys)
+        yield portion, size

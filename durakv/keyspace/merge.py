@@ -7,6 +7,7 @@ applies what was kept by the same code as the live one, and is written out again
 
 from __future__ import annotations
 
+from binascii import crc_hqx
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
@@ -20,6 +21,8 @@ from durakv.keyspace.store import SlotStore, slot_of
 from durakv.keyspace.table import TABLE
 from durakv.keyspace.values import DATABASE_COUNT, SLOT_COUNT
 from durakv.machine import Batch, Command, Unmergeable
+
+_SLOT_MASK = SLOT_COUNT - 1
 
 Histories: TypeAlias = dict[bytes, Pending | Command]
 """By key: what is pending, or just the last command if that replaced the key."""
@@ -48,8 +51,12 @@ class KeyspaceMerger:
         read one key and write another, or that move whole databases.
         """
         for command in commands:
-            if command[0] == b"SET" or (command[0] == b"DEL" and len(command) == 2):
-                self._take(command)
+            if command[0] == b"SET" and len(command) == 3:
+                # Most of most logs.
+                key = command[1]
+                slot = crc_hqx(key, 0) & _SLOT_MASK
+                if self._first <= slot <= self._last:
+                    self._histories(slot)[key] = command
             else:
                 self._take_other(command[0].upper(), command)
 
@@ -78,15 +85,19 @@ class KeyspaceMerger:
                     keyspace.apply(command)
         return keyspace.blocks(0)
 
+    def _histories(self, slot: int) -> Histories:
+        touched = self._touched[self._database]
+        histories = touched.get(slot)
+        if histories is None:
+            histories = touched[slot] = {}
+        return histories
+
     def _take(self, command: Command) -> None:
         key = command[1]
         slot = slot_of(key)
         if not self._first <= slot <= self._last:
             return
-        touched = self._touched[self._database]
-        histories = touched.get(slot)
-        if histories is None:
-            histories = touched[slot] = {}
+        histories = self._histories(slot)
         if is_whole(command):
             histories[key] = command
             return
@@ -96,7 +107,7 @@ class KeyspaceMerger:
         before.add(command)
 
     def _take_other(self, name: bytes, command: Command) -> None:
-        """Everything but SET and DEL of one key; ``name`` is the command's, in upper case."""
+        """Everything but a plain SET; ``name`` is the command's, in upper case."""
         spec = TABLE.get(name)
         if name == b"SELECT" and len(command) == 2:
             self._database = parse_database(command[1])
