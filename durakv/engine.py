@@ -85,7 +85,7 @@ class Engine:
             self._lock = self._become_owner(create)
             found = recover(self.filesystem, machine, clock=self._clock, entropy=entropy, progress=progress)
             self._directory, segment = settle(self.filesystem, found, options.segment_bytes)
-            tidy(self.filesystem, self._directory, found)
+            tidy(self.filesystem, found)
         except BaseException as failure:
             self._release()
             if isinstance(failure, OSError):

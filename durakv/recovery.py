@@ -45,6 +45,8 @@ class Recovered:
     """An unsealed segment, and the range of its bytes that no promise covers."""
     log_bytes: int = 0
     base_bytes: int = 0
+    debris: list[str] = field(default_factory=list[str])
+    """Files left by a crash, to be removed once the next manifest is in force."""
 
 
 def recover(

@@ -129,4 +129,4 @@ def _settle(filesystem: Filesystem, found: Recovered) -> None:
     directory.swap(
         lambda manifest: seal(manifest, segment.name, last=found.seq_max, size=HEADER_BYTES), synced_seq=found.seq_max
     )
-    tidy(filesystem, directory, found)
+    tidy(filesystem, found)

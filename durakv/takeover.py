@@ -9,9 +9,19 @@ the numbers that are retired and the new segment come into force together.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
-from durakv.directory import Directory, add_segment, debris, next_segment_number, seal
+from durakv.directory import (
+    MANIFEST_TEMPORARY,
+    Directory,
+    add_segment,
+    debris,
+    next_segment_number,
+    read_manifest,
+    seal,
+)
+from durakv.errors import DurakvError
 from durakv.log.segment import Segment, prepare_segment
 from durakv.recovery import Recovered
 from durakv.storage.filesystem import Filesystem
@@ -38,18 +48,27 @@ def settle(filesystem: Filesystem, found: Recovered, capacity: int) -> tuple[Dir
         filesystem.sync_directory()
     segment = prepare_segment(filesystem, next_segment_number(filesystem, found.manifest), capacity)
     found.report.retired = found.seq_max - found.seq
-    segment.start(seq=found.seq_max, retired=found.report.retired, synced_seq=found.seq, identity=directory.identity)
 
     def change(manifest: Manifest) -> Manifest:
         for name, (last, size) in found.sealed.items():
             manifest = seal(manifest, name, last=last, size=size)
         return add_segment(manifest, segment.number, first=segment.first)
 
-    directory.swap(change, synced_seq=found.seq)
+    try:
+        # Looked for now, because an open that still can be refused changes nothing, and listing takes descriptors.
+        found.debris = [name for name in debris(filesystem, found.manifest) if name != segment.name]
+        segment.start(
+            seq=found.seq_max, retired=found.report.retired, synced_seq=found.seq, identity=directory.identity
+        )
+        directory.swap(change, synced_seq=found.seq)
+    except BaseException:
+        segment.file.close()
+        _remove_unnamed(filesystem, segment.name)
+        raise
     return directory, segment
 
 
-def tidy(filesystem: Filesystem, directory: Directory, found: Recovered) -> None:
+def tidy(filesystem: Filesystem, found: Recovered) -> None:
     """Trim what was cut and remove debris."""
     for name, (_, size) in found.sealed.items():
         file = filesystem.open(name, writable=True)
@@ -59,12 +78,12 @@ def tidy(filesystem: Filesystem, directory: Directory, found: Recovered) -> None
                 file.sync()
         finally:
             file.close()
-    names = debris(filesystem, directory.manifest)
-    for name in names:
-        filesystem.remove(name)
-    if names:
+    for name in found.debris:
+        if name != MANIFEST_TEMPORARY:  # the swap has replaced that one
+            filesystem.remove(name)
+    if found.debris:
         filesystem.sync_directory()
-    found.report.debris = tuple(names)
+    found.report.debris = tuple(found.debris)
     for line in found.report.lines():
         logger.warning("%s: %s", filesystem.describe(), line)
 
@@ -87,6 +106,17 @@ def _rewrite_tail(filesystem: Filesystem, name: str, start: int, stop: int) -> N
             position += len(data)
     finally:
         file.close()
+
+
+def _remove_unnamed(filesystem: Filesystem, name: str) -> None:
+    """Remove a segment unless the manifest on disk names it: an open that is refused leaves everything as it was.
+
+    Tidiness only; the next open would remove it as debris.
+    """
+    with contextlib.suppress(OSError, DurakvError):
+        manifest = read_manifest(filesystem)
+        if manifest is None or all(file.name != name for file in manifest.files):
+            filesystem.remove(name)
 
 
 def _sync(filesystem: Filesystem, name: str) -> None:
