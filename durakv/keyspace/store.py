@@ -13,7 +13,7 @@ seen is the reader's business.
 from __future__ import annotations
 
 from binascii import crc_hqx
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Protocol
 
@@ -188,6 +188,13 @@ class SlotStore:
             # The bound rises only here, once nothing is due: what was found may yet fail to be deleted.
             self.soonest[slot] = min(deadlines.values(), default=NEVER)
         return found
+
+    def columns(self, slot: int) -> Iterator[tuple[bytes, Value, int | None]]:
+        """Every key of a slot with its value and deadline."""
+        if self.slots is not None:
+            deadlines: dict[bytes, int] = {} if self.deadlines is None else self.deadlines[slot]
+            for key, value in self.slots[slot].items():
+                yield key, value, deadlines.get(key)
 
     def _put_deadline(self, slot: int, key: bytes, deadline: int) -> None:
         deadlines = self.deadlines if self.deadlines is not None else self._make_deadlines()
