@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
@@ -98,6 +99,7 @@ class Engine:
         self._runner = Runner(self._commit, self._clock, background=background)
         self._rewrite = self._make_rewrite(found, background)
         self._runner.add_task(self._rewrite)
+        _ENGINES.add(self)
         self._runner.start()
 
     # --- writing --------------------------------------------------------------------------------------------------
@@ -339,12 +341,26 @@ class Engine:
             child=background,
         )
 
+    def disown(self) -> None:
+        """Called in a forked child: the directory is the parent's, and this copy only says so (C10)."""
+        self._runner.disown()
+        self._lock = None
+
     def _release(self) -> None:
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.release()
         if self._own is not None:
             self._own.close()
+
+
+def _disown_all() -> None:
+    for engine in list(_ENGINES):
+        engine.disown()
+
+
+_ENGINES: weakref.WeakSet[Engine] = weakref.WeakSet()
+os.register_at_fork(after_in_child=_disown_all)
 
 
 def _posix(path: str | os.PathLike[str] | None) -> PosixFilesystem:

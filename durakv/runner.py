@@ -98,6 +98,13 @@ class Runner:
         if self._thread is not None:
             self._thread.start()
 
+    def disown(self) -> None:
+        """In a forked child: refuse everything, and touch neither locks nor files, which are the parent's."""
+        self.lock = threading.Lock()
+        self._waiters = []
+        self._thread = None
+        self._closed = True
+
     def add_task(self, task: Task) -> None:
         """Have a task stepped in the background from now on."""
         with self.lock:
