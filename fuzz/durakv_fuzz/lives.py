@@ -1,6 +1,6 @@
 """A case: lives of a program with crashes between them, written down so that it can be repeated exactly.
 
-    case := setup, (script, crash)+      the last crash is the one that is judged
+    case := setup, (script, crash)+, damage?      the last crash is the one that is judged
 
 A crash ends a life; the next one begins with what the crash left.  After a power loss, or on another machine, that is
 an image.  A *resumed* life goes on on the same machine after a process crash: the page cache, and the doubt about what
@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from durakv.clock import ManualClock
-from durakv_fuzz.choose import Recorded
+from durakv_fuzz import told
+from durakv_fuzz.choose import Choose, Recorded, kindest
+from durakv_fuzz.decay import Others, damage, judge_damaged
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.enumerate import CrashState
 from durakv_fuzz.history import FRESH, Before, History
@@ -63,6 +65,8 @@ class Case:
 
     setup: Setup
     lives: tuple[Life, ...]
+    damage: tuple[int, ...] | None = None
+    """What decays after the last crash: the answers that ``decay.damage`` was given."""
 
     def dump(self) -> str:
         """As JSON."""
@@ -74,7 +78,7 @@ class Case:
             }
             for life in self.lives
         ]
-        return json.dumps({"setup": dump_setup(self.setup), "lives": lives})
+        return json.dumps({"setup": dump_setup(self.setup), "lives": lives, "damage": self.damage})
 
     @classmethod
     def load(cls, text: str) -> Case:
@@ -88,7 +92,8 @@ class Case:
             )
             for life in data["lives"]
         ]
-        return cls(load_setup(data["setup"]), tuple(lives))
+        damaged = data["damage"]
+        return cls(load_setup(data["setup"]), tuple(lives), None if damaged is None else tuple(damaged))
 
 
 class Recording:
@@ -101,6 +106,7 @@ class Recording:
         self.before = before
         self.past = tuple(past)
         self.resumed = False
+        self._others: Others | None = None
         session.run(script)
         self.trace = session.disk.trace
         self.timeline = Timeline(self.trace)
@@ -142,6 +148,30 @@ class Recording:
         time = self.timeline.time_at(crash.crash_seq)
         return self.history.at(crash.crash_seq, time, power=crash.is_power_loss)
 
+    @property
+    def closed_cleanly(self) -> bool:
+        """Whether the last word was that the directory is closed."""
+        return bool(self.trace.notes) and isinstance(self.trace.notes[-1].payload, told.Closed)
+
+    def others(self) -> Others:
+        """Where files may come from by mistake: from earlier in this life, or from a directory much like this one."""
+        if self._others is None:
+            ends = [note.seq for note in self.trace.notes if isinstance(note.payload, told.Opened)]
+            older = [crash_image(self.timeline, seq, kindest, model=Model.PROCESS_CRASH) for seq in ends]
+            twin = Session.start(replace(self.setup, identity=self.setup.identity + 1))
+            twin.run(self.script)
+            self._others = Others(older, [twin.disk.image()])
+        return self._others
+
+    def decay(self, crash: Crash, choose: Choose) -> tuple[Image, Judgement] | None:
+        """Damage what the crash leaves, and judge what is found then; None if the damage came to nothing."""
+        damaged = damage(self.image(crash), self.others(), choose)
+        if damaged is None:
+            return None
+        seen = witness(damaged.image, self.setup)
+        clean = self.closed_cleanly and crash.crash_seq == self.trace.seq
+        return damaged.image, judge_damaged(damaged, self.expect(crash), seen, clean=clean)
+
     def judge(self, crash: Crash, seen: Witness) -> Judgement:
         """Judge what was found after it."""
         return seen.judge(self.expect(crash))
@@ -169,4 +199,7 @@ def replay(case: Case) -> Judgement:
     if recording.history.violations:
         return Judgement(recording.history.violations[0])
     crash = case.lives[-1].crash
+    if case.damage is not None:
+        decayed = recording.decay(crash, Recorded(case.damage))
+        return Judgement(None) if decayed is None else decayed[1]
     return recording.judge(crash, witness(recording.image(crash), case.setup))

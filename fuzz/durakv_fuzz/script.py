@@ -51,6 +51,9 @@ class Action(StrEnum):
     REOPEN = "reopen"
     """policy; closes first."""
 
+    CLOSE = "close"
+    """Closes, and opens nothing."""
+
     KILL = "kill"
     """policy; opens again without closing."""
 

@@ -125,6 +125,10 @@ class Session:
         self._note(opened(engine.report, engine.applied_seq, policy, state_of(self._machine)))
 
     def _reopen(self, policy: int = 0) -> None:
+        self._close()
+        self.open(_pick(POLICIES, policy))
+
+    def _close(self) -> None:
         if self.engine is not None:
             engine, self.engine = self.engine, None
             try:
@@ -133,7 +137,6 @@ class Session:
                 self._failed("close", failure)
             else:
                 self._note(told.Closed())
-        self.open(_pick(POLICIES, policy))
 
     def _kill(self, policy: int = 0) -> None:
         self._note(told.Killed())

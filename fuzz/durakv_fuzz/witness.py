@@ -28,6 +28,8 @@ class Witness:
     refusal: str = ""
     verdict: Verdict = Verdict.NO_START
     """What the refusal amounts to, if a crash may leave such a state."""
+    named: bool = True
+    """Whether it was refused with an error of the engine's own."""
     touched: bool = False
     """Whether a refused directory is not as it was."""
 
@@ -64,10 +66,12 @@ def witness_on(disk: SimulatedDisk, setup: Setup) -> Witness:
         )
     except Corruption as failure:
         return Witness(None, str(failure), Verdict.CORRUPT, touched=_touched(image, disk))
-    except (DurakvError, OSError) as failure:
+    except DurakvError as failure:
         return Witness(None, f"{type(failure).__name__}: {failure}", touched=_touched(image, disk))
-    except Exception as failure:  # noqa: BLE001 - whatever it is, an open must not raise it
-        return Witness(None, f"{type(failure).__name__}: {failure}", Verdict.BROKEN, touched=_touched(image, disk))
+    except Exception as failure:  # noqa: BLE001 - whatever it is, it is not what an open should raise
+        what = f"{type(failure).__name__}: {failure}"
+        verdict = Verdict.NO_START if isinstance(failure, OSError) else Verdict.BROKEN
+        return Witness(None, what, verdict, named=False, touched=_touched(image, disk))
     report = engine.report
     found = Found(
         state=state_of(machine),

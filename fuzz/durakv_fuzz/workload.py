@@ -46,6 +46,7 @@ WEIGHTS: dict[Action, int] = {
     Action.POLICY: 3,
     Action.REWRITE: 4,
     Action.REOPEN: 3,
+    Action.CLOSE: 1,
     Action.KILL: 3,
     Action.FAULT: 4,
     Action.MEND: 4,
@@ -54,7 +55,8 @@ WEIGHTS: dict[Action, int] = {
 }
 """How often each step is drawn where it is not switched off."""
 
-_TROUBLE = (Action.FAULT, Action.ROOM, Action.MEND)
+TROUBLE = (Action.FAULT, Action.ROOM, Action.MEND)
+"""The steps that make the disk fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def draw_alphabet(choose: Choose) -> Alphabet:
     troubled = choose(5, "trouble") >= 3
     actions = [Action.WRITE]
     for action in WEIGHTS:
-        if action is Action.WRITE or (action in _TROUBLE and not troubled):
+        if action is Action.WRITE or (action in TROUBLE and not troubled):
             continue
         if action is Action.MEND or choose(3, f"with {action}"):
             actions.append(action)
