@@ -50,7 +50,7 @@ def repair(
         if plan.remedy is Remedy.NOTHING:
             return plan
         if plan.remedy is Remedy.IMPOSSIBLE or plan.found is None:
-            raise DirectoryError(f"{plan.reason}. Nothing can be kept by a repair; restore the directory from a copy")
+            raise DirectoryError(f"{plan.reason}; {plan.advice}")
         if plan.remedy is Remedy.DISCARD and not discard_after_damage:
             raise _refusal(plan)
         _keep_copies(filesystem, plan)

@@ -49,6 +49,8 @@ class RepairPlan:
     """What is wrong."""
     loss: str = ""
     """What would be lost."""
+    advice: str = ""
+    """What to do where nothing can be repaired."""
     keep_seq: int = 0
     """The repaired state is that after this number."""
     retire_seq: int = 0
@@ -66,7 +68,7 @@ class RepairPlan:
             return ["nothing to repair"]
         lines = [f"found: {self.reason}"]
         if self.remedy is Remedy.IMPOSSIBLE or self.found is None:
-            return [*lines, "nothing can be kept by a repair; restore the directory from a copy"]
+            return [*lines, self.advice]
         lines.extend(f"cut: {name} at byte {self.found.sealed[name][1]}" for name in self.cut)
         lines.extend(f"take out: {name}" for name in self.left_out)
         lines.append(f"keep: everything up to number {self.keep_seq}")
@@ -85,7 +87,7 @@ def plan_repair(
     unchecked = verification.first(Severity.UNCHECKED)
     damage = verification.first(Severity.CORRUPTION) or verification.first(Severity.TORN)
     if unchecked is not None:
-        return _impossible(verification, str(unchecked))
+        return _impossible(verification, str(unchecked), "what cannot be checked cannot be repaired; make it readable")
     if damage is None:
         return RepairPlan(remedy=Remedy.NOTHING, verification=verification)
     if verification.manifest is None:
@@ -191,8 +193,10 @@ def _plan_without_manifest(
     )
 
 
-def _impossible(verification: Verification, reason: str) -> RepairPlan:
-    return RepairPlan(remedy=Remedy.IMPOSSIBLE, verification=verification, reason=reason)
+def _impossible(
+    verification: Verification, reason: str, advice: str = "nothing can be proven; restore the directory from a copy"
+) -> RepairPlan:
+    return RepairPlan(remedy=Remedy.IMPOSSIBLE, verification=verification, reason=reason, advice=advice)
 
 
 def _numbers_given_out(verification: Verification, keep_seq: int, *, is_torn: bool) -> int:
