@@ -123,8 +123,9 @@ class Engine:
     def transact(self, decide: Callable[[], tuple[Batch, R]], durability: Durability | None = None) -> R:
         """Read the state, decide what to log, log and apply it, with no other write in between.
 
-        ``decide`` runs under the engine's lock and returns the batch (empty: nothing is logged) and the caller's
-        answer.  It must change nothing and not call the engine; it may be called more than once.
+        ``decide`` runs under the engine's lock and returns the batch and the caller's answer.  It must change nothing
+        and not call the engine; it may be called more than once.  If the batch is empty nothing is logged, and the
+        level is waited for on behalf of everything the answer may depend on (C14).
         """
         return self._runner.transact(decide, self._level(durability))[1]
 

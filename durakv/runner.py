@@ -131,7 +131,8 @@ class Runner:
     ) -> tuple[int, R]:
         """Decide under the lock what to log, submit it and wait.
 
-        ``decide`` may be called again if room has to be made.  If it logs nothing there is nothing to wait for.
+        ``decide`` may be called again if room has to be made.  If it logs nothing, what it read has to reach the level:
+        the answer must not tell of a write that a crash may take back (C14).
         """
         commit = self.commit
         with self.lock:
@@ -139,7 +140,9 @@ class Runner:
                 self._refuse()
                 batch, answer = decide()
                 if not batch:
-                    return commit.applied_seq, answer
+                    seq = commit.applied_seq
+                    self._reach(seq, level)
+                    return seq, answer
                 payload = _encoded(batch)
                 now = self.clock.monotonic()
                 if commit.admits(len(payload), now) or self._make_room(len(payload), blocking=blocking):

@@ -24,7 +24,7 @@ from durakv.engine import Engine
 from durakv.keyspace import requests
 from durakv.keyspace.batch import Batch
 from durakv.keyspace.command import parse_database
-from durakv.keyspace.decider import Decider, Decision
+from durakv.keyspace.decider import Decider
 from durakv.keyspace.expiry import Expiry
 from durakv.keyspace.machine import Keyspace
 from durakv.keyspace.mapping import DatabaseMapping
@@ -113,22 +113,15 @@ class Database:
 
     def batch(self, *, durability: Durability | None = None) -> Batch:
         """Collect commands in a ``with`` block and run them as one: all or nothing; see :class:`Batch`."""
-        decider = self.decider
-        return Batch(decider, self.number, lambda commands: self._decide(decider.batch(commands), durability))
+        engine, decider = self.engine, self.decider
+        return Batch(decider, self.number, lambda commands: engine.transact(decider.batch(commands), durability))
 
     def _execute(self, command: Command, number: int, durability: Durability | None) -> Reply:
         decider = self.decider
         if decider.is_write(command):
-            return self._decide(decider.write(number, command), durability)
+            return self.engine.transact(decider.write(number, command), durability)
         level = Durability.APPLIED if durability is None else durability
         return self.engine.read(decider.read(number, command), level)
-
-    def _decide(self, decision: Decision[T], durability: Durability | None) -> T:
-        answer = self.engine.transact(decision, durability)
-        if durability is not None and not decision.logs:
-            # The answer tells of state that others wrote (``nx`` that was refused, say), so it waits as a read does.
-            self.engine.wait(self.engine.applied_seq, durability)
-        return answer
 
     def _run(self, request: Request[T], durability: Durability | None = None) -> T:
         return request.convert(self._execute(request.command, self.number, durability))

@@ -26,17 +26,14 @@ R = TypeVar("R")
 class Decision(Generic[R]):
     """What an engine calls to learn what to log and to answer; perhaps more than once, then the last call counts."""
 
-    __slots__ = ("_decide", "_keyspace", "logs")
+    __slots__ = ("_decide", "_keyspace")
 
     def __init__(self, keyspace: Keyspace, decide: Callable[[], tuple[list[Command], R]]) -> None:
         self._keyspace = keyspace
         self._decide = decide
-        self.logs = False
-        """Whether there was anything to log.  If not, the answer is a read's, and nobody has waited for anything."""
 
     def __call__(self) -> tuple[list[Command], R]:
         effects, answer = self._decide()
-        self.logs = bool(effects)
         if len(effects) > 1:
             self._keyspace.announce(len(effects))
         return effects, answer
