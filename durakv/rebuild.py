@@ -57,7 +57,8 @@ def rebuild_manifest(filesystem: Filesystem, entropy: Callable[[int], bytes]) ->
 
     Raises Corruption, telling why, if there is none that can be proven; UnsupportedVersion or ``OSError`` for a file.
     """
-    names = [name for name in filesystem.list() if is_ours(name) and name != MANIFEST_NAME]
+    names = [name for name in filesystem.list() if is_ours(name)]
+    names = [name for name in names if not name.startswith("temp-") and name != MANIFEST_NAME]
     files = _look(filesystem, names)
     identity = _identity(files, entropy)
     chain: list[ManifestFile] = []

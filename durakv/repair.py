@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from durakv.directory import MANIFEST_NAME, seal, take_lock
 from durakv.errors import Corruption, DirectoryError, DiskFull
@@ -54,7 +54,7 @@ def repair(
         if plan.remedy is Remedy.DISCARD and not discard_after_damage:
             raise _refusal(plan)
         _keep_copies(filesystem, plan)
-        _settle(filesystem, plan.found)
+        _settle(filesystem, plan.found, plan.left_out)
         return plan
     finally:
         lock.release()
@@ -75,9 +75,7 @@ def _refusal(plan: RepairPlan) -> Corruption:
 def _keep_copies(filesystem: Filesystem, plan: RepairPlan) -> None:
     """Copy whatever will change or go; when it returns, the copies survive a power loss."""
     there = filesystem.list()
-    names = [
-        name for name in (MANIFEST_NAME, *plan.cut, *plan.left_out) if name in there and not name.startswith("temp-")
-    ]
+    names = [name for name in (MANIFEST_NAME, *plan.cut, *plan.left_out) if name in there]
     size = sum(_size(filesystem, name) for name in names)
     free = filesystem.free_bytes()
     if size > free:
@@ -122,11 +120,17 @@ def _size(filesystem: Filesystem, name: str) -> int:
         file.close()
 
 
-def _settle(filesystem: Filesystem, found: Recovered) -> None:
+def _settle(filesystem: Filesystem, found: Recovered, left_out: Collection[str]) -> None:
     """Make what is kept the truth, in the way an open does, and close the directory cleanly."""
     directory, segment = settle(filesystem, found, HEADER_BYTES)
     segment.file.close()
     directory.swap(
         lambda manifest: seal(manifest, segment.name, last=found.seq_max, size=HEADER_BYTES), synced_seq=found.seq_max
     )
+    gone = [name for name in found.debris if name in left_out]
+    for name in gone:
+        filesystem.remove(name)
+    if gone:
+        filesystem.sync_directory()
+    found.debris = [name for name in found.debris if name not in left_out]
     tidy(filesystem, found)

@@ -9,7 +9,7 @@ import click
 
 from durakv import __version__
 from durakv.cli.exits import EXIT_CODES, INTERRUPTED, Failure, failure
-from durakv.cli.output import tell
+from durakv.cli.output import tell, telling_log
 from durakv.errors import DurakvError
 from durakv_formats.errors import FormatError
 
@@ -46,7 +46,8 @@ class App(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """See :class:`click.Group`."""
         try:
-            return super().invoke(ctx)
+            with telling_log():
+                return super().invoke(ctx)
         except BrokenPipeError:
             raise  # the reader of our output went away, which click takes quietly
         except (DurakvError, FormatError, OSError) as error:

@@ -14,7 +14,7 @@ import click
 
 import durakv
 from durakv.cli import exits
-from durakv.cli.output import Progress, json_option, print_json, progress, tell
+from durakv.cli.output import Progress, json_option, print_json, progress
 from durakv.cli.places import place_of
 from durakv.cli.streams import CommandStream, Group
 from durakv.durability import Durability
@@ -49,8 +49,6 @@ def import_(ctx: click.Context, directory: str, file: str, durability: str, as_j
     """
     filesystem = PosixFilesystem(place_of(directory))
     with _source(file) as source, durakv.open(None, filesystem=filesystem) as db:
-        for line in db.report.lines():
-            tell(line)
         importer = _Importer(db, Durability[durability.upper()], "standard input" if file == "-" else file)
         with progress("import", quiet=as_json) as bar:
             importer.run(iter(CommandStream(source, importer.name)), bar, _size(source))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sys
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
@@ -30,6 +31,22 @@ def print_lines(lines: Iterable[str]) -> None:
 def tell(line: str) -> None:
     """Tell something that is not the command's answer."""
     click.echo(f"durakv: {line}", err=True)
+
+
+class _Teller(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        tell(record.getMessage())
+
+
+@contextlib.contextmanager
+def telling_log() -> Generator[None, None, None]:
+    """Tell what the engine logs while the block runs: what an open cut, removed or took over (C13)."""
+    logger, teller = logging.getLogger("durakv"), _Teller()
+    logger.addHandler(teller)
+    try:
+        yield
+    finally:
+        logger.removeHandler(teller)
 
 
 def size(count: int) -> str:

@@ -8,7 +8,7 @@ import click
 
 import durakv
 from durakv.cli import exits
-from durakv.cli.output import json_option, print_json, progress, size, tell
+from durakv.cli.output import json_option, print_json, progress, size
 from durakv.cli.places import existing_place
 
 _LOOK_SECONDS = 0.1
@@ -27,8 +27,6 @@ def rewrite(ctx: click.Context, directory: str, as_json: bool) -> None:
     with progress("open", quiet=as_json) as bar:
         db = durakv.open(None, filesystem=filesystem, create=False, progress=bar)
     with db:
-        for line in db.report.lines():
-            tell(line)
         was = _size(db.status())
         with progress("rewrite", quiet=as_json) as bar, ThreadPoolExecutor(1) as pool:
             rewriting = pool.submit(db.rewrite)

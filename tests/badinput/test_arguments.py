@@ -49,7 +49,7 @@ def refused(owner: Any, tmp_path: Path, kinds: tuple[type[Exception], ...], call
     return caught.value
 
 
-@pytest.mark.parametrize("wrong", NOT_BYTES, ids=repr)
+@pytest.mark.parametrize("wrong", NOT_BYTES, ids=lambda wrong: type(wrong).__name__)
 def test_keys_and_values_are_bytes(db: durakv.Database, tmp_path: Path, wrong: Any) -> None:
     calls: list[Callable[[], object]] = [
         lambda: db.set(wrong, b"value"),
