@@ -21,6 +21,7 @@ from durakv.machine import SlottedMachine, StateMachine
 from durakv.report import Cut, RecoveryReport
 from durakv.snapshot.reader import BaseReader, read_base
 from durakv.storage.filesystem import Filesystem
+from durakv.strays import refuse_outdated
 from durakv_formats.manifest import Manifest, ManifestFile
 
 Progress = Callable[[int, int], None]
@@ -41,6 +42,8 @@ class Recovered:
     """The highest number anybody can have been told; the next batch is numbered above it."""
     sealed: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     """Segments whose end the next manifest must state: name -> (last number, bytes)."""
+    untrimmed: dict[str, int] = field(default_factory=dict[str, int])
+    """Segments whose seal stands, but not the cut behind it, which a crash skipped: name -> bytes."""
     tail: tuple[str, int, int] | None = None
     """An unsealed segment, and the range of its bytes that no promise covers."""
     log_bytes: int = 0
@@ -80,6 +83,7 @@ def recover(
         ends.append((segment, end))
         found.log_bytes += end.offset
     _judge(found, ends)
+    refuse_outdated(filesystem, manifest, found.seq)
     if manifest.identity is None:
         found.manifest = adopt(manifest, found.sealed, identity_of(ends, entropy))
     report = found.report
@@ -242,6 +246,8 @@ def _judge(found: Recovered, ends: list[tuple[ManifestFile, SegmentEnd]]) -> Non
             _cut(found, segment, end, verdict.torn)
         if verdict.settle:
             found.sealed[segment.name] = (end.last, end.offset)
+        elif segment.bytes is not None and segment.bytes < end.size:
+            found.untrimmed[segment.name] = segment.bytes
         if not segment.sealed and manifest.identity is not None:
             assert segment.first is not None, "the manifest was checked"
             found.tail = (segment.name, end.promise_offset, end.offset)

@@ -35,6 +35,7 @@ from durakv.judgement import highest_promise, judge, judge_plain_base, read_up_t
 from durakv.log.reader import CHUNK_BYTES, SegmentEnd, read_segment
 from durakv.snapshot.reader import read_base
 from durakv.storage.filesystem import Filesystem
+from durakv.strays import refuse_outdated
 from durakv_formats.errors import FormatError
 from durakv_formats.manifest import Manifest, ManifestFile
 
@@ -172,6 +173,7 @@ class _Check:
         if manifest is not None:
             self._result.manifest = manifest
             self._check_files(manifest)
+            self._check_age(manifest)
             for name in debris(self._filesystem, manifest):
                 self._note(name, "left by a crash and worth nothing; the next open removes it")
         for name in names:
@@ -217,6 +219,16 @@ class _Check:
         self._judge(
             manifest, [check for check in counting if not check.is_base], (counting[-1].last or 0) if counting else 0
         )
+
+    def _check_age(self, manifest: Manifest) -> None:
+        """An outdated manifest vouches for nothing: what can be had is what the files prove without it."""
+        try:
+            refuse_outdated(
+                self._filesystem, manifest, max((check.last or 0 for check in self._result.files), default=0)
+            )
+        except _FAILURES as error:
+            self._failed(MANIFEST_NAME, error)
+            self._result.manifest = None
 
     def _measure(self, name: str) -> int:
         file = self._filesystem.open(name)

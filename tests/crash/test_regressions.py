@@ -1,0 +1,70 @@
+"""The promise: what the campaign found once stays found.
+
+Method: one plain test for each bug that the crash campaign met, smaller than the run that met it.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from durakv.clock import ManualClock
+from durakv.directory import MANIFEST_NAME
+from durakv.engine import Engine
+from durakv.errors import Corruption
+from durakv.options import Options
+from durakv_fuzz.disk import SimulatedDisk
+from durakv_fuzz.image import Image
+from durakv_fuzz.machines import FrozenMachine
+
+OPTIONS = Options(segment_bytes=4096, rewrite_percentage=0, rewrite_segments_max=0)
+
+
+def open_engine(disk: SimulatedDisk, machine: FrozenMachine | None = None) -> Engine:
+    return Engine(
+        None,
+        machine if machine is not None else FrozenMachine(),
+        options=OPTIONS,
+        fsync="always",
+        filesystem=disk,
+        clock=ManualClock(),
+        background=False,
+    )
+
+
+def test_a_full_disk_does_not_keep_the_background_busy() -> None:
+    disk = SimulatedDisk()
+    engine = open_engine(disk)
+    engine.apply([[b"SET", b"k", bytes(3000)]])
+    disk.capacity_bytes = sum(map(len, disk.image().files.values()))
+    assert sum(engine.step() for _ in range(50)) <= 2, "the next segment was tried again and again"
+
+
+def test_an_outdated_manifest_is_refused_and_the_later_segments_stay() -> None:
+    disk = SimulatedDisk()
+    engine = open_engine(disk)
+    engine.apply([[b"SET", b"k", b"1"]])
+    earlier = disk.image().files[MANIFEST_NAME]
+    engine.close()
+    engine = open_engine(disk)
+    engine.apply([[b"SET", b"k", b"2"]])
+    engine.close()
+
+    decayed = Image({**disk.image().files, MANIFEST_NAME: earlier})
+    damaged = SimulatedDisk(decayed)
+    with pytest.raises(Corruption, match="older one") as refusal:
+        open_engine(damaged)
+    assert refusal.value.name == MANIFEST_NAME
+    assert damaged.image() == decayed, "a refused directory was changed"
+
+
+def test_a_manifest_outdated_by_a_segment_without_batches_may_be_followed() -> None:
+    disk = SimulatedDisk()
+    engine = open_engine(disk)
+    engine.apply([[b"SET", b"k", b"1"]])
+    earlier = disk.image().files[MANIFEST_NAME]
+    engine.close()
+    open_engine(SimulatedDisk(disk.image()))
+
+    machine = FrozenMachine()
+    open_engine(SimulatedDisk(Image({**disk.image().files, MANIFEST_NAME: earlier})), machine).close()
+    assert machine.state == {b"k": (b"1", 0)}
