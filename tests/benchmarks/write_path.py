@@ -1,10 +1,10 @@
 """How close the write path comes to the disk: durable writes against a raw loop, in the same run.
 
-    python tests/benchmarks/write_path.py [--rounds 7] [--seconds 0.7] [--directory DIR]
+    python tests/benchmarks/write_path.py [--rounds 15] [--seconds 0.3] [--directory DIR]
 
-Each round measures every contestant once, in rotating order, and the raw loop with records of the size that the log
-writes: a preallocated, zero-filled file, ``pwrite`` and ``fdatasync`` for each record.  Printed are medians over the
-rounds, and medians of the ratios to the raw loop of the same round.
+Each round measures every contestant once, in rotating order, among them a raw loop with records of the size that the
+log writes: a preallocated, zero-filled file, ``pwrite`` and ``fdatasync`` for each record.  Printed are medians over
+the rounds, and medians of the ratios to the raw loop of the same round.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import durakv.aio
 from durakv.durability import FsyncPolicy
@@ -28,7 +29,7 @@ from durakv.options import Options
 
 KEY_BYTES = 16
 VALUE = b"x" * 100
-RECORD_BYTES = 94 + 150
+RECORD_BYTES = 94 + 144
 SINGLE_TARGET = 0.9
 TASKS = 64
 TASKS_TARGET = 60_000
@@ -51,112 +52,153 @@ class Dictionary:
         raise AssertionError("this benchmark never reopens")
 
 
-def raw_loop(directory: Path, seconds: float) -> float:
-    """Records a second of a loop that only writes and syncs."""
-    path = directory / "raw"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    capacity = 16 << 20
-    try:
-        os.pwrite(descriptor, bytes(capacity), 0)
-        os.fsync(descriptor)
+def _options(policy: FsyncPolicy) -> Options:
+    return Options(fsync=policy, rewrite_percentage=0, rewrite_segments_max=0)
+
+
+class Contestant(Protocol):
+    """Something that writes for a while and says how much; made once, used in every round."""
+
+    def slice(self, seconds: float) -> float:
+        """Write for so long; return the rate."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back."""
+        ...
+
+
+class RawLoop:
+    """A loop that only writes and syncs."""
+
+    def __init__(self, directory: Path) -> None:
+        self._descriptor = os.open(directory / "raw", os.O_RDWR | os.O_CREAT, 0o600)
+        self._capacity = Options().segment_bytes
+        self._offset = 0
+        os.pwrite(self._descriptor, bytes(self._capacity), 0)
+        os.fsync(self._descriptor)
+
+    def slice(self, seconds: float) -> float:
+        """See :class:`Contestant`."""
         record = b"r" * RECORD_BYTES
-        offset = count = 0
-        started = time.perf_counter()
-        while time.perf_counter() - started < seconds:
-            os.pwrite(descriptor, record, offset)
-            os.fdatasync(descriptor)
-            offset = (offset + RECORD_BYTES) % (capacity - RECORD_BYTES)
-            count += 1
-        return count / (time.perf_counter() - started)
-    finally:
-        os.close(descriptor)
-        path.unlink()
-
-
-def single_writer(directory: Path, seconds: float) -> float:
-    """Durable writes a second of one thread under ``always``."""
-    with Engine(directory / "single", Dictionary(), options=Options(fsync=FsyncPolicy.ALWAYS)) as engine:
         count = 0
         started = time.perf_counter()
         while time.perf_counter() - started < seconds:
-            engine.apply([[b"SET", b"%016d" % count, VALUE]])
+            os.pwrite(self._descriptor, record, self._offset)
+            os.fdatasync(self._descriptor)
+            self._offset = (self._offset + RECORD_BYTES) % (self._capacity - RECORD_BYTES)
             count += 1
         return count / (time.perf_counter() - started)
 
+    def close(self) -> None:
+        """See :class:`Contestant`."""
+        os.close(self._descriptor)
 
-def tasks(directory: Path, seconds: float) -> float:
-    """Durable writes a second of 64 asyncio tasks under ``always``."""
 
-    async def main() -> float:
-        engine = await durakv.aio.AsyncEngine.open(
-            directory / "tasks", Dictionary(), options=Options(fsync=FsyncPolicy.ALWAYS)
+class Writer:
+    """One thread that waits for each write, or for a window of them."""
+
+    def __init__(self, directory: Path, policy: FsyncPolicy, window: int = 1) -> None:
+        self._engine = Engine(directory / f"{policy}-{window}", Dictionary(), options=_options(policy))
+        self._window = window
+        self._count = 0
+
+    def slice(self, seconds: float) -> float:
+        """See :class:`Contestant`."""
+        engine, window, before = self._engine, self._window, self._count
+        started = time.perf_counter()
+        while time.perf_counter() - started < seconds:
+            if window == 1:
+                self._count += 1
+                engine.apply([[b"SET", b"%016d" % self._count, VALUE]])
+                continue
+            receipts = []
+            for _ in range(window):
+                self._count += 1
+                receipts.append(engine.submit([[b"SET", b"%016d" % self._count, VALUE]]))
+            receipts[-1].result()
+        rate = (self._count - before) / (time.perf_counter() - started)
+        engine.sync()  # the next contestant must not pay for this one
+        return rate
+
+    def close(self) -> None:
+        """See :class:`Contestant`."""
+        self._engine.close()
+
+
+class Tasks:
+    """Tasks of one event loop, each waiting for its own writes."""
+
+    def __init__(self, directory: Path, count: int) -> None:
+        self._runner = asyncio.Runner()
+        self._count = count
+        self._written = 0
+        self._engine = self._runner.run(
+            durakv.aio.AsyncEngine.open(directory / "tasks", Dictionary(), options=_options(FsyncPolicy.ALWAYS))
         )
-        async with engine:
-            count = 0
-            started = time.perf_counter()
 
-            async def write() -> None:
-                nonlocal count
-                while time.perf_counter() - started < seconds:
-                    count += 1
-                    await engine.apply([[b"SET", b"%016d" % count, VALUE]])
+    def slice(self, seconds: float) -> float:
+        """See :class:`Contestant`."""
+        return self._runner.run(self._slice(seconds))
 
-            await asyncio.gather(*(write() for _ in range(TASKS)))
-            return count / (time.perf_counter() - started)
-
-    return asyncio.run(main())
-
-
-def batches(directory: Path, seconds: float) -> float:
-    """Durable writes a second of one thread that submits windows of 64 and waits for the last."""
-    with Engine(directory / "batches", Dictionary(), options=Options(fsync=FsyncPolicy.ALWAYS)) as engine:
-        count = 0
+    async def _slice(self, seconds: float) -> float:
+        before = self._written
         started = time.perf_counter()
-        while time.perf_counter() - started < seconds:
-            for _ in range(64):
-                receipt = engine.submit([[b"SET", b"%016d" % count, VALUE]])
-                count += 1
-            receipt.result()
-        return count / (time.perf_counter() - started)
+
+        async def write() -> None:
+            while time.perf_counter() - started < seconds:
+                self._written += 1
+                await self._engine.apply([[b"SET", b"%016d" % self._written, VALUE]])
+
+        await asyncio.gather(*(write() for _ in range(self._count)))
+        return (self._written - before) / (time.perf_counter() - started)
+
+    def close(self) -> None:
+        """See :class:`Contestant`."""
+        self._runner.run(self._engine.close())
+        self._runner.close()
 
 
-def everysec(directory: Path, seconds: float) -> float:
-    """Writes a second of one thread under ``everysec``, each handed to the operating system before it returns."""
-    with Engine(directory / "everysec", Dictionary(), options=Options(fsync=FsyncPolicy.EVERYSEC)) as engine:
-        count = 0
-        started = time.perf_counter()
-        while time.perf_counter() - started < seconds:
-            engine.apply([[b"SET", b"%016d" % count, VALUE]])
-            count += 1
-        return count / (time.perf_counter() - started)
+def contestants(directory: Path) -> dict[str, Contestant]:
+    """All of them; the first is the measure of the others."""
+    return {
+        "raw pwrite+fdatasync": RawLoop(directory),
+        "always, one writer": Writer(directory, FsyncPolicy.ALWAYS),
+        f"always, {TASKS} asyncio tasks": Tasks(directory, TASKS),
+        "always, submit window of 64": Writer(directory, FsyncPolicy.ALWAYS, 64),
+        "everysec, one writer": Writer(directory, FsyncPolicy.EVERYSEC),
+    }
 
 
-CONTESTANTS: dict[str, Callable[[Path, float], float]] = {
-    "raw pwrite+fdatasync": raw_loop,
-    "always, one writer": single_writer,
-    f"always, {TASKS} asyncio tasks": tasks,
-    "always, submit window of 64": batches,
-    "everysec, one writer": everysec,
-}
+def measure(directory: Path, rounds: int, seconds: float) -> dict[str, list[float]]:
+    """The rate of every contestant in every round, in rotating order."""
+    running = contestants(directory)
+    names = list(running)
+    rates: dict[str, list[float]] = {name: [] for name in names}
+    try:
+        for number in range(rounds):
+            for shift in range(len(names)):
+                name = names[(number + shift) % len(names)]
+                rates[name].append(running[name].slice(seconds))
+    finally:
+        for contestant in running.values():
+            contestant.close()
+    return rates
 
 
 def main() -> int:
     """Run the rounds and print the table; exit with 1 if a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.7)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=0.3)
     parser.add_argument("--directory", default=None, help="where the files go; its disk is what is measured")
     options = parser.parse_args()
-    names = list(CONTESTANTS)
-    rates: dict[str, list[float]] = {name: [] for name in names}
-    for number in range(options.rounds):
-        for shift in range(len(names)):
-            name = names[(number + shift) % len(names)]
-            directory = Path(tempfile.mkdtemp(prefix="durakv-bench-", dir=options.directory))
-            try:
-                rates[name].append(CONTESTANTS[name](directory, options.seconds))
-            finally:
-                shutil.rmtree(directory)
+    directory = Path(tempfile.mkdtemp(prefix="durakv-bench-", dir=options.directory))
+    try:
+        rates = measure(directory, options.rounds, options.seconds)
+    finally:
+        shutil.rmtree(directory)
+    names = list(rates)
     raw = rates[names[0]]
     print("command:", " ".join([Path(sys.executable).name, *sys.argv]))
     print(
