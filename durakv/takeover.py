@@ -69,8 +69,8 @@ def settle(filesystem: Filesystem, found: Recovered, capacity: int) -> tuple[Dir
 
 
 def tidy(filesystem: Filesystem, found: Recovered) -> None:
-    """Trim what was cut and remove debris."""
-    for name, (_, size) in found.sealed.items():
+    """Trim what was cut, now or by an owner that died before it did, and remove debris."""
+    for name, size in [(name, size) for name, (_, size) in found.sealed.items()] + [*found.untrimmed.items()]:
         file = filesystem.open(name, writable=True)
         try:
             if file.size() > size:
