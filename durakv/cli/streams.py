@@ -6,6 +6,7 @@ What belongs together (MULTI to EXEC, a frame) comes as one group.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -16,6 +17,8 @@ from durakv_formats.frame import Frame, FrameDecoder, FrameError
 from durakv_formats.resp import CommandDecoder, decode_batch
 
 READ_BYTES = 256 << 10
+_RDB = b"REDIS"
+_COMMENTS = re.compile(rb"(#(?!DKV)[^\n]*\n)*")
 _REMEDY = "Everything before this place was taken; mend the stream and import the rest"
 
 
@@ -42,6 +45,7 @@ class CommandStream:
 
     def __iter__(self) -> Iterator[Group]:
         """The groups; raises Corruption at damage and at an end inside a command or transaction."""
+        self._refuse_rdb()
         try:
             while True:
                 found = self._next()
@@ -53,7 +57,8 @@ class CommandStream:
             raise UnsupportedVersion(self._name, error.version, "Import it with the version that wrote it") from error
         except FormatError as error:
             raise Corruption(self._name, error.offset, error.reason, _REMEDY) from error
-        if self._decoder.offset < self._kept_offset + len(self._kept):
+        rest = bytes(self._kept[self._decoder.offset - self._kept_offset :])
+        if rest and not _COMMENTS.fullmatch(rest):
             raise Corruption(self._name, self._decoder.offset, "the stream ends inside a command", _REMEDY)
         if self._transaction is not None:
             raise Corruption(self._name, self._decoder.offset, "the stream ends inside a transaction", _REMEDY)
@@ -67,18 +72,16 @@ class CommandStream:
                 return self._decoder.next_frame()
             return self._decoder.next_command()
         except FormatError as error:
-            offset = self._decoder.offset
+            # A frame's error is behind the comments before it; a command's may be inside the command.
+            offset = error.offset if isinstance(error, FrameError) else self._decoder.offset
             first = bytes(self._kept[offset - self._kept_offset : offset - self._kept_offset + 1])
-            if isinstance(error, FrameError) and error.kind == "foreign":
-                # Comments before it were passed over, so the command is where the error says.
-                self._switch(CommandDecoder(error.offset), error.offset)
-            elif isinstance(self._decoder, CommandDecoder) and first == b"#":
+            if first == b"*" and isinstance(self._decoder, FrameDecoder):
+                self._switch(CommandDecoder(offset), offset)
+            elif first == b"#" and isinstance(self._decoder, CommandDecoder):
                 self._switch(FrameDecoder(None, None, offset), offset)
-            elif first == b"\0" or (isinstance(error, FrameError) and error.kind == "zeros"):
+            elif first == b"\0":
+                self._switch(CommandDecoder(offset), offset)
                 self._ended = True
-            elif offset == 0 and self._kept.startswith(b"REDIS"):
-                remedy = "Have the server write plain commands (CONFIG SET aof-use-rdb-preamble no, BGREWRITEAOF)"
-                raise UnsupportedVersion(self._name, "RDB", remedy) from error
             else:
                 raise
             return self._next()
@@ -118,7 +121,15 @@ class CommandStream:
 
     def _only_zeros(self) -> None:
         """Padding: pass over it, or raise at the first byte that is none."""
-        rest = bytes(self._kept).lstrip(b"\0")
+        end = self._kept_offset + len(self._kept)
+        rest = self._kept.lstrip(b"\0")
         if rest:
-            raise FormatError(self._kept_offset + len(self._kept) - len(rest), "bytes behind zeros")
-        self._switch(CommandDecoder(self._kept_offset + len(self._kept)), self._kept_offset + len(self._kept))
+            raise FormatError(end - len(rest), "bytes behind zeros")
+        self._switch(CommandDecoder(end), end)
+
+    def _refuse_rdb(self) -> None:
+        while len(self._kept) < len(_RDB) and self._read():
+            pass
+        if self._kept.startswith(_RDB):
+            remedy = "Have the server write plain commands (CONFIG SET aof-use-rdb-preamble no, BGREWRITEAOF)"
+            raise UnsupportedVersion(self._name, "RDB", remedy)
