@@ -7,9 +7,11 @@ missing packages, the installed script) runs in one.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -146,7 +148,33 @@ def test_corruption_is_told_with_its_place_and_nothing_is_touched(place: Path, c
 def test_the_directory_inside_is_taken_as_well(place: Path) -> None:
     inside = place / "appendonlydir"
     assert answer("verify", inside) == answer("verify", place)
-    assert answer("stats", inside) == answer("stats", place)
+    assert answer("stats", inside)["files"] == answer("stats", place)["files"]
+
+
+def test_progress_is_shown_on_a_terminal_and_nowhere_else(place: Path, tmp_path: Path) -> None:
+    answer("export", place, tmp_path / "out.resp")
+    for arguments in (
+        ["verify", place],
+        ["export", place, tmp_path / "again"],
+        ["import", place, tmp_path / "out.resp"],
+        ["rewrite", place],
+        ["verify", place, "--json"],
+    ):
+        master, slave = pty.openpty()
+        command = [sys.executable, "-m", "durakv.cli", *map(str, arguments)]
+        environment = {**os.environ, "TERM": "xterm"}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=slave, env=environment) as child:
+            os.close(slave)
+            shown = b""
+            with contextlib.suppress(OSError):  # a terminal whose other side is closed
+                while data := os.read(master, 4096):
+                    shown += data
+            assert child.stdout is not None
+            printed = child.stdout.read()
+        os.close(master)
+        assert child.returncode == 0
+        assert (b"\x1b[" in shown) == ("--json" not in arguments), (arguments, shown)
+        assert b"\x1b" not in printed
 
 
 # --- verify and repair ------------------------------------------------------------------------------------------------
