@@ -53,6 +53,7 @@ def _import_checksum() -> None:
 if __name__ == "__main__":
     _import_checksum()
 
+from durakv.directory import base_temporary  # noqa: E402
 from durakv.errors import Corruption, UnsupportedVersion  # noqa: E402
 from durakv.machine import Unmergeable  # noqa: E402
 from durakv.merge import MergeTask, load_merger, merge_steps  # noqa: E402
@@ -83,7 +84,8 @@ def main() -> int:
 
 
 def _run(path: str, task: MergeTask) -> dict[str, Any]:
-    steps = merge_steps(PosixFilesystem(path), task)
+    filesystem = PosixFilesystem(path)
+    steps = merge_steps(filesystem, task)
     told = 0.0
     while True:
         try:
@@ -98,6 +100,10 @@ def _run(path: str, task: MergeTask) -> dict[str, Any]:
         if now - told >= PROGRESS_SECONDS:
             told = now
             _tell({"progress": progress})
+    if _orphaned():
+        # Nobody is left to publish it, and the next owner may have looked for debris already.
+        filesystem.remove(base_temporary(task.number))
+        raise SystemExit(1)
     return {
         "bytes": result.bytes,
         "copied": result.copied,
