@@ -38,6 +38,8 @@ class Rebuilt:
     """The number at which the chain ends."""
     promise: int
     """The last number that a frame anywhere in the directory vouches for."""
+    seen: int
+    """The last number met in any file, in the chain or not."""
     tail: SegmentEnd | None
     """How the last segment of the chain ended."""
     cut: tuple[str, ...]
@@ -62,7 +64,7 @@ def rebuild_manifest(filesystem: Filesystem, entropy: Callable[[int], bytes]) ->
     files = _look(filesystem, names)
     identity = _identity(files, entropy)
     chain: list[ManifestFile] = []
-    last = promise = 0
+    last = promise = seen = 0
     if files.bases:
         name, header = max(files.bases, key=lambda base: base[1].seq)
         last = header.seq
@@ -73,6 +75,7 @@ def rebuild_manifest(filesystem: Filesystem, entropy: Callable[[int], bytes]) ->
         prior = opening.seq - opening.count
         end = _read(filesystem, name, opening)
         promise = max(promise, end.promise)
+        seen = max(seen, end.last)
         if prior == last:
             tail, last = end, end.last
             chain.append(ManifestFile(name, opening.segment, "i", first=end.first, last=last, bytes=end.offset))
@@ -87,6 +90,7 @@ def rebuild_manifest(filesystem: Filesystem, entropy: Callable[[int], bytes]) ->
         manifest=Manifest(identity, 0, 0, tuple(chain)),
         last=last,
         promise=promise,
+        seen=max(seen, last, promise),
         tail=tail,
         cut=tuple(cut),
         left_out=tuple(name for name in names if name not in named),

@@ -176,7 +176,7 @@ def _plan_without_manifest(
         found.sealed[entry.name] = (entry.last, entry.bytes)
     if rebuilt.tail is not None:
         found.tail = (rebuilt.manifest.segments[-1].name, rebuilt.tail.promise_offset, rebuilt.tail.offset)
-    found.seq_max = numbers_given_out_max(first=max(rebuilt.last, rebuilt.promise) + 1, capacity=SEGMENT_BYTES_MAX)
+    found.seq_max = numbers_given_out_max(first=rebuilt.seen + 1, capacity=SEGMENT_BYTES_MAX)
     loss = "whatever was promised beyond that, which only the manifest could tell"
     if rebuilt.promise > rebuilt.last:
         loss += f"; the files themselves promise everything up to number {rebuilt.promise}"

@@ -298,6 +298,23 @@ def test_a_gap_ends_what_the_files_prove() -> None:
     opens_to(after, [1, 2], plan)
 
 
+def test_an_outdated_manifest_is_replaced_by_what_the_files_prove() -> None:
+    disk = SimulatedDisk()
+    opened = open_engine(disk)
+    opened.engine.apply(put(1))
+    opened.engine.close()
+    outdated = files_of(disk)[MANIFEST_NAME]
+    opened = open_engine(disk)
+    opened.engine.apply(put(2))
+    opened.engine.close()
+    files = {**files_of(disk), MANIFEST_NAME: outdated}
+    with pytest.raises(Corruption, match="older one"):
+        repaired(files, discard_after_damage=False)
+    plan, after = repaired(files)
+    assert plan.keep_seq == 2
+    opens_to(after, [1, 2], plan)
+
+
 @pytest.mark.parametrize("life", [1, 2])
 def test_what_the_files_promise_but_do_not_hold_is_told(life: int) -> None:
     files = long_log()

@@ -122,6 +122,17 @@ def test_what_a_crash_left_is_noted() -> None:
     assert "kept by a repair" in reasons["broken-appendonly.aof.1.incr.aof-1"]
 
 
+def test_a_manifest_of_an_earlier_time_is_found() -> None:
+    disk = SimulatedDisk()
+    manifests: list[bytes] = []
+    for number in (1, 2):
+        opened = open_engine(disk)
+        opened.engine.apply(put(number))
+        opened.engine.close()
+        manifests.append(files_of(disk)[MANIFEST_NAME])
+    assert verified({**files_of(disk), MANIFEST_NAME: manifests[0]})[MANIFEST_NAME][0] is Severity.CORRUPTION
+
+
 @pytest.mark.parametrize("name", [MANIFEST_NAME, BASE, FIRST, SECOND])
 @pytest.mark.parametrize("kind", [Kind.OPEN, Kind.READ])
 def test_a_file_that_cannot_be_read_is_left_unchecked_and_the_others_are_checked(name: str, kind: Kind) -> None:
