@@ -252,7 +252,7 @@ class _Check:
     def _read(self, manifest: Manifest, check: FileCheck, prior: int) -> None:
         entry = check.entry
         if entry.kind == "i":
-            check.end = self._read_log(manifest, entry, prior, is_last=entry is manifest.segments[-1])
+            check.end = self._read_segment(manifest, entry, prior)
             check.last = check.end.last
         elif entry.name.endswith(".dkv") and manifest.identity is not None:
             self._read_snapshot(manifest.identity, check)
@@ -265,6 +265,22 @@ class _Check:
                 check.last = check.end.last
         else:
             raise UnsupportedVersion(entry.name, entry.name.rpartition(".")[2])
+
+    def _read_segment(self, manifest: Manifest, entry: ManifestFile, prior: int) -> SegmentEnd:
+        """Read a segment; an open one until two readings agree on where it is bad.
+
+        An owner at work may be writing there: a frame that was half written when it was read, and promises behind it
+        that were made since, would look like corruption.
+        """
+        is_last = entry is manifest.segments[-1]
+        end = self._read_log(manifest, entry, prior, is_last=is_last)
+        for _ in range(_ATTEMPTS):
+            if entry.sealed or not (end.kind == "bad" or end.foreign_torn):
+                break
+            before, end = end, self._read_log(manifest, entry, prior, is_last=is_last)
+            if end.offset == before.offset:
+                break
+        return end
 
     def _read_log(self, manifest: Manifest, entry: ManifestFile, prior: int, *, is_last: bool) -> SegmentEnd:
         identity = None if manifest.identity is None else frame_identity(manifest)

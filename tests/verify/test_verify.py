@@ -14,7 +14,7 @@ from durakv.directory import MANIFEST_NAME
 from durakv.errors import Corruption, DirectoryError, UnsupportedVersion
 from durakv.verify import Severity, verify
 from durakv_formats.resp import encode_command
-from durakv_fuzz.disk import SimulatedDisk
+from durakv_fuzz.disk import SimulatedDisk, SimulatedFile
 from durakv_fuzz.faults import Fault, fail_nth
 from durakv_fuzz.image import Image
 from durakv_fuzz.trace import Kind
@@ -173,6 +173,46 @@ def test_a_manifest_swapped_meanwhile_starts_the_check_again() -> None:
     assert verification.manifest is not None
     assert verification.manifest.base is not None, "what is told is the directory of now"
     assert verification.last_seq == 5
+
+
+class WhileWriting(SimulatedDisk):
+    """The first reading of the open segment finds one of its frames half written; the frames behind it are whole."""
+
+    def __init__(self, image: Image, name: str, offset: int) -> None:
+        super().__init__(image)
+        self.segment, self.offset, self.openings = name, offset, 0
+
+    def open(self, name: str, /, *, writable: bool = False) -> SimulatedFile:
+        file = super().open(name, writable=writable)
+        if name == self.segment:
+            self.openings += 1
+            if self.openings == 2:  # the first opening only asks for the size
+                return HalfWritten(file, self.offset)
+        return file
+
+
+class HalfWritten(SimulatedFile):
+    def __init__(self, file: SimulatedFile, offset: int) -> None:
+        self.file, self.offset = file, offset
+
+    def read_at(self, size: int, offset: int, /) -> bytes:
+        data = self.file.read_at(size, offset)
+        at = self.offset - offset
+        return data[:at] + b"\0" * len(data[at : at + 10]) + data[at + 10 :] if at >= 0 else data
+
+    def size(self) -> int:
+        return self.file.size()
+
+    def close(self) -> None:
+        self.file.close()
+
+
+def test_a_frame_that_is_being_written_is_no_damage() -> None:
+    files, _, _ = abandoned_directory()
+    name = "appendonly.aof.2.incr.aof"
+    disk = WhileWriting(Image(files), name, files[name].index(b"#DKV1 ", 200) + 50)
+    assert verify(disk).severity is Severity.NOTE
+    assert disk.openings > 2
 
 
 def test_its_verdict_is_what_an_open_does() -> None:
