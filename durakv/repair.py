@@ -23,7 +23,8 @@ from durakv.recovery import Recovered
 from durakv.repair_plan import Remedy, RepairPlan, plan_repair
 from durakv.storage.filesystem import Filesystem
 from durakv.takeover import settle, tidy
-from durakv.verify import KEPT_PREFIX, Progress, Severity
+from durakv.verification import KEPT_PREFIX, Severity
+from durakv.verify import Progress
 from durakv_formats.frame import HEADER_BYTES
 
 _CHUNK_BYTES = 1 << 20

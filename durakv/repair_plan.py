@@ -19,7 +19,8 @@ from durakv.rebuild import rebuild_manifest
 from durakv.recovery import Recovered, adopt, identity_of
 from durakv.report import RecoveryReport
 from durakv.storage.filesystem import Filesystem
-from durakv.verify import FileCheck, Finding, Progress, Severity, Verification, verify
+from durakv.verification import FileCheck, Finding, Severity, Verification
+from durakv.verify import Progress, verify
 from durakv_formats.manifest import Manifest
 
 

@@ -1,24 +1,17 @@
 """A read-only check of a data directory: every byte, no lock, no state machine, nothing written (specs/06-repair.md).
 
-``verify`` says what ``open`` would say, by the same rules, but about every file instead of the first bad one:
+``verify`` says what ``open`` would say, by the same rules, but about every file instead of the first bad one.  What the
+commands mean is not checked: that takes the state machine they were written for.
 
-    ok          every byte is accounted for
-    note        worth knowing, and nothing is lost: not closed, appended by a stock server, left by a crash
-    torn        a tail above every promise; the next open would cut it
-    unchecked   of a newer version, of another format, or not readable; nothing can be said about it
-    corruption  promised data is damaged or missing; an open would refuse
-
-What the commands mean is not checked: that takes the state machine they were written for.  A directory may be
-verified while its owner writes; a manifest swapped meanwhile starts the check again, and a frame that is just being
-written may show as a torn tail.
+A directory may be verified while its owner writes.  When the manifest is swapped meanwhile the check is made again, of
+what is new in it, until it holds for a directory that stood still.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
-from enum import IntEnum
+from typing import TypeAlias
 
 from durakv.directory import (
     LOCK_NAME,
@@ -36,102 +29,19 @@ from durakv.log.reader import CHUNK_BYTES, SegmentEnd, read_segment
 from durakv.snapshot.reader import read_base
 from durakv.storage.filesystem import Filesystem
 from durakv.strays import refuse_outdated
+from durakv.verification import KEPT_PREFIX, FileCheck, Finding, Severity, Verification
 from durakv_formats.errors import FormatError
 from durakv_formats.manifest import Manifest, ManifestFile
 
 Progress = Callable[[int, int], None]
 """Called with the bytes read so far and the bytes there are."""
 
-KEPT_PREFIX = "broken-"
-"""How the names begin under which a repair keeps what it took out of the store."""
+Place: TypeAlias = tuple[ManifestFile, int, int, bool]
+"""A file that will not change, as the manifest describes it; its size; the number before it; whether it is the last."""
 
-_ATTEMPTS = 5
+_ATTEMPTS = 100
+_READINGS = 5
 _FAILURES = (Corruption, UnsupportedVersion, OSError)
-
-
-class Severity(IntEnum):
-    """How bad a finding is."""
-
-    OK = 0
-    NOTE = 1
-    TORN = 2
-    UNCHECKED = 3
-    CORRUPTION = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something found in one file."""
-
-    name: str
-    severity: Severity
-    offset: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.name} at byte {self.offset}: {self.reason}"
-
-
-@dataclass(slots=True, kw_only=True)
-class FileCheck:
-    """What one file that counts holds, as far as it could be read."""
-
-    entry: ManifestFile
-    size: int = 0
-    count: int = 0
-    """What a base says it holds: the keys of a keyspace."""
-    last: int | None = None
-    """The last number that can be had from it; None if nothing can be said."""
-    end: SegmentEnd | None = None
-    """How a log, or a base of plain commands, ended."""
-
-    @property
-    def is_base(self) -> bool:
-        """Whether it is the base."""
-        return self.entry.kind == "b"
-
-
-@dataclass(slots=True, kw_only=True)
-class Verification:
-    """The outcome of a check."""
-
-    where: str
-    manifest: Manifest | None = None
-    files: list[FileCheck] = field(default_factory=list[FileCheck])
-    """The files that count, in the manifest's order, the missing ones too."""
-    findings: list[Finding] = field(default_factory=list[Finding])
-    promised_seq: int = 0
-    """The last number that anything in the directory vouches for as synced."""
-
-    @property
-    def severity(self) -> Severity:
-        """The worst finding's."""
-        return max((finding.severity for finding in self.findings), default=Severity.OK)
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is damaged, missing, torn or left unchecked."""
-        return self.severity <= Severity.NOTE
-
-    def severity_of(self, name: str) -> Severity:
-        """The worst finding's about one file."""
-        return max((finding.severity for finding in self.findings if finding.name == name), default=Severity.OK)
-
-    def first(self, severity: Severity) -> Finding | None:
-        """The first finding of a severity."""
-        return next((finding for finding in self.findings if finding.severity is severity), None)
-
-    @property
-    def last_seq(self) -> int:
-        """The number up to which batches can be had whole and in order."""
-        last = 0
-        for check in self.files:
-            if check.last is None:
-                break
-            last = check.last
-            if self.severity_of(check.entry.name) >= Severity.UNCHECKED:
-                break
-        return last
 
 
 def verify(filesystem: Filesystem, progress: Progress | None = None) -> Verification:
@@ -142,27 +52,24 @@ def verify(filesystem: Filesystem, progress: Progress | None = None) -> Verifica
     """
     if not filesystem.exists_root():
         raise refuse_missing(filesystem)
+    whole: dict[Place, FileCheck] = {}
     for _ in range(_ATTEMPTS - 1):
-        before = _manifest_in_force(filesystem)
-        verification = _Check(filesystem, progress).run()
-        if _manifest_in_force(filesystem) == before:
+        check = _Check(filesystem, progress, whole)
+        verification = check.run()
+        if check.stood_still():
             return verification
-    return _Check(filesystem, progress).run()
-
-
-def _manifest_in_force(filesystem: Filesystem) -> Manifest | None:
-    try:
-        return read_manifest(filesystem)
-    except _FAILURES:
-        return None
+    return _Check(filesystem, progress, whole).run()
 
 
 class _Check:
     """One pass over the directory."""
 
-    def __init__(self, filesystem: Filesystem, progress: Progress | None) -> None:
+    def __init__(self, filesystem: Filesystem, progress: Progress | None, whole: dict[Place, FileCheck]) -> None:
         self._filesystem = filesystem
         self._progress = progress
+        self._whole = whole
+        self._manifest: Manifest | None = None
+        self._moved = False
         self._result = Verification(where=filesystem.describe())
         self._done = 0
         self._total = 0
@@ -183,9 +90,16 @@ class _Check:
                 self._note(name, "not a file of the store")
         return self._result
 
+    def stood_still(self) -> bool:
+        """Whether the manifest is still the one that was checked, and nothing went away under the check."""
+        try:
+            return not self._moved and read_manifest(self._filesystem) == self._manifest
+        except _FAILURES:
+            return self._manifest is None
+
     def _read_manifest(self) -> Manifest | None:
         try:
-            manifest = read_manifest(self._filesystem)
+            manifest = self._manifest = read_manifest(self._filesystem)
             if manifest is None:
                 check_orphans(self._filesystem)
                 self._note(MANIFEST_NAME, "there is none: the directory holds nothing yet")
@@ -210,7 +124,7 @@ class _Check:
         for check in counting:
             if self._result.severity_of(check.entry.name) is Severity.OK:
                 with self._telling(check.entry.name):
-                    self._read(manifest, check, prior)
+                    self._read_once(manifest, check, prior)
             self._done += check.size
             self._advance(0)
             # Behind damage it is the manifest's word that the next file has to follow.
@@ -226,6 +140,8 @@ class _Check:
             refuse_outdated(
                 self._filesystem, manifest, max((check.last or 0 for check in self._result.files), default=0)
             )
+        except FileNotFoundError:
+            self._moved = True  # debris that its owner removed just now
         except _FAILURES as error:
             self._failed(MANIFEST_NAME, error)
             self._result.manifest = None
@@ -248,6 +164,18 @@ class _Check:
             self._failed(name, error)
 
     # --- base and log ---------------------------------------------------------------------------------------------
+
+    def _read_once(self, manifest: Manifest, check: FileCheck, prior: int) -> None:
+        """Read a file, unless an earlier pass found it whole and it cannot have changed since."""
+        entry = check.entry
+        place = (entry, check.size, prior, entry is manifest.files[-1])
+        known = self._whole.get(place)
+        if known is not None:
+            check.count, check.last, check.end = known.count, known.last, known.end
+            return
+        self._read(manifest, check, prior)
+        if (entry.sealed or check.is_base) and self._result.severity_of(entry.name) is Severity.OK:
+            self._whole[place] = check
 
     def _read(self, manifest: Manifest, check: FileCheck, prior: int) -> None:
         entry = check.entry
@@ -274,7 +202,7 @@ class _Check:
         """
         is_last = entry is manifest.segments[-1]
         end = self._read_log(manifest, entry, prior, is_last=is_last)
-        for _ in range(_ATTEMPTS):
+        for _ in range(_READINGS):
             if entry.sealed or not (end.kind == "bad" or end.foreign_torn):
                 break
             before, end = end, self._read_log(manifest, entry, prior, is_last=is_last)

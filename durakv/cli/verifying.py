@@ -9,7 +9,7 @@ import click
 from durakv.cli import exits
 from durakv.cli.output import json_option, print_json, print_lines, progress, size
 from durakv.cli.places import existing_place
-from durakv.verify import FileCheck, Severity, Verification
+from durakv.verification import FileCheck, Severity, Verification
 from durakv.verify import verify as verify_directory
 
 EXIT_BY_SEVERITY = {

@@ -22,7 +22,8 @@ import pytest
 import durakv
 from durakv.directory import MANIFEST_NAME
 from durakv.storage.posix import PosixFilesystem
-from durakv.verify import Severity, verify
+from durakv.verification import Severity
+from durakv.verify import verify
 from durakv_formats.frame import HEADER_BYTES, encode_frame
 from durakv_formats.manifest import Manifest, decode_manifest, encode_manifest
 from durakv_formats.resp import encode_command

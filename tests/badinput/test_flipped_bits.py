@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from durakv.directory import MANIFEST_NAME
-from durakv.verify import Severity, verify
+from durakv.verification import Severity
+from durakv.verify import verify
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.image import Image
 from tests.badinput.places import (

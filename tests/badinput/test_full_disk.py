@@ -16,7 +16,8 @@ from durakv.errors import Corruption, DiskFull, DurakvError, Poisoned
 from durakv.repair import repair
 from durakv.repair_plan import Remedy
 from durakv.storage.replace import atomic_replace
-from durakv.verify import Severity, verify
+from durakv.verification import Severity
+from durakv.verify import verify
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.image import Image
 from tests.badinput.places import Files, abandoned_directory, closed_directory, files_of, read

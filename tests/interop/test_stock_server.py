@@ -21,7 +21,8 @@ from click.testing import CliRunner, Result
 import durakv
 from durakv.cli.app import app
 from durakv.storage.posix import PosixFilesystem
-from durakv.verify import Severity, verify
+from durakv.verification import Severity
+from durakv.verify import verify
 from tests.keyspace.stock_server import StockServer, stock_server
 
 Contents: TypeAlias = dict[int, dict[bytes, tuple[bytes, int]]]

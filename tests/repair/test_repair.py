@@ -16,7 +16,8 @@ from durakv.errors import Corruption, DirectoryError, Locked
 from durakv.log.segment import numbers_given_out_max
 from durakv.repair import repair
 from durakv.repair_plan import Remedy, RepairPlan, plan_repair
-from durakv.verify import KEPT_PREFIX, verify
+from durakv.verification import KEPT_PREFIX
+from durakv.verify import verify
 from durakv_formats.frame import encode_frame
 from durakv_formats.manifest import decode_manifest, encode_manifest
 from durakv_formats.resp import encode_command

@@ -14,7 +14,8 @@ import pytest
 from durakv.directory import MANIFEST_NAME
 from durakv.errors import Corruption, DirectoryError
 from durakv.repair import repair
-from durakv.verify import KEPT_PREFIX, verify
+from durakv.verification import KEPT_PREFIX
+from durakv.verify import verify
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.enumerate import crash_states
 from durakv_fuzz.faults import Fault, fail_nth

@@ -12,7 +12,8 @@ import pytest
 
 from durakv.directory import MANIFEST_NAME
 from durakv.errors import Corruption, DirectoryError, UnsupportedVersion
-from durakv.verify import Severity, verify
+from durakv.verification import Severity
+from durakv.verify import verify
 from durakv_formats.resp import encode_command
 from durakv_fuzz.disk import SimulatedDisk, SimulatedFile
 from durakv_fuzz.faults import Fault, fail_nth
