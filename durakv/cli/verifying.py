@@ -28,7 +28,7 @@ EXIT_BY_SEVERITY = {
 def verify(ctx: click.Context, directory: str, as_json: bool) -> None:
     """Check every byte of a data directory, and write nothing.
 
-    It needs no lock, so it can be run beside the owner; a frame that is being written may then show as a torn tail.
+    It needs no lock, so it can be run while the owner is at work.
 
     \b
     Exit codes:
