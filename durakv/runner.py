@@ -81,6 +81,9 @@ class Runner:
         self._tasks: list[Task] = []
         self._tasks_passed_over = 0
         self._closed = False
+        """No more writes are taken."""
+        self._ended = False
+        """Everything taken has reached its level; whoever waits still, waits for nothing."""
         self._called = threading.Event()
         self._idle = False
         self._thread: threading.Thread | None = None
@@ -103,7 +106,7 @@ class Runner:
         self.lock = threading.Lock()
         self._waiters = []
         self._thread = None
-        self._closed = True
+        self._closed = self._ended = True
 
     def add_task(self, task: Task) -> None:
         """Have a task stepped in the background from now on."""
@@ -256,7 +259,7 @@ class Runner:
 
     def _refuse_wait(self) -> None:
         self.commit.refuse()
-        if self._closed:
+        if self._ended:
             raise Closed("the engine was closed before this number reached the level asked for")
 
     def _advance(self, seq: int, level: Durability, timeout: float | None = None) -> None:
@@ -284,7 +287,7 @@ class Runner:
     def _wake(self) -> None:
         """Wake everybody who has what it waits for, and one more to take the lead if a role is free."""
         commit = self.commit
-        ended = commit.poison is not None or self._closed
+        ended = commit.poison is not None or self._ended
         waiting: list[Waiter] = []
         callbacks: list[Waiter] = []
         for waiter in self._waiters:
@@ -409,17 +412,25 @@ class Runner:
         with self.lock:
             while self.commit.writing or self.commit.syncing:
                 self._park_for_role()
-            self._wake()
 
     def flush(self) -> None:
-        """Write and sync everything applied; for the last steps of closing, when nobody else works."""
+        """Write and sync everything applied, beside the callers that still wait for it; afterwards nobody works."""
         with self.lock:
             commit = self.commit
-            commit.refuse()
-            while not commit.reached(commit.applied_seq, Durability.SYNCED):
-                work = commit.claim(commit.applied_seq, Durability.SYNCED, self.clock.monotonic())
-                assert work is not None, "nobody else works once the runner has stopped"
-                self._do(work)
+            while True:
+                commit.refuse()
+                seq = commit.applied_seq
+                work = None
+                if not commit.reached(seq, Durability.SYNCED):
+                    work = commit.claim(seq, Durability.SYNCED, self.clock.monotonic())
+                elif not (commit.writing or commit.syncing):
+                    break
+                if work is not None:
+                    self._do(work)
+                else:
+                    self._park_for_role()
+            self._ended = True
+            self._wake()
 
 
 def _encoded(batch: Batch) -> bytes:

@@ -79,8 +79,8 @@ class AsyncEngine:
         return self.engine.status()
 
     async def close(self) -> None:
-        """Write and sync everything, seal the log, and give up the directory."""
-        self._turns.close()
+        """Write and sync everything, seal the log, and give up the directory; tasks that wait are served first."""
+        await self._turns.close()
         await asyncio.to_thread(self.engine.close)
 
     async def __aenter__(self) -> Self:

@@ -43,6 +43,7 @@ class Turns:
         self._probe_turns = PROBE_TURNS_MIN
         self._turns_to_probe = PROBE_TURNS_MIN
         self._executor: ThreadPoolExecutor | None = None
+        self._closed = False
 
     def wait(self, seq: int, level: Durability) -> asyncio.Future[None]:
         """A future that resolves when ``seq`` has reached ``level``.  Cancelling it takes nothing back."""
@@ -57,14 +58,17 @@ class Turns:
         """Call what would hold up the loop in the thread, behind the commits already there."""
         return self._loop.run_in_executor(self._thread(), function, *arguments)
 
-    def close(self) -> None:
-        """Give up the thread, if there is one."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=True)
+    async def close(self) -> None:
+        """Serve whoever waits already, and give up the thread, if there is one."""
+        await asyncio.gather(self.wait(0, Durability.APPLIED), return_exceptions=True)
+        self._closed = True
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=True)
 
     def _turn(self) -> None:
         waiting, self._waiting = self._waiting, []
-        if self._is_inline() and not self._engine.committing:
+        if self._closed or (self._is_inline() and not self._engine.committing):
             started = perf_counter()
             failure = self._commit(waiting)
             self._learn(perf_counter() - started)

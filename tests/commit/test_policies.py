@@ -335,7 +335,7 @@ def test_a_submitter_writes_itself_when_too_much_waits_in_memory() -> None:
         engine.submit(put(number, 500), APPLIED)
         assert engine.status().pending_bytes <= 2048 + 1000
     assert engine.written_seq > 0
-    with pytest.raises(BlockingIOError):  # noqa: PT012
+    with pytest.raises(BlockingIOError):
         for number in range(10):
             engine.submit(put(number, 500), APPLIED, blocking=False)
     engine.close()

@@ -59,6 +59,9 @@ def test_the_manifest_names_a_segment_only_when_it_and_the_old_one_are_durable(
     rotation = commit.claim_rotation(3900, 0.0)
     assert rotation is not None
     pipeline.do(rotation)
+    trimming = commit.claim_trim()
+    assert trimming is not None
+    pipeline.do(trimming)
 
     renamed = next(o for o in since(disk, begin) if o.kind is Kind.RENAME and o.new_name == MANIFEST_NAME)
     old_synced = only(since(disk, begin), Kind.SYNC, OLD)

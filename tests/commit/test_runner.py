@@ -18,7 +18,7 @@ import pytest
 
 from durakv.durability import Durability, FsyncPolicy
 from durakv.engine import Engine
-from durakv.errors import DurakvError
+from durakv.errors import Closed, DurakvError
 from durakv.receipt import Receipt
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.trace import Kind, Operation
@@ -166,6 +166,56 @@ def test_a_wait_that_runs_out_of_time_says_so_and_the_write_goes_on(gate: Gate) 
     assert receipt.result(timeout=PATIENCE_SECONDS) == [2]
     assert receipt.done()
     engine.close()
+
+
+def test_close_serves_those_who_wait_and_refuses_those_who_come(gate: Gate) -> None:
+    engine = open_engine(gate.disk).engine
+    gate.shut()
+    first = writer(engine, 1)
+    until(lambda: gate.held)
+    waiting = [writer(engine, number) for number in range(2, 6)]
+    until(lambda: parked(engine) == 4)
+    closer = Caller(engine.close)
+    until(lambda: engine._runner._closed)
+    late = writer(engine, 9)
+    late.end()
+    assert isinstance(late.failure, Closed)
+    gate.open()
+    for caller in (first, *waiting, closer):
+        caller.end()
+        assert caller.failure is None
+    assert sorted(numbers(open_engine(gate.disk).journal)) == [1, 2, 3, 4, 5]
+
+
+def test_threads_that_close_at_once_close_once(gate: Gate) -> None:
+    engine = open_engine(gate.disk, background=True).engine
+    engine.apply(put(1))
+    generation = engine._directory.manifest.generation
+    closers = [Caller(engine.close) for _ in range(6)]
+    for closer in closers:
+        closer.end()
+        assert closer.failure is None
+    assert engine._directory.manifest.generation == generation + 1
+    again = open_engine(gate.disk)
+    assert again.engine.report.clean
+    again.engine.close()
+
+
+def test_a_callback_may_close_the_engine() -> None:
+    for background in (False, True):
+        disk = SimulatedDisk()
+        engine = open_engine(disk, background=background).engine
+        closed = threading.Event()
+
+        def close(receipt: Receipt, engine: Engine = engine, closed: threading.Event = closed) -> None:
+            engine.close()
+            closed.set()
+
+        engine.submit(put(1)).add_done_callback(close)
+        if not background:
+            assert engine.step()
+        assert closed.wait(PATIENCE_SECONDS)
+        assert numbers(open_engine(disk).journal) == [1]
 
 
 class Signalled(Exception):
