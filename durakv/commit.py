@@ -18,6 +18,7 @@ Invariants: ``synced_seq <= written_seq <= applied_seq``, none ever decreases; a
 from __future__ import annotations
 
 import errno
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -38,6 +39,12 @@ SYNC_AGE_SECONDS = 0.85
 SYNC_OVERDUE_SECONDS = 1.0
 """At this age a writer syncs itself, should nobody else have done it."""
 
+TRIM_BYTES = 1 << 20
+"""How much of a file is given back at once."""
+
+UNTRIMMED_MAX = 4
+"""How many sealed segments may wait, open, to be trimmed."""
+
 
 class Kind(Enum):
     """What a piece of work does."""
@@ -47,6 +54,7 @@ class Kind(Enum):
     SYNC = "sync"
     ROTATE = "rotate"
     PREPARE = "prepare"
+    TRIM = "trim"
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +71,8 @@ class Work:
     logged_bytes: int = 0
     spare: Segment | None = None
     successor: Segment | None = None
+    untrimmed: Segment | None = None
+    """An earlier segment that a rotation has to trim, because nobody does it in the background."""
     synced: bool = False
     healed: bool = False
     performed: bool = False
@@ -104,6 +114,7 @@ class Commit:
         self._identity = directory.identity
         self._pending: list[bytes] = []
         self._spare: Segment | None = None
+        self._untrimmed: deque[Segment] = deque()
         self._no_room_behind: Segment | None = None
         self._unsynced_since: float | None = None
         self._syncing_since: float | None = None
@@ -224,6 +235,8 @@ class Commit:
         work.kind = Kind.ROTATE
         work.capacity = max(self.options.segment_bytes, needed)
         work.spare, self._spare = self._spare, None
+        if len(self._untrimmed) >= UNTRIMMED_MAX:
+            work.untrimmed = self._untrimmed.popleft()
         return work
 
     def claim_preparation(self, *, early: bool = False) -> Work | None:
@@ -241,6 +254,12 @@ class Commit:
             return None  # a rotation may be under way, and it numbers its own segment
         self.preparing = True
         return Work(Kind.PREPARE, self.segment, capacity=self.options.segment_bytes)
+
+    def claim_trim(self) -> Work | None:
+        """Give back the room behind the end of a sealed segment; None if there is none."""
+        if self.poison is not None or not self._untrimmed:
+            return None
+        return Work(Kind.TRIM, self._untrimmed.popleft())
 
     def _begin_sync(self, now: float, *, covers_all: bool) -> None:
         self.syncing = True
@@ -268,6 +287,8 @@ class Commit:
                 work.synced = True
             elif work.kind is Kind.PREPARE:
                 work.successor = self._prepare(work.capacity)
+            elif work.kind is Kind.TRIM:
+                self._trim(work.segment)
             else:
                 self._rotate(work)
         except (OSError, DiskFull) as failure:
@@ -328,8 +349,20 @@ class Commit:
             synced_seq=work.target,
         )
         work.spare, work.successor = None, new
-        old.file.truncate(end)
-        old.file.close()
+        if work.untrimmed is not None:
+            self._trim(work.untrimmed)
+
+    def _trim(self, segment: Segment) -> None:
+        """Cut the zeros off a sealed segment; a crash before leaves that to the next open.
+
+        It is no part of the rotation, and done in small steps, because emptying the page cache of megabytes takes the
+        kernel milliseconds in which writers may not run.
+        """
+        size = segment.capacity
+        while size > segment.offset:
+            size = max(segment.offset, size - TRIM_BYTES)
+            segment.file.truncate(size)
+        segment.file.close()
 
     # --- finish ---------------------------------------------------------------------------------------------------
 
@@ -348,6 +381,10 @@ class Commit:
             else:
                 self.fail(failure)
             return  # a full disk is met again, and told, when the segment is needed
+        if kind is Kind.TRIM:
+            if failure is not None:
+                self.fail(failure)
+            return
         if kind is not Kind.SYNC:
             self.writing = False
         if kind is not Kind.WRITE:
@@ -371,6 +408,7 @@ class Commit:
         if kind is Kind.ROTATE:
             if work.successor is not None:
                 self.segment = work.successor
+                self._untrimmed.append(work.segment)
                 self.sealed_bytes += work.segment.offset
                 self.rotations += 1
             else:
@@ -398,6 +436,11 @@ class Commit:
         if spare is not None:
             spare.file.close()
             self.directory.filesystem.remove(spare.name)
+
+    def trim(self) -> None:
+        """Trim every sealed segment that was not yet; for closing."""
+        while self._untrimmed:
+            self._trim(self._untrimmed.popleft())
 
     # --- what time asks for ---------------------------------------------------------------------------------------
 

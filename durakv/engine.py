@@ -283,6 +283,7 @@ class Engine:
     def _seal(self) -> None:
         commit, directory, segment = self._commit, self._directory, self._commit.segment
         commit.discard_spare()
+        commit.trim()
         names = {segment.name}
 
         def change(manifest: Manifest) -> Manifest:

@@ -355,7 +355,7 @@ class Runner:
             if goal is not None:
                 work = commit.claim(*goal, now)
             if work is None:
-                work = commit.claim_preparation()
+                work = commit.claim_preparation() or commit.claim_trim()
             if work is not None:
                 self._do(work)
                 self._tasks_passed_over += 1

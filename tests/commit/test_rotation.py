@@ -313,6 +313,8 @@ def test_numbers_go_on_across_segments() -> None:
         engine.apply(batch)
     assert engine.status().rotations >= 5
     assert engine.applied_seq == len(journal.commands) == 30 + 10 * 3
+    while engine.step():
+        pass
     image = disk.image()
     segments = decode_manifest(image.files[MANIFEST_NAME]).segments
     for one, other in pairwise(segments):
@@ -351,3 +353,20 @@ def test_a_segment_too_small_for_the_frame_of_its_batch_is_never_chosen() -> Non
         engine.apply(put(2))
         engine.close()
         assert numbers(open_engine(disk).journal) == [1, 2]
+
+
+def test_without_background_work_few_sealed_segments_wait_to_be_trimmed_and_none_after_a_close() -> None:
+    disk = SimulatedDisk()
+    engine, _, _ = open_engine(disk)
+    for number in range(1, 61):
+        engine.apply(put(number, 700))
+
+    def untrimmed() -> list[str]:
+        image = disk.image()
+        segments = decode_manifest(image.files[MANIFEST_NAME]).segments
+        return [one.name for one in segments if one.bytes is not None and len(image.files[one.name]) != one.bytes]
+
+    assert engine.status().rotations > 8
+    assert 1 <= len(untrimmed()) <= 4
+    engine.close()
+    assert untrimmed() == []
