@@ -55,6 +55,8 @@ def _inspect_directory(path: str, *, as_json: bool) -> None:
     sizes: dict[str, int] = {}
     manifest = b""
     for name in filesystem.list():
+        if not is_ours(name) and name != LOCK_NAME:
+            continue  # it may be anything; what it is called is told below
         file = filesystem.open(name)
         try:
             sizes[name] = file.size()
@@ -62,19 +64,21 @@ def _inspect_directory(path: str, *, as_json: bool) -> None:
                 manifest = file.read_at(sizes[name], 0)
         finally:
             file.close()
+    others = [name for name in filesystem.list() if name not in sizes]
     if MANIFEST_NAME not in sizes:
         raise DirectoryError(f"{filesystem.describe()} holds no {MANIFEST_NAME}")
     if as_json:
         documents = list(_manifest_records(manifest))
-        print_json({"directory": filesystem.describe(), "manifest": documents, "sizes": sizes})
+        print_json({"directory": filesystem.describe(), "manifest": documents, "sizes": sizes, "others": others})
         return
     click.echo(filesystem.describe())
     print_lines(describe_manifest(manifest))
     named = {record.get("name") for record in _manifest_records(manifest)}
     for name, count in sizes.items():
         counts = name in named or name in (MANIFEST_NAME, LOCK_NAME)
-        what = "" if counts else ", debris" if is_ours(name) else ", not in the store"
-        click.echo(f"  {name}: {size(count)}{what}")
+        click.echo(f"  {name}: {size(count)}{'' if counts else ', debris'}")
+    for name in others:
+        click.echo(f"  {name}: not in the store")
 
 
 # --- records for programs ---------------------------------------------------------------------------------------------

@@ -259,6 +259,16 @@ def test_inspect_shows_a_directory_and_each_of_its_files(place: Path) -> None:
     assert blocks[-1]["end"]
 
 
+def test_inspect_tells_what_does_not_belong_there(place: Path) -> None:
+    inside = place / "appendonlydir"
+    (inside / "a folder").mkdir()
+    (inside / "appendonly.aof.9.incr.aof").write_bytes(b"")
+    assert answer("inspect", place)["others"] == ["a folder"]
+    lines = command_line("inspect", place).stdout
+    assert "a folder: not in the store" in lines
+    assert "appendonly.aof.9.incr.aof: 0 bytes, debris" in lines
+
+
 def test_inspect_shows_damage_instead_of_failing(place: Path) -> None:
     path = segment(place)
     path.write_bytes(path.read_bytes() + encode_command([b"SET", b"foreign", b"x"]) + b"*3\r\n$nonsense")
