@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from durakv.directory import LOCK_NAME, MANIFEST_NAME, segment_name
+from durakv_formats.frame import HEADER_BYTES
 from durakv_fuzz.choose import Choose
 from durakv_fuzz.image import Image
 from durakv_fuzz.oracle import Expectation, Found, Judgement, Verdict, Violation, judge
@@ -94,6 +95,18 @@ def _flip(files: _Files, name: str, _others: Others, choose: Choose) -> str | No
     if not data:
         return None
     offset, bit = choose(len(data), "offset"), choose(8, "bit")
+    files[name] = data[:offset] + bytes([data[offset] ^ 1 << bit]) + data[offset + 1 :]
+    return f"bit {bit} of byte {offset} was flipped"
+
+
+def _flip_header(files: _Files, name: str, _others: Others, choose: Choose) -> str | None:
+    """In a frame's header, or in the manifest's; a digit becomes another one more often than not."""
+    data = files[name]
+    starts = [index for index in range(len(data)) if data.startswith(b"#DKV", index)]
+    if not starts:
+        return None
+    offset = starts[choose(len(starts), "header")] + choose(min(len(data), HEADER_BYTES), "offset")
+    bit = choose(3, "bit")
     files[name] = data[:offset] + bytes([data[offset] ^ 1 << bit]) + data[offset + 1 :]
     return f"bit {bit} of byte {offset} was flipped"
 
@@ -180,7 +193,9 @@ _Decay = Callable[[_Files, str, Others, Choose], "str | None"]
 _DECAYS: tuple[_Decay, ...] = (
     _flip,
     _flip,
-    _flip,
+    _flip_header,
+    _flip_header,
+    _flip_header,
     _zero,
     _truncate,
     _remove,

@@ -69,6 +69,8 @@ class _Epoch:
     told: list[_Told] = field(default_factory=list[_Told])
     promises: list[_Promise] = field(default_factory=list[_Promise])
     policies: list[tuple[int, float, FsyncPolicy]] = field(default_factory=list[tuple[int, float, FsyncPolicy]])
+    poisoned: tuple[int, float] = (_LAST, 0.0)
+    """Which note said so, and when."""
     batches: list[_Told] = field(default_factory=list[_Told])
     states: list[Digest] = field(default_factory=list[Digest])
 
@@ -139,8 +141,10 @@ class History:
             epoch.promises.append(_Promise(index, time, Durability.SYNCED, last))
         elif isinstance(word, told.Policy):
             epoch.policies.append((index, time, word.policy))
+        elif isinstance(word, told.Poisoned):
+            epoch.poisoned = (index, time)
         elif isinstance(word, told.Broken):
-            self.violations.append(Violation(Verdict.BROKEN, word.reason))
+            self.violations.append(Violation(word.verdict, word.reason))
         elif isinstance(word, told.Opened):
             self._open(index, time, word)
 
@@ -183,6 +187,7 @@ class History:
         policy, since = epoch.policy_at(notes)
         surviving = Durability.SYNCED if power or self._reverted(crash_seq) else Durability.WRITTEN
         window = power and policy is not None and policy is not FsyncPolicy.NO
+        end = epoch.poisoned[1] if epoch.poisoned[0] < notes else time  # a poisoned engine promises nothing more
         least_seq, why = 0, ""
         written: list[tuple[int, float]] = []
         for promise in epoch.promises:
@@ -194,7 +199,7 @@ class History:
                 if promise.level >= surviving:
                     least_seq, why = promise.seq, f"number {promise.seq} was acknowledged as {promise.level.name}"
                 elif window and promise.level is Durability.WRITTEN:
-                    age = self._age(max(promise.time, since), time)
+                    age = self._age(max(promise.time, since), end)
                     if age > WINDOW_SECONDS + _ROUNDING_SECONDS:
                         least_seq, why = promise.seq, f"number {promise.seq} was written {age:.2f} s before"
         batches = epoch.batches

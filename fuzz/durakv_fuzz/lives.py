@@ -106,7 +106,7 @@ class Recording:
         self.before = before
         self.past = tuple(past)
         self.resumed = False
-        self._others: Others | None = None
+        self._twin: Image | None = None
         session.run(script)
         self.trace = session.disk.trace
         self.timeline = Timeline(self.trace)
@@ -153,19 +153,21 @@ class Recording:
         """Whether the last word was that the directory is closed."""
         return bool(self.trace.notes) and isinstance(self.trace.notes[-1].payload, told.Closed)
 
-    def others(self) -> Others:
+    def others(self, crash_seq: int) -> Others:
         """Where files may come from by mistake: from earlier in this life, or from a directory much like this one."""
-        if self._others is None:
-            ends = [note.seq for note in self.trace.notes if isinstance(note.payload, told.Opened)]
-            older = [crash_image(self.timeline, seq, kindest, model=Model.PROCESS_CRASH) for seq in ends]
+        if self._twin is None:
             twin = Session.start(replace(self.setup, identity=self.setup.identity + 1))
             twin.run(self.script)
-            self._others = Others(older, [twin.disk.image()])
-        return self._others
+            self._twin = twin.disk.image()
+        opens = [
+            note.seq for note in self.trace.notes if isinstance(note.payload, told.Opened) and note.seq < crash_seq
+        ]
+        older = [crash_image(self.timeline, seq, kindest, model=Model.PROCESS_CRASH) for seq in opens]
+        return Others(older, [self._twin])
 
     def decay(self, crash: Crash, choose: Choose) -> tuple[Image, Judgement] | None:
         """Damage what the crash leaves, and judge what is found then; None if the damage came to nothing."""
-        damaged = damage(self.image(crash), self.others(), choose)
+        damaged = damage(self.image(crash), self.others(crash.crash_seq), choose)
         if damaged is None:
             return None
         seen = witness(damaged.image, self.setup)

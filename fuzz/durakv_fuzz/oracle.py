@@ -12,10 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import compress, product
 
 from durakv.durability import FsyncPolicy
 from durakv.machine import Command
 from durakv_fuzz.machines import Digest, State, change
+
+_SUBSETS_MAX = 6
+"""Of larger batches only beginnings are tried, to see whether a part is there."""
 
 
 class Verdict(StrEnum):
@@ -187,13 +191,15 @@ def _explain(expectation: Expectation, state: Digest, matching: list[int]) -> Vi
 def _parts(base: Digest, batch: Batch) -> set[Digest]:
     """The states after each part of the batch's commands that is neither none nor all of them."""
     count = len(batch.commands)
+    beginnings = [range(size) for size in range(1, count)]
+    subsets = product((False, True), repeat=count) if count <= _SUBSETS_MAX else ()
     parts: set[Digest] = set()
-    for choice in range(1, (1 << count) - 1):
-        state: State = dict(base)
-        for index, command in enumerate(batch.commands):
-            if choice >> index & 1:
-                change(state, command)
-        parts.add(frozenset(state.items()))
+    for chosen in (*beginnings, *(list(compress(range(count), subset)) for subset in subsets)):
+        if 0 < len(chosen) < count:
+            state: State = dict(base)
+            for index in chosen:
+                change(state, batch.commands[index])
+            parts.add(frozenset(state.items()))
     return parts
 
 

@@ -27,7 +27,7 @@ def pick_states(timeline: Timeline, budget: int, *, seed: int, since: int = 0) -
     thorough = crash_states(timeline, seed=seed, models=POWER_MODELS)
     killed = crash_states(timeline, seed=seed, models=(Model.PROCESS_CRASH,))
     for states, count in ((thorough, _LOOK_AHEAD * budget), (killed, budget)):
-        for state in islice((state for state in states if state.crash_seq >= since), count):
+        for state in (state for state in islice(states, count) if state.crash_seq >= since):
             sorts.setdefault(state.stage, []).append(state)
     sorts["pick"] = list(_samples(timeline, budget, generator, since))
     for found in sorts.values():

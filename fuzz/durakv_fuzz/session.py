@@ -19,7 +19,7 @@ from typing import TypeVar
 from durakv.clock import ManualClock
 from durakv.durability import Durability, FsyncPolicy
 from durakv.engine import Engine
-from durakv.errors import Closed, DiskFull, DurakvError, Poisoned
+from durakv.errors import Closed, Corruption, DiskFull, DurakvError, Poisoned
 from durakv.machine import Batch
 from durakv.receipt import Receipt
 from durakv.report import RecoveryReport
@@ -28,6 +28,7 @@ from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.faults import AfterFailedSync, Fault
 from durakv_fuzz.image import Image
 from durakv_fuzz.machines import Digest, make_machine, state_of
+from durakv_fuzz.oracle import Verdict
 from durakv_fuzz.script import Script, Setup, Step
 from durakv_fuzz.trace import BARRIERS, Kind, Operation
 
@@ -66,12 +67,14 @@ class Session:
         self.setup = setup
         self.engine: Engine | None = None
         self.next_batch = first_batch
-        self.disturbed = False
-        """Whether the disk has ever refused anything: only then may the engine."""
         self._clock = clock
         self._machine = make_machine(setup.machine)
         self._receipts: deque[tuple[int, Receipt]] = deque()
         self._told = {Durability.WRITTEN: 0, Durability.SYNCED: 0}
+        self._seen = {Durability.WRITTEN: 0, Durability.SYNCED: 0}
+        self._poisoned = False
+        self._failures = 0
+        self._stuck = False
         self._faults: list[_ArmedFault] = []
         self._second: list[_SecondWriter] = []
         self._depth = 0
@@ -107,6 +110,9 @@ class Session:
         self._machine = make_machine(self.setup.machine)
         self._receipts.clear()
         self._told = {Durability.WRITTEN: 0, Durability.SYNCED: 0}
+        self._seen = {Durability.WRITTEN: 0, Durability.SYNCED: 0}
+        self._poisoned = False
+        failures = self._failures
         try:
             engine = Engine(
                 None,
@@ -119,7 +125,11 @@ class Session:
                 entropy=self.setup.entropy,
             )
         except (DurakvError, OSError) as failure:
-            self._failed("open", failure)
+            self._note(told.Failed("open", f"{type(failure).__name__}: {failure}"))
+            if isinstance(failure, Corruption):
+                self._broken(f"it does not open: {failure}", Verdict.CORRUPT)
+            elif self._failures == failures and self.disk.capacity_bytes is None and not self._stuck:
+                self._broken(f"it does not open: {type(failure).__name__}: {failure}", Verdict.NO_START)
             return
         self.engine = engine
         self._note(opened(engine.report, engine.applied_seq, policy, state_of(self._machine)))
@@ -239,6 +249,7 @@ class Session:
             self._clock.advance(tick)
             left -= tick
             self._step(STEPS_MAX)
+            self._look()
 
     def _starve(self, milliseconds: int = 50) -> None:
         self._clock.advance(milliseconds / 1000)
@@ -282,7 +293,7 @@ class Session:
 
     def _room(self, count: int = 0) -> None:
         self.disk.capacity_bytes = sum(map(len, self.disk.image().files.values())) + count
-        self.disturbed = True
+        self._failures += 1
 
     def _meanwhile(self, spared: int = 0, level: int = 3, how: int = 0, *commands: int) -> None:
         self._second.append(_SecondWriter(spared, level, how, commands))
@@ -294,7 +305,8 @@ class Session:
                     armed.spared -= 1
                 else:
                     armed.times -= 1
-                    self.disturbed = self.disturbed or armed.fault.error != 0
+                    self._failures += armed.fault.error != 0
+                    self._stuck = self._stuck or armed.fault.after is AfterFailedSync.STICKY
                     return armed.fault
         return None
 
@@ -335,23 +347,28 @@ class Session:
         self._excuse(what, failure)
 
     def _excuse(self, what: str, failure: Exception) -> None:
-        if not self.disturbed:
+        if not self._failures:
             self._broken(f"{what} failed on a disk that refused nothing: {type(failure).__name__}: {failure}")
 
-    def _broken(self, reason: str) -> None:
-        self._note(told.Broken(reason))
+    def _broken(self, reason: str, verdict: Verdict = Verdict.BROKEN) -> None:
+        self._note(told.Broken(reason, verdict))
 
     def _look(self) -> None:
         """Anybody may read the positions, which say what survives which crash."""
         engine = self.engine
         if engine is None:
             return
+        poisoned = engine.status().poisoned
+        if poisoned is not None and not self._poisoned:
+            self._poisoned = True
+            self._note(told.Poisoned(poisoned))
         positions = {Durability.SYNCED: engine.synced_seq, Durability.WRITTEN: engine.written_seq}
         if not positions[Durability.SYNCED] <= positions[Durability.WRITTEN] <= engine.applied_seq:
             self._broken(f"the positions are out of order: {positions}, applied {engine.applied_seq}")
         for level, seq in positions.items():
-            if seq < self._told[level]:
-                self._broken(f"{level.name} went back from {self._told[level]} to {seq}")
+            if seq < self._seen[level]:
+                self._broken(f"{level.name} went back from {self._seen[level]} to {seq}")
+            self._seen[level] = seq
             self._promise(level, seq)
 
     def _promise(self, level: Durability, seq: int) -> None:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from durakv.durability import Durability, FsyncPolicy
 from durakv.machine import Command
 from durakv_fuzz.machines import Digest
+from durakv_fuzz.oracle import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,13 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Poisoned:
+    """The status says that nothing more can be promised."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Starved:
     """For so long the program got no time of its own, not even in the background."""
 
@@ -97,8 +105,9 @@ class Broken:
     """The engine did what its documentation rules out."""
 
     reason: str
+    verdict: Verdict = Verdict.BROKEN
 
 
 Word: TypeAlias = (
-    Opened | Invoked | Numbered | Refused | Promised | Policy | Failed | Starved | Closed | Killed | Broken
+    Opened | Invoked | Numbered | Refused | Promised | Policy | Failed | Poisoned | Starved | Closed | Killed | Broken
 )

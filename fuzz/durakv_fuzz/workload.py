@@ -26,9 +26,13 @@ _MEMORY_BYTES = (1 << 20, 1024)
 
 _LEVELS = (3, 3, 3, 2, 1, 0)
 _HOWS = (0, 0, 0, 1, 1, 1, 2, 3)
-_COUNTS = (1, 1, 1, 2, 2, 3, 4)
+_COUNTS = (1, 1, 1, 1, 2, 2, 2, 3, 3, 4, 16)
 _KINDS = (0, 0, 0, 0, 1, 1, 2, 3)
 _SIZES = (0, 10, 80, 80, 300, 600, 900, 1500, 3000, 5000)
+_STEP_COUNTS = (1, 1, 1, 2, 3, 5)
+_SPARED = (0, 0, 0, 1, 1, 2, 3, 5, 8, 13)
+_CALLS = (1, 1, 1, 2, 0, 3, 4, 5, 6, 7, 8)
+_ERRORS = (0, 0, 0, 1, 2, 3, 4, 5, 6)
 _MILLISECONDS = (50, 300, 900, 1300, 3000)
 _DELAYS = (0, 0, 0, 0, 400, 1500, 4000)
 _DONE = (0, 0, 1, 90, 512, 700, 100_000)
@@ -40,16 +44,16 @@ WEIGHTS: dict[Action, int] = {
     Action.WAIT: 6,
     Action.SYNC: 3,
     Action.READ: 2,
-    Action.STEP: 6,
+    Action.STEP: 8,
     Action.ADVANCE: 8,
     Action.STARVE: 2,
     Action.POLICY: 3,
-    Action.REWRITE: 4,
-    Action.REOPEN: 3,
+    Action.REWRITE: 6,
+    Action.REOPEN: 4,
     Action.CLOSE: 1,
-    Action.KILL: 3,
-    Action.FAULT: 4,
-    Action.MEND: 4,
+    Action.KILL: 4,
+    Action.FAULT: 8,
+    Action.MEND: 5,
     Action.ROOM: 2,
     Action.MEANWHILE: 8,
 }
@@ -83,9 +87,9 @@ class Alphabet:
             return (spared, _of(_LEVELS, choose, "level"), _of(_HOWS, choose, "how") % 2, *self._commands(choose))
         if action is Action.FAULT:
             return (
-                choose(12, "calls spared"),
-                choose(9, "calls"),
-                choose(7, "error"),
+                _of(_SPARED, choose, "calls spared"),
+                _of(_CALLS, choose, "calls"),
+                _of(_ERRORS, choose, "error"),
                 _of(_DONE, choose, "done"),
                 choose(4, "after"),
                 _of(_DELAYS, choose, "delay"),
@@ -98,7 +102,7 @@ class Alphabet:
         if action is Action.REWRITE:
             return (choose(2, "wait"),)
         if action is Action.STEP:
-            return (1 + choose(5, "count"),)
+            return (_of(_STEP_COUNTS, choose, "count"),)
         if action is Action.ROOM:
             return (_of(_ROOMS, choose, "bytes"),)
         return ()

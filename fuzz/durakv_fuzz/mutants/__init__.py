@@ -1,0 +1,37 @@
+"""Breaks made on purpose, and the hunt for them by the same campaign that watches over the real engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from durakv_fuzz.campaign import Failure, run
+from durakv_fuzz.mutants import of_commit, of_files, of_recovery
+from durakv_fuzz.mutants.mutant import Mutant
+
+__all__ = ["MUTANTS", "Hunt", "Mutant", "hunt"]
+
+MUTANTS: dict[str, Mutant] = {
+    mutant.name: mutant for mutant in (*of_commit.mutants.all, *of_files.mutants.all, *of_recovery.mutants.all)
+}
+"""Every break, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """How long it took to find one mutant."""
+
+    mutant: Mutant
+    failure: Failure | None
+    """The first promise it was seen to break; None if it was not found."""
+    runs: int
+    states: int
+    """How many states were judged."""
+    seconds: float
+
+
+def hunt(mutant: Mutant, *, seed: int = 1, states: int = 20_000, seconds: float | None = None) -> Hunt:
+    """Run the campaign against a broken engine until it is found or the budget is spent."""
+    with mutant.applied():
+        summary = run(seed, states=states, seconds=seconds, failures_max=1)
+    failure = summary.failures[0] if summary.failures else None
+    return Hunt(mutant, failure, summary.runs, summary.checks, summary.seconds)

@@ -1,0 +1,224 @@
+"""Breaks of the write path: who is told what, and when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import durakv.commit
+from durakv.commit import Commit, Kind, Work
+from durakv.directory import NO_SPACE, add_segment, seal
+from durakv.durability import Durability, FsyncPolicy
+from durakv.engine import Engine
+from durakv.machine import Batch
+from durakv.options import parse_policy
+from durakv.runner import Runner
+from durakv_formats.frame import HEADER_BYTES, encode_frame
+from durakv_formats.resp import encode_batch
+from durakv_fuzz.mutants.mutant import Mutants, Patch
+
+mutants = Mutants()
+
+
+@mutants
+def no_fsync_before_ack() -> list[Patch]:
+    """Writes are acknowledged as synced without any sync."""
+    perform = Commit.perform
+
+    def broken(self: Commit, work: Work) -> None:
+        if work.kind is Kind.SYNC:
+            work.synced = work.performed = True
+        elif work.kind is Kind.WRITE_THROUGH:
+            work.segment.file.write_at(work.data, work.offset)
+            work.synced = work.performed = True
+        else:
+            perform(self, work)
+
+    return [Patch(Commit, "perform", broken)]
+
+
+@mutants
+def ack_before_fsync() -> list[Patch]:
+    """Writes are acknowledged as synced first, and synced when the next write comes."""
+    reach, append = Runner._reach, Runner._append
+
+    def broken_reach(self: Runner, seq: int, level: Durability, timeout: float | None = None) -> None:
+        reach(self, seq, min(level, Durability.WRITTEN), timeout)
+
+    def broken_append(self: Runner, payload: bytes, batch: Batch, *, blocking: bool = True) -> Any:
+        if blocking and self.commit.poison is None:
+            reach(self, self.commit.applied_seq, Durability.SYNCED)
+        return append(self, payload, batch, blocking=blocking)
+
+    return [Patch(Runner, "_reach", broken_reach), Patch(Runner, "_append", broken_append)]
+
+
+@mutants
+def ack_before_write() -> list[Patch]:
+    """Writes are acknowledged as written while they are still in memory."""
+    reached = Commit.reached
+
+    def broken(self: Commit, seq: int, level: Durability) -> bool:
+        return reached(self, seq, Durability.APPLIED if level is Durability.WRITTEN else level)
+
+    return [Patch(Commit, "reached", broken)]
+
+
+@mutants
+def fsync_retried_after_eio() -> list[Patch]:
+    """A failed sync is tried again, and the second one is believed."""
+    perform = Commit.perform
+
+    def broken(self: Commit, work: Work) -> None:
+        perform(self, work)
+        if work.failure is not None and work.kind in (Kind.SYNC, Kind.WRITE_THROUGH):
+            try:
+                work.segment.file.sync()
+            except OSError:
+                return
+            work.failure = None
+            work.synced = True
+
+    return [Patch(Commit, "perform", broken)]
+
+
+@mutants
+def not_poisoned() -> list[Patch]:
+    """After a failed write or sync the engine goes on as if nothing had happened."""
+
+    def broken(_self: Commit, _failure: BaseException) -> None:
+        return
+
+    return [Patch(Commit, "fail", broken)]
+
+
+@mutants
+def full_disk_healed_without_proof() -> list[Patch]:
+    """After ENOSPC the bytes are written again and acknowledged as synced, without a sync."""
+
+    def broken(self: Commit, work: Work, *, through: bool) -> None:
+        file = work.segment.file
+        try:
+            (file.write_through if through else file.write_at)(work.data, work.offset)
+        except OSError as failure:
+            if failure.errno not in NO_SPACE:
+                raise
+            file.write_at(work.data, work.offset)
+            work.healed = work.synced = True
+            return
+        work.synced = through
+
+    return [Patch(Commit, "_write", broken)]
+
+
+@mutants
+def manifest_published_before_the_old_segment_is_synced() -> list[Patch]:
+    """A rotation swaps the manifest first and syncs the sealed segment afterwards."""
+
+    def broken(self: Commit, work: Work) -> None:
+        old = work.segment
+        if work.data:
+            old.file.write_at(work.data, work.offset)
+        end = work.offset + len(work.data)
+        new = work.spare
+        if new is not None and new.capacity < work.capacity:
+            new.file.close()
+            self.directory.filesystem.remove(new.name)
+            new = None
+        if new is None:
+            new = self._prepare(work.capacity)
+        new.start(seq=work.target, retired=0, synced_seq=work.target, identity=self.directory.identity)
+        self.directory.swap(
+            lambda manifest: add_segment(
+                seal(manifest, old.name, last=work.target, size=end), new.number, first=new.first
+            ),
+            synced_seq=work.target,
+        )
+        old.file.sync()
+        work.synced = True
+        work.spare, work.successor = None, new
+        old.file.truncate(end)
+        old.file.close()
+
+    return [Patch(Commit, "_rotate", broken)]
+
+
+@mutants
+def old_segment_not_synced_at_rotation() -> list[Patch]:
+    """A rotation under a lazy policy leaves the old segment to the kernel."""
+    rotate = Commit._rotate
+
+    def broken(self: Commit, work: Work) -> None:
+        if self.policy is FsyncPolicy.ALWAYS:
+            rotate(self, work)
+            return
+        file = work.segment.file
+        real, file.sync = file.sync, lambda: None  # type: ignore[method-assign]
+        try:
+            rotate(self, work)
+        finally:
+            file.sync = real  # type: ignore[method-assign]
+
+    return [Patch(Commit, "_rotate", broken)]
+
+
+@mutants
+def everysec_never_syncs() -> list[Patch]:
+    """No sync is ever due."""
+
+    def broken(_self: Commit, _now: float, _age: float = 0.0) -> bool:
+        return False
+
+    return [Patch(Commit, "sync_due", broken)]
+
+
+@mutants
+def batch_not_atomic() -> list[Patch]:
+    """Each command of a batch gets a frame of its own."""
+    append = Commit.append
+
+    def broken(self: Commit, _payload: bytes, batch: Batch, now: float) -> tuple[int, list[Any]]:
+        results: list[Any] = []
+        for command in batch:
+            results += append(self, encode_batch([command]), [command], now)[1]
+        return self.applied_seq, results
+
+    return [Patch(Commit, "append", broken), Patch(durakv.commit, "HEADER_BYTES", 5 * HEADER_BYTES)]
+
+
+@mutants
+def promise_ahead_of_the_sync() -> list[Patch]:
+    """A frame promises everything before it as synced, although it was only written."""
+
+    def broken(payload: bytes, *, seq: int, count: int, synced_seq: int, identity: int, segment: int) -> bytes:
+        return encode_frame(
+            payload, seq=seq, count=count, synced_seq=max(synced_seq, seq - count), identity=identity, segment=segment
+        )
+
+    return [Patch(durakv.commit, "encode_frame", broken)]
+
+
+@mutants
+def policy_change_without_sync() -> list[Patch]:
+    """A change to always returns before what was written earlier is synced."""
+
+    def broken(self: Engine, policy: FsyncPolicy | str) -> None:
+        with self._runner.lock:
+            self._commit.policy = parse_policy(policy)
+
+    return [Patch(Engine, "set_fsync", broken)]
+
+
+@mutants
+def closed_without_sync() -> list[Patch]:
+    """A close seals the log in the manifest before its end is synced."""
+
+    def broken(self: Runner) -> None:
+        commit = self.commit
+        with self.lock:
+            commit.refuse()
+            while commit.written_seq < commit.applied_seq:
+                work = commit.claim(commit.applied_seq, Durability.WRITTEN, self.clock.monotonic())
+                assert work is not None
+                self._do(work)
+
+    return [Patch(Runner, "flush", broken)]
