@@ -449,7 +449,7 @@ def test_a_failure_of_the_system_is_told_with_its_remedy(place: Path) -> None:
         parent.chmod(0o755)
     script = f"""
 import os, sys
-import durakv.cli.app, durakv.cli.rewriting, durakv.cli.verifying
+import click, rich, durakv.cli.app, durakv.cli.rewriting, durakv.cli.verifying  # while they can be read
 os.setuid(65534)
 sys.argv = ["durakv", sys.argv[1], {str(place)!r}]
 sys.exit(durakv.cli.main())
