@@ -250,8 +250,9 @@ HOLD = """
     from durakv.storage.posix import PosixFilesystem
     lock = PosixFilesystem(sys.argv[1]).lock("lock")
     child = os.fork() if sys.argv[2] == "fork" else -1
-    if child:
-        print(child, flush=True)
+    if child <= 0:
+        # The child speaks, once it is awake: before that it has not had the time to close its copy.
+        print(os.getpid() if child == 0 else -1, flush=True)
     time.sleep(60)
 """
 
