@@ -92,6 +92,7 @@ class Engine:
             if isinstance(failure, OSError):
                 refuse_failed(self.filesystem, failure)
             raise
+        self._retired = tuple(found.retired)
         self.report: RecoveryReport = found.report
         """What the open found and did (C13)."""
         self._commit = Commit(self._directory, segment, seq=segment.first - 1, apply=machine.apply, options=options)
@@ -158,10 +159,21 @@ class Engine:
         self._runner.wait(self._commit.applied_seq, Durability.SYNCED)
 
     def wait(self, seq: int, durability: Durability = Durability.SYNCED, timeout: float | None = None) -> None:
-        """Return when number ``seq`` has reached a level; TimeoutError if not in time, Poisoned if never."""
+        """Return when number ``seq`` has reached a level; TimeoutError if not in time, Poisoned if never.
+
+        Raises ValueError for a number that was never given out, and for one that a crash took: an unclean end retires
+        every number that may have been told, and none of them names a write.
+        """
+        self.check_number(seq)
+        self._runner.wait(seq, self._level(durability), timeout)
+
+    def check_number(self, seq: int) -> None:
+        """Raise ValueError unless a number up to ``applied_seq`` may be waited for; see ``wait``."""
         if seq > self._commit.applied_seq:
             raise ValueError(f"number {seq} was never given out; the last one is {self._commit.applied_seq}")
-        self._runner.wait(seq, self._level(durability), timeout)
+        for first, last in self._retired:
+            if first <= seq <= last:
+                raise ValueError(f"number {seq} is retired: if it was ever given out, a crash took what it named")
 
     @property
     def applied_seq(self) -> int:

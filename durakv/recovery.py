@@ -42,6 +42,8 @@ class Recovered:
     """The highest number anybody can have been told; the next batch is numbered above it."""
     sealed: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     """Segments whose end the next manifest must state: name -> (last number, bytes)."""
+    retired: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    """Ranges of numbers that belong to no command, as far as the log still says so."""
     untrimmed: dict[str, int] = field(default_factory=dict[str, int])
     """Segments whose seal stands, but not the cut behind it, which a crash skipped: name -> bytes."""
     tail: tuple[str, int, int] | None = None
@@ -242,6 +244,8 @@ def _judge(found: Recovered, ends: list[tuple[ManifestFile, SegmentEnd]]) -> Non
             raise Corruption(segment.name, end.offset, verdict.corruption, _REMEDY)
         if not verdict.clean:
             found.report.clean = False
+        if end.retired:
+            found.retired.append((end.first - end.retired, end.first - 1))
         if verdict.torn:
             _cut(found, segment, end, verdict.torn)
         if verdict.settle:

@@ -48,6 +48,8 @@ def settle(filesystem: Filesystem, found: Recovered, capacity: int) -> tuple[Dir
         filesystem.sync_directory()
     segment = prepare_segment(filesystem, next_segment_number(filesystem, found.manifest), capacity)
     found.report.retired = found.seq_max - found.seq
+    if found.report.retired:
+        found.retired.append((found.seq + 1, found.seq_max))
 
     def change(manifest: Manifest) -> Manifest:
         for name, (last, size) in found.sealed.items():

@@ -61,9 +61,8 @@ class AsyncEngine:
         return answer
 
     async def wait(self, seq: int, durability: Durability = Durability.SYNCED) -> None:
-        """Return when number ``seq`` has reached a level."""
-        if seq > self.engine.applied_seq:
-            raise ValueError(f"number {seq} was never given out; the last one is {self.engine.applied_seq}")
+        """Return when number ``seq`` has reached a level; see ``Engine.wait``."""
+        self.engine.check_number(seq)
         await self._turns.wait(seq, check_level(durability))
 
     async def sync(self) -> None:

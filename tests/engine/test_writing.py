@@ -261,6 +261,24 @@ def test_retired_numbers_are_stated_in_the_log_and_belong_to_no_command() -> Non
     again.engine.close()
 
 
+def test_who_asks_for_a_number_that_a_crash_took_is_not_told_that_it_is_safe() -> None:
+    disk = SimulatedDisk()
+    engine, _, _ = open_engine(disk, fsync=FsyncPolicy.NO)
+    kept = engine.submit(put(1), SYNCED)
+    kept.result()
+    lost = engine.submit(put(2), APPLIED)
+    disk = SimulatedDisk(disk.image())  # it died
+    for _ in range(3):
+        engine, journal, _ = open_engine(disk)
+        assert numbers(journal)[0] == 1
+        engine.wait(kept.seq)
+        with pytest.raises(ValueError, match=r"number 2 is retired: if it was ever given out, a crash took"):
+            engine.wait(lost.seq)
+        later = engine.submit(put(3))
+        engine.wait(later.seq)
+        disk = SimulatedDisk(disk.image())  # and again
+
+
 def test_a_clean_close_retires_nothing() -> None:
     disk = SimulatedDisk()
     for life in range(1, 6):
