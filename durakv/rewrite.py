@@ -23,7 +23,7 @@ from collections.abc import Callable, Generator
 from typing import Protocol, TypeAlias
 
 from durakv.clock import Clock
-from durakv.commit import Commit
+from durakv.commit import TRIM_BYTES, Commit
 from durakv.directory import NO_SPACE, Directory, base_name, base_temporary, next_base_number, replace_base
 from durakv.errors import Closed, DiskFull, DurakvError
 from durakv.image import Image, ImageWriter, freeze
@@ -313,6 +313,7 @@ class Rewrite:
         try:
             while left:
                 yield True
+                yield from self._shrink(left[-1])
                 self._remove(left.pop())
         except GeneratorExit:
             for name in left:
@@ -336,6 +337,22 @@ class Rewrite:
         except OSError as failure:
             self._runner.poison(failure)
             self._commit.refuse()
+
+    def _shrink(self, name: str) -> Steps:
+        """Give back a large file bit by bit before it is removed.
+
+        Removing it at once has the kernel empty its page cache in one go, in which writers may not run.
+        """
+        try:
+            file = self._filesystem.open(name, writable=True)
+            try:
+                for size in range(file.size() - TRIM_BYTES, 0, -TRIM_BYTES):
+                    file.truncate(size)
+                    yield True
+            finally:
+                file.close()
+        except OSError as failure:
+            logger.info("%s: %s could not be made smaller: %s", self._filesystem.describe(), name, failure)
 
     def _remove(self, name: str) -> None:
         """Remove a file that counts no more; if the disk will not, it is debris for the next open."""
