@@ -158,3 +158,16 @@ def open_engine(
         entropy=lambda size: IDENTITY[:size],
     )
     return Opened(engine, journal, clock)
+
+
+def died(disk: SimulatedDisk) -> SimulatedDisk:
+    """The disk after its owner's process died: everything handed over is there."""
+    return SimulatedDisk(disk.image())
+
+
+def changed(disk: SimulatedDisk, name: str, data: bytes | None) -> SimulatedDisk:
+    """A copy of the disk with another content in one file; None removes it."""
+    content = {other: kept for other, kept in disk.image().files.items() if other != name}
+    if data is not None:
+        content[name] = data
+    return SimulatedDisk(Image(content))
