@@ -1,8 +1,8 @@
 """Files of ours that the manifest does not name, and what they prove.
 
 What a crash leaves unnamed is worth nothing: a segment made ahead of need, a base not yet published, files that a
-rewrite has replaced.  None of them holds a batch that comes after the last one the manifest leads to, because a segment
-takes its first batch only once a durable manifest names it.  One that does hold such a batch is no debris: the manifest
+rewrite has replaced.  None of them goes beyond the last number the manifest leads to: a segment takes its first batch
+only once a durable manifest names it, and a base is made of sealed segments.  One that does is no debris: the manifest
 is from an earlier time (F6), and to follow it would lose what is there, and then remove it.
 """
 
@@ -11,27 +11,30 @@ from __future__ import annotations
 import re
 
 from durakv.directory import MANIFEST_NAME, debris, frame_identity
-from durakv.errors import Corruption
+from durakv.errors import Corruption, UnsupportedVersion
 from durakv.log.reader import CHUNK_BYTES
+from durakv.snapshot.reader import read_base
 from durakv.storage.filesystem import Filesystem
 from durakv_formats.errors import FormatError
 from durakv_formats.frame import FrameDecoder
 from durakv_formats.manifest import Manifest
 
 _SEGMENT = re.compile(r"appendonly\.aof\.([1-9][0-9]{0,8})\.incr\.aof")
+_BASE = re.compile(r"appendonly\.aof\.[1-9][0-9]{0,8}\.base\.dkv")
 _REMEDY = "Restore the newest manifest; `durakv repair` shows what the files prove without one"
 
 
 def refuse_outdated(filesystem: Filesystem, manifest: Manifest, last: int) -> None:
-    """Raise Corruption if an unnamed segment goes on behind ``last``, the last number the manifest leads to."""
+    """Raise Corruption if an unnamed file goes beyond ``last``, the last number the manifest leads to."""
     if manifest.identity is None:
         return  # a stock server's manifest drops our segments without removing them
-    identity = frame_identity(manifest)
     for name in debris(filesystem, manifest):
-        match = _SEGMENT.fullmatch(name)
-        if match is None:
+        if (match := _SEGMENT.fullmatch(name)) is not None:
+            seq = _first_batch(filesystem, name, frame_identity(manifest), int(match[1]))
+        elif _BASE.fullmatch(name) is not None:
+            seq = _base_end(filesystem, name, manifest.identity)
+        else:
             continue
-        seq = _first_batch(filesystem, name, identity, int(match[1]))
         if seq > last:
             raise Corruption(
                 MANIFEST_NAME,
@@ -59,3 +62,12 @@ def _first_batch(filesystem: Filesystem, name: str, identity: int, number: int) 
     finally:
         file.close()
     return 0
+
+
+def _base_end(filesystem: Filesystem, name: str, identity: bytes) -> int:
+    """The last number that a base of this directory says it holds; 0 if it is none."""
+    try:
+        with read_base(filesystem, name) as reader:
+            return reader.header.seq if reader.header.identity == identity else 0
+    except (Corruption, UnsupportedVersion):
+        return 0  # it was being written, or is not ours to read

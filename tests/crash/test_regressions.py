@@ -68,3 +68,20 @@ def test_a_manifest_outdated_by_a_segment_without_batches_may_be_followed() -> N
     machine = FrozenMachine()
     open_engine(SimulatedDisk(Image({**disk.image().files, MANIFEST_NAME: earlier})), machine).close()
     assert machine.state == {b"k": (b"1", 0)}
+
+
+def test_a_manifest_outdated_by_a_rewrite_is_refused_and_the_base_stays() -> None:
+    disk = SimulatedDisk()
+    engine = open_engine(disk)
+    engine.apply([[b"SET", b"k", b"1"]])
+    earlier = dict(disk.image().files)
+    engine.rewrite()
+    engine.apply([[b"SET", b"k", b"2"]])
+    engine.rewrite()
+    engine.close()
+
+    decayed = Image({**earlier, **disk.image().files, MANIFEST_NAME: earlier[MANIFEST_NAME]})
+    damaged = SimulatedDisk(decayed)
+    with pytest.raises(Corruption, match="older one"):
+        open_engine(damaged)
+    assert damaged.image() == decayed, "a refused directory was changed"
