@@ -12,6 +12,7 @@ call, in an order that depends on nothing but the calls: that is how the crash l
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
@@ -23,6 +24,8 @@ from durakv.errors import Closed, DurakvError, Limit
 from durakv.machine import Batch
 from durakv_formats.errors import LimitError
 from durakv_formats.resp import encode_batch
+
+logger = logging.getLogger("durakv")
 
 R = TypeVar("R")
 
@@ -204,23 +207,30 @@ class Runner:
         commit = self.commit
         prepared = False
         with self.lock:
-            while True:
-                self._refuse()
-                if commit.segment.is_worthless:
-                    if then is not None:
-                        then(commit.applied_seq)
-                    return commit.applied_seq
-                work = None if prepared else commit.claim_preparation(early=True)
-                if work is not None:
-                    self._do(work)
-                    prepared = True
-                    continue
-                work = commit.claim_rotation(0, self.clock.monotonic())
-                if work is not None:
-                    self._do(work, then)
+            try:
+                while True:
                     self._refuse()
-                    return work.target
-                self._park_for_role()
+                    if commit.segment.is_worthless:
+                        if then is not None:
+                            then(commit.applied_seq)
+                        return commit.applied_seq
+                    work = None if prepared else commit.claim_preparation(early=True)
+                    if work is not None:
+                        self._do(work)
+                        prepared = True
+                        continue
+                    work = commit.claim_rotation(0, self.clock.monotonic())
+                    if work is not None:
+                        commit.rotation_wanted = False
+                        self._do(work, then)
+                        self._refuse()
+                        return work.target
+                    commit.rotation_wanted = True
+                    self._park_for_role()
+            finally:
+                if commit.rotation_wanted:
+                    commit.rotation_wanted = False
+                    self._wake()
 
     def poison(self, failure: BaseException) -> None:
         """Take no more writes: beside the pipeline something failed after which the disk is in doubt (C7)."""
@@ -390,14 +400,21 @@ class Runner:
         while not self._closed:
             try:
                 busy = self.step()
-            except DurakvError as failure:
-                self.background_failure = failure
+            except Exception as failure:  # noqa: BLE001 - a task's mistake must not end what the policy owes
+                self._tell(failure)
                 busy = False
             if not busy:
                 with self.lock:
                     self._idle = True
                 self._called.wait(TICK_SECONDS)
                 self._called.clear()
+
+    def _tell(self, failure: Exception) -> None:
+        """Log what went wrong in the background, once and not twenty times a second (C13)."""
+        told, self.background_failure = self.background_failure, failure
+        if not self._closed and repr(told) != repr(failure):
+            expected = isinstance(failure, DurakvError)
+            logger.warning("in the background: %s", failure, exc_info=None if expected else failure)
 
     # --- closing --------------------------------------------------------------------------------------------------
 

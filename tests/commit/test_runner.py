@@ -168,6 +168,29 @@ def test_a_wait_that_runs_out_of_time_says_so_and_the_write_goes_on(gate: Gate) 
     engine.close()
 
 
+def test_a_task_that_fails_is_told_once_and_ends_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    """Without its thread everysec would owe syncs for ever."""
+    disk = SimulatedDisk()
+    engine = open_engine(disk, fsync=FsyncPolicy.EVERYSEC, background=True).engine
+    steps = threading.Semaphore(0)
+
+    class Failing:
+        def step(self) -> bool:
+            steps.release()
+            raise RuntimeError("a mistake of the embedder's")
+
+    with caplog.at_level(logging.WARNING, logger="durakv"):
+        engine.add_task(Failing())
+        for _ in range(3):
+            assert steps.acquire(timeout=PATIENCE_SECONDS)
+        receipt = engine.submit(put(1), SYNCED)
+        called = threading.Event()
+        receipt.add_done_callback(lambda receipt: called.set())
+        assert called.wait(PATIENCE_SECONDS)
+    engine.close()
+    assert [record.message for record in caplog.records] == ["in the background: a mistake of the embedder's"]
+
+
 def test_close_serves_those_who_wait_and_refuses_those_who_come(gate: Gate) -> None:
     engine = open_engine(gate.disk).engine
     gate.shut()
