@@ -101,6 +101,9 @@ class Commit:
         self.writing = False
         self.syncing = False
         self.preparing = False
+        self.rotating = False
+        self.rotation_wanted = False
+        """Somebody waits for both roles: no other work is begun, or busy writers would never let go of them."""
         self.sync_started = 0.0
         self.logged_bytes = 0
         self.written_bytes = 0
@@ -187,6 +190,8 @@ class Commit:
     def claim(self, seq: int, level: Durability, now: float) -> Work | None:
         """The next piece of work that brings ``seq`` to ``level``; None if it has to wait for one under way."""
         self.refuse()
+        if self.rotation_wanted:
+            return None
         if self.written_seq < seq:
             if self.writing:
                 return None
@@ -216,7 +221,7 @@ class Commit:
     def claim_sync(self, now: float) -> Work | None:
         """A sync of everything written so far; None if one is under way or there is nothing to sync."""
         self.refuse()
-        if self.syncing or self.synced_seq == self.written_seq:
+        if self.syncing or self.synced_seq == self.written_seq or self.rotation_wanted:
             return None
         self._begin_sync(now, covers_all=self.written_seq == self.applied_seq)
         return Work(Kind.SYNC, self.segment, target=self.written_seq, logged_bytes=self.written_bytes)
@@ -230,6 +235,7 @@ class Commit:
         if self.writing or self.syncing or self.preparing:
             return None
         work = self._claim_write(through=True, now=now)
+        self.rotating = True
         # A frame names its segment, so nothing may be appended for this one any more: no room until it is replaced.
         self.segment.reserved = self.segment.capacity
         work.kind = Kind.ROTATE
@@ -250,8 +256,8 @@ class Commit:
         )
         if self.poison is not None or self._spare is not None or self.preparing or not wanted:
             return None
-        if self.writing and self.syncing:
-            return None  # a rotation may be under way, and it numbers its own segment
+        if self.rotating:
+            return None  # it numbers a segment of its own
         self.preparing = True
         return Work(Kind.PREPARE, self.segment, capacity=self.options.segment_bytes)
 
@@ -385,6 +391,8 @@ class Commit:
             if failure is not None:
                 self.fail(failure)
             return
+        if kind is Kind.ROTATE:
+            self.rotating = False
         if kind is not Kind.SYNC:
             self.writing = False
         if kind is not Kind.WRITE:

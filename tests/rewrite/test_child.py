@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from durakv.directory import base_name, base_temporary
-from durakv.durability import Durability
+from durakv.durability import Durability, FsyncPolicy
 from durakv.engine import Engine
 from durakv.errors import Closed, DurakvError
 from durakv.keyspace.machine import Keyspace
@@ -28,7 +28,7 @@ from durakv.options import Options
 from tests.rewrite.machines import Plain, Slotted
 
 PATIENCE_SECONDS = 30.0
-OPTIONS = Options(fsync="no", rewrite_percentage=0, segment_bytes=1 << 20)
+OPTIONS = Options(fsync=FsyncPolicy.NO, rewrite_percentage=0, segment_bytes=1 << 20)
 
 
 def until(what: Callable[[], object]) -> None:
