@@ -21,10 +21,9 @@ from durakv.engine import Engine
 from durakv.keyspace.machine import Keyspace
 from durakv_formats.manifest import decode_manifest
 from tests.sigkill.scripts import DIRECTORY, Writer, command, open_engine
-from tests.sigkill.syscalls import Call, Listener
+from tests.sigkill.syscalls import ROOT, Call, Listener
 from tests.support import Journal
 
-ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
 
 
@@ -86,12 +85,13 @@ class Zygote:
         message, descriptors, _, _ = socket.recv_fds(self._socket, 4096, 1)
         owner = json.loads(message)["pid"]
         listener = self._listener = Listener(descriptors[0])
+        waiting: Call | None = None
         while (call := listener.next(PATIENCE_SECONDS)) is not None:
             if call.counts:
                 run.calls.append(call.name)
                 if stop_at is not None and len(run.calls) > stop_at:
                     os.kill(owner, signal.SIGKILL)
-                    self._waiting: Call | None = call
+                    waiting = call
                     run.killed = True
                     break
             listener.proceed(call)
@@ -100,8 +100,8 @@ class Zygote:
             run.hear(stream.read().decode())
         if not run.killed:
             self._forget()
-        elif self._waiting is not None:
-            listener.proceed(self._waiting)  # it was a child's, or its caller is dead
+        elif waiting is not None:
+            listener.proceed(waiting)  # it was a child's, or its caller is dead
         return run
 
     def release(self) -> None:

@@ -19,8 +19,12 @@ import os
 import platform
 import select
 import struct
+import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
 
 # machine -> (audit architecture, call -> number)
 _MACHINES: dict[str, dict[str, int]] = {
@@ -99,19 +103,9 @@ def unavailable() -> str:
         return "it needs Linux"
     if platform.machine() not in _MACHINES:
         return f"the numbers of the system calls of {platform.machine()} are not known here"
-    reader, writer = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            listen()
-        except OSError as failure:
-            os.write(writer, f"seccomp user notification: {failure}".encode())
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as stream:
-        return stream.read().decode()
+    # In a process of its own: what was installed cannot be taken back.
+    trial = subprocess.run([sys.executable, "-m", __name__], cwd=ROOT, capture_output=True, check=False, timeout=60)
+    return "" if trial.returncode == 0 else f"seccomp user notification: {trial.stderr.decode()[-300:]}"
 
 
 def listen() -> int:
@@ -209,3 +203,8 @@ def _is_regular_file(pid: int, descriptor: int) -> bool:
         return os.readlink(f"/proc/{pid}/fd/{descriptor}").startswith("/")
     except OSError:
         return False
+
+
+if __name__ == "__main__":
+    listen()
+    os._exit(0)
