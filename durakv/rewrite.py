@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
 from collections.abc import Callable, Generator
 from typing import Protocol, TypeAlias
@@ -140,6 +141,7 @@ class Rewrite:
         self._clock = clock
         path = getattr(self._filesystem, "path", None)
         self._path: str | None = path if child and isinstance(path, str) and can_start_child() else None
+        self._owner = os.getpid()
         self._guard = threading.Lock()
         self._requests: list[RewriteHandle] = []
         self._serving: list[RewriteHandle] = []
@@ -302,8 +304,9 @@ class Rewrite:
             self._sync_directory()
             yield True
             self._swap(number, seq, names)
-        except (DiskFull, GeneratorExit):
-            self._remove(base_name(number))
+        except (Exception, GeneratorExit):
+            if self._commit.poison is None:
+                self._remove(base_name(number))
             raise
         with self._runner.lock:
             self._commit.sealed_bytes -= sum(file.bytes or 0 for file in replaced if file.kind == "i")
@@ -355,7 +358,9 @@ class Rewrite:
             logger.info("%s: %s could not be made smaller: %s", self._filesystem.describe(), name, failure)
 
     def _remove(self, name: str) -> None:
-        """Remove a file that counts no more; if the disk will not, it is debris for the next open."""
+        """Remove a file that does not count; if the disk will not, it is debris for the next open."""
+        if os.getpid() != self._owner:
+            return  # a forked copy is thrown away, and its files are the parent's
         try:
             with contextlib.suppress(FileNotFoundError):
                 self._filesystem.remove(name)

@@ -236,3 +236,26 @@ def test_the_child_gives_way_to_the_writers(engine: Callable[..., Engine]) -> No
     pid = child_of(one)
     until(lambda: not is_alive(pid) or os.getpriority(os.PRIO_PROCESS, pid) == os.getpriority(os.PRIO_PROCESS, 0) + 10)
     assert is_alive(pid), "it ended before it could be looked at"
+
+
+@pytest.mark.parametrize("machine", [Plain, Slotted], ids=["freeze", "merge"])
+def test_a_forked_copy_that_is_thrown_away_in_the_middle_removes_nothing(tmp_path: Path, machine: type[Plain]) -> None:
+    opened = machine()
+    with Engine(tmp_path, opened, options=OPTIONS, background=False) as one:
+        fill(one)
+        one.rewrite()
+        fill(one, 10, b"second")
+        handle = one._rewrite.request()
+        while not handle.done():
+            one.step()
+            before = names(tmp_path)
+            child = os.fork()
+            if child == 0:
+                one._rewrite._work = None  # what the collector does to it, sooner or later
+                os._exit(0)
+            os.waitpid(child, 0)
+            assert names(tmp_path) == before
+        handle.result()
+    again = machine()
+    with Engine(tmp_path, again, options=OPTIONS):
+        assert again.state == opened.state
