@@ -128,14 +128,14 @@ class Engine:
         and not call the engine; it may be called more than once.  If the batch is empty nothing is logged, and the
         level is waited for on behalf of everything the answer may depend on (C14).
         """
-        return self._runner.transact(decide, self._level(durability))[1]
+        return self._runner.transact(_checking(decide), self._level(durability))[1]
 
     def submit_decided(
         self, decide: Callable[[], tuple[Batch, R]], durability: Durability | None = None, *, blocking: bool = True
     ) -> Receipt:
         """Like ``transact``, but return a receipt whose ``results`` holds the answer; see ``submit``."""
         level = self._level(durability)
-        seq, answer = self._runner.transact(decide, Durability.APPLIED, blocking=blocking)
+        seq, answer = self._runner.transact(_checking(decide), Durability.APPLIED, blocking=blocking)
         return Receipt(self._runner, seq, [answer], level)
 
     def read(self, look: Callable[[], R], durability: Durability = Durability.APPLIED) -> R:
@@ -398,3 +398,13 @@ def _checked(commands: Batch) -> Batch:
             if not isinstance(part, bytes):
                 raise TypeError(f"a command holds byte strings only, not {type(part).__name__}: {part!r}")
     return commands
+
+
+def _checking(decide: Callable[[], tuple[Batch, R]]) -> Callable[[], tuple[Batch, R]]:
+    """The same decision, its batch checked before anything is logged."""
+
+    def decide_and_check() -> tuple[Batch, R]:
+        batch, answer = decide()
+        return (_checked(batch) if batch else batch), answer
+
+    return decide_and_check
