@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
 from collections.abc import Callable, Generator
 from typing import Protocol, TypeAlias
@@ -141,7 +140,6 @@ class Rewrite:
         self._clock = clock
         path = getattr(self._filesystem, "path", None)
         self._path: str | None = path if child and isinstance(path, str) and can_start_child() else None
-        self._owner = os.getpid()
         self._guard = threading.Lock()
         self._requests: list[RewriteHandle] = []
         self._serving: list[RewriteHandle] = []
@@ -359,8 +357,6 @@ class Rewrite:
 
     def _remove(self, name: str) -> None:
         """Remove a file that does not count; if the disk will not, it is debris for the next open."""
-        if os.getpid() != self._owner:
-            return  # a forked copy is thrown away, and its files are the parent's
         try:
             with contextlib.suppress(FileNotFoundError):
                 self._filesystem.remove(name)

@@ -10,7 +10,6 @@ and syncs the directory.
 from __future__ import annotations
 
 import contextlib
-import os
 
 from durakv.storage.filesystem import File, Filesystem
 from durakv_formats.snapshot import SnapshotEncoder, SnapshotHeader, StoredBlock
@@ -29,7 +28,6 @@ class BaseWriter:
     def __init__(self, filesystem: Filesystem, temporary_name: str, header: SnapshotHeader) -> None:
         """Create the file; ``FileExistsError`` if the name is taken, FormatError for a header out of bounds."""
         self.name = temporary_name
-        self._owner = os.getpid()
         self._filesystem = filesystem
         self._encoder = SnapshotEncoder(header)
         self._parts = [self._encoder.header_bytes()]
@@ -60,15 +58,11 @@ class BaseWriter:
         return self._offset
 
     def abort(self) -> None:
-        """Close and remove the file, as far as the disk lets us; what stays is debris for the next open.
-
-        A forked copy that is thrown away only closes it: the file is the parent's.
-        """
+        """Close and remove the file, as far as the disk lets us; what stays is debris for the next open."""
         with contextlib.suppress(OSError):
             self._file.close()
-        if os.getpid() == self._owner:
-            with contextlib.suppress(OSError):
-                self._filesystem.remove(self.name)
+        with contextlib.suppress(OSError):
+            self._filesystem.remove(self.name)
 
     def _add(self, data: bytes) -> None:
         self._parts.append(data)

@@ -15,6 +15,7 @@ import errno
 import os
 import stat
 import threading
+import weakref
 
 from durakv.storage.names import check_name
 from durakv.storage.posix_file import PosixFile, sync_descriptor
@@ -31,7 +32,9 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 class PosixFilesystem:
     """One directory of the machine's file system.
 
-    It may be shared by threads.  ``dsync=False`` makes ``write_through`` two calls even where one would do.
+    It may be shared by threads.  A forked child gets a closed copy if it was in use: the directory is the parent's,
+    and what is thrown away in the child must not remove files (C10).  ``dsync=False`` makes ``write_through`` two
+    calls even where one would do.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, dsync: bool = True) -> None:
@@ -40,6 +43,7 @@ class PosixFilesystem:
         self._dsync = dsync
         # Joined, not normalised: "a/../b" is not "b" when a is a symbolic link.
         self._path = os.path.join(os.getcwd(), os.fspath(path)).rstrip("/") or "/"
+        _IN_USE.add(self)
 
     def __del__(self) -> None:
         self.close()
@@ -55,6 +59,12 @@ class PosixFilesystem:
             if self._descriptor is not None and self._descriptor >= 0:
                 os.close(self._descriptor)
             self._descriptor = -1
+
+    def disown(self) -> None:
+        """Called in a forked child: close the copy of the root descriptor if there is one."""
+        self._opening = threading.Lock()  # some other thread of the parent may have held it
+        if self._descriptor is not None:
+            self.close()
 
     def describe(self) -> str:
         """See :class:`Filesystem`."""
@@ -182,3 +192,12 @@ def _sync_path(path: str) -> None:
         sync_descriptor(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _disown_all() -> None:
+    for filesystem in list(_IN_USE):
+        filesystem.disown()
+
+
+_IN_USE: weakref.WeakSet[PosixFilesystem] = weakref.WeakSet()
+os.register_at_fork(after_in_child=_disown_all)
