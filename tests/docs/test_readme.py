@@ -19,7 +19,7 @@ from durakv.cli.app import COMMANDS
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-TEST_COMMAND = "pip install -e '.[test]' && pytest"
+TEST_COMMAND = "pip install -e '.[test]' && pytest -n auto"
 FIRST_COMMAND = "pip install '.[cli]' && durakv demo"
 
 
