@@ -159,7 +159,10 @@ def _show(run: Run, rounds: Iterator[Tally], keep: Path | None) -> None:
             live.update(_table(run, busy=False))
     else:
         run.tallies.extend(rounds)
-        console.print(_table(run, busy=False))
+        with console.capture() as captured:
+            console.print(_table(run, busy=False))
+        for line in captured.get().splitlines():
+            console.print(line.rstrip(), markup=False)
     console.print(_legend(run, keep))
 
 

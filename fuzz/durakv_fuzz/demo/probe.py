@@ -18,7 +18,7 @@ _FILE_BYTES = 64 << 10
 
 
 def sync_seconds(directory: Path) -> float:
-    """The median of a few durable writes, as the log makes them, in a new directory."""
+    """The median of a few durable writes, as the log makes them, in a directory of its own that is removed again."""
     filesystem = PosixFilesystem(str(directory))
     filesystem.make_root()
     file = create_zeroed(filesystem, "probe", _FILE_BYTES)
@@ -31,4 +31,5 @@ def sync_seconds(directory: Path) -> float:
     finally:
         file.close()
     filesystem.remove("probe")
+    directory.rmdir()
     return statistics.median(seconds)
