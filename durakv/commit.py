@@ -313,7 +313,7 @@ class Commit:
                 raise
             # The one failure that may heal in place (C7): cut back to the last good frame, write the same bytes
             # again, and let an fsync of the whole file prove that the log is whole.  The file gets its old size back
-            # (a hole takes no room), because the size bounds the numbers that the next owner retires.
+            # (a hole takes no room), so that later writes do not have to extend it.
             file.truncate(work.offset)
             file.truncate(work.segment.capacity)
             file.write_at(work.data, work.offset)
@@ -350,7 +350,7 @@ class Commit:
         new.start(seq=work.target, retired=0, synced_seq=work.target, identity=self._identity)
         self.directory.swap(
             lambda manifest: add_segment(
-                seal(manifest, old.name, last=work.target, size=end), new.number, first=new.first
+                seal(manifest, old.name, last=work.target, size=end), new.number, first=new.first, capacity=new.capacity
             ),
             synced_seq=work.target,
         )

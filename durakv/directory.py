@@ -223,13 +223,15 @@ def empty_manifest(identity: bytes) -> Manifest:
 
 def seal(manifest: Manifest, name: str, *, last: int, size: int) -> Manifest:
     """The manifest with this segment sealed: it ends after ``size`` bytes, with command ``last``."""
-    files = tuple(replace(file, last=last, bytes=size) if file.name == name else file for file in manifest.files)
+    files = tuple(
+        replace(file, last=last, bytes=size, capacity=None) if file.name == name else file for file in manifest.files
+    )
     return replace(manifest, files=files)
 
 
-def add_segment(manifest: Manifest, number: int, *, first: int) -> Manifest:
+def add_segment(manifest: Manifest, number: int, *, first: int, capacity: int) -> Manifest:
     """The manifest with a new open segment behind the others."""
-    entry = ManifestFile(name=segment_name(number), seq=number, kind="i", first=first, last=None, bytes=None)
+    entry = ManifestFile(name=segment_name(number), seq=number, kind="i", first=first, capacity=capacity)
     return replace(manifest, files=(*manifest.files, entry))
 
 

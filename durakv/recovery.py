@@ -255,7 +255,9 @@ def _judge(found: Recovered, ends: list[tuple[ManifestFile, SegmentEnd]]) -> Non
         if not segment.sealed and manifest.identity is not None:
             assert segment.first is not None, "the manifest was checked"
             found.tail = (segment.name, end.promise_offset, end.offset)
-            found.seq_max = max(found.seq, numbers_given_out_max(first=segment.first, capacity=end.size))
+            # A crash may leave less of the file than its writer had, but not of the manifest.
+            capacity = max(end.size, segment.capacity or 0)
+            found.seq_max = max(found.seq, numbers_given_out_max(first=segment.first, capacity=capacity))
     if promise > found.seq:
         raise Corruption(MANIFEST_NAME, 0, f"number {promise} is promised, but the files end at {found.seq}", _REMEDY)
 

@@ -208,7 +208,7 @@ def _numbers_given_out(verification: Verification, keep_seq: int, *, is_torn: bo
         highest = max(highest, entry.last or 0, check.last or 0)
         if entry.kind == "i" and entry.first is not None and not entry.sealed:
             # What is left of a damaged segment does not say how large it was.
-            capacity = check.size if is_torn else SEGMENT_BYTES_MAX
+            capacity = max(check.size, entry.capacity or 0) if is_torn else SEGMENT_BYTES_MAX
             highest = max(highest, numbers_given_out_max(first=entry.first, capacity=capacity))
     return highest
 

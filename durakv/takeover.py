@@ -54,7 +54,7 @@ def settle(filesystem: Filesystem, found: Recovered, capacity: int) -> tuple[Dir
     def change(manifest: Manifest) -> Manifest:
         for name, (last, size) in found.sealed.items():
             manifest = seal(manifest, name, last=last, size=size)
-        return add_segment(manifest, segment.number, first=segment.first)
+        return add_segment(manifest, segment.number, first=segment.first, capacity=segment.capacity)
 
     try:
         # Looked for now, because an open that still can be refused changes nothing, and listing takes descriptors.

@@ -73,7 +73,7 @@ class Pipeline:
         self.directory = Directory(filesystem, empty_manifest(IDENTITY))
         segment = prepare_segment(filesystem, 1, self.options.segment_bytes if capacity is None else capacity)
         segment.start(seq=0, retired=0, synced_seq=0, identity=FRAME_IDENTITY)
-        self.directory.swap(lambda manifest: add_segment(manifest, 1, first=1), synced_seq=0)
+        self.directory.swap(lambda manifest: add_segment(manifest, 1, first=1, capacity=segment.capacity), synced_seq=0)
         self.commit = Commit(self.directory, segment, seq=0, apply=self.journal.apply, options=self.options)
 
     def append(self, batch: Sequence[Sequence[bytes]], now: float = 0.0) -> int:

@@ -1,7 +1,7 @@
 """The manifest: which files make up a data directory, and in which order.  Specified in formats/manifest.md.
 
     #DKVM1 <identity 32> <generation 16> <synced_seq 16> <crc32c 8>          numbers in lower-case hex
-    file <name> seq <N> type <b|h|i> [dkv-first <seq>] [dkv-last <seq>] [dkv-bytes <size>]
+    file <name> seq <N> type <b|h|i> [dkv-first <seq>] [dkv-last <seq> [dkv-bytes <size>] | dkv-capacity <size>]
 
 It is a stock server's manifest whose first comment and whose ``dkv-`` pairs a stock server passes over, and drops when
 it writes its own.  So a manifest without any of ours was written by a stock server, and one with only a part of ours
@@ -41,6 +41,7 @@ class ManifestFile:
 
     ``first`` is the number of the first command the file can hold, ``last`` that of the last one it does hold, and
     ``bytes`` how much of the file counts.  A file without ``last`` is open: it is being written, or its writer died.
+    Of an open file ``capacity`` is the size to which it may be filled, whatever a crash leaves of it.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ManifestFile:
     first: int | None = None
     last: int | None = None
     bytes: int | None = None
+    capacity: int | None = None
 
     @property
     def sealed(self) -> bool:
@@ -175,9 +177,12 @@ def _decode_file(offset: int, line: bytes, *, ours: bool) -> ManifestFile:
         first=_decode_number(offset, pairs[b"dkv-first"], 1, SEQ_MAX) if b"dkv-first" in pairs else None,
         last=_decode_number(offset, pairs[b"dkv-last"], 0, SEQ_MAX) if b"dkv-last" in pairs else None,
         bytes=_decode_number(offset, pairs[b"dkv-bytes"], 0, SEQ_MAX) if b"dkv-bytes" in pairs else None,
+        capacity=_decode_number(offset, pairs[b"dkv-capacity"], 0, SEQ_MAX) if b"dkv-capacity" in pairs else None,
     )
     if file.bytes is not None and file.last is None:
         raise FormatError(offset, f"{file.name} has an end in bytes and none in commands")
+    if file.capacity is not None and file.last is not None:
+        raise FormatError(offset, f"{file.name} has an end, and yet a capacity")
     if file.first is not None and file.last is not None and file.last < file.first - 1:
         raise FormatError(offset, f"{file.name} ends at {file.last}, before its first command {file.first}")
     return file
@@ -229,7 +234,13 @@ def _encode_file(file: ManifestFile) -> bytes:
     except UnicodeEncodeError as failure:
         raise FormatError(0, f"{file.name!r} cannot be the name of a file") from failure
     line = b"file %b seq %d type %b" % (name, file.seq, file.kind.encode())
-    for key, value in ((b"dkv-first", file.first), (b"dkv-last", file.last), (b"dkv-bytes", file.bytes)):
+    numbers = (
+        (b"dkv-first", file.first),
+        (b"dkv-last", file.last),
+        (b"dkv-bytes", file.bytes),
+        (b"dkv-capacity", file.capacity),
+    )
+    for key, value in numbers:
         if value is not None:
             line += b" %b %d" % (key, value)
     return line + b"\n"

@@ -85,3 +85,12 @@ def test_a_manifest_outdated_by_a_rewrite_is_refused_and_the_base_stays() -> Non
     with pytest.raises(Corruption, match="older one"):
         open_engine(damaged)
     assert damaged.image() == decayed, "a refused directory was changed"
+
+
+def test_a_segment_that_lost_its_size_does_not_let_numbers_be_given_out_twice() -> None:
+    disk = SimulatedDisk()
+    engine = open_engine(disk)
+    told = engine.submit([[b"DEL", b"k"]] * 80).seq
+    (name,) = (name for name in disk.image().files if name.endswith(".incr.aof"))
+    left = Image({**disk.image().files, name: disk.image().files[name][:100]})
+    assert open_engine(SimulatedDisk(left)).applied_seq >= told

@@ -67,7 +67,8 @@ def manifests(draw: st.DrawFn) -> Manifest:
         first = seq + draw(st.integers(1, 50))
         seq = first + draw(st.integers(-1, 100))
         if is_last:
-            files.append(ManifestFile(draw(names), number, "i", first=first))
+            capacity = draw(st.none() | st.integers(0, SEQ_MAX))
+            files.append(ManifestFile(draw(names), number, "i", first=first, capacity=capacity))
         else:
             files.append(ManifestFile(draw(names), number, "i", first, seq, draw(st.integers(0, SEQ_MAX))))
     identity = draw(st.binary(min_size=16, max_size=16))
@@ -263,6 +264,7 @@ def test_what_a_stock_server_would_refuse_is_refused(lines: bytes) -> None:
         b"file a seq 1 type i dkv-first 0\n",
         b"file a seq 1 type i dkv-first 5 dkv-last 3\n",
         b"file a seq 1 type i dkv-first 5 dkv-bytes 3\n",
+        b"file a seq 1 type i dkv-first 5 dkv-last 5 dkv-capacity 4096\n",
         b"file a seq 1 type b dkv-last 9223372036854775808\n",
         b"file a seq 1 type i dkv-first 5 dkv-last -1\n",
         b"file a seq 1 type b dkv-last 5\nfile b seq 2 type i dkv-first 5\n",

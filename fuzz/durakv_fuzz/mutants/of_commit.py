@@ -129,7 +129,7 @@ def manifest_published_before_the_old_segment_is_synced() -> list[Patch]:
         new.start(seq=work.target, retired=0, synced_seq=work.target, identity=self.directory.identity)
         self.directory.swap(
             lambda manifest: add_segment(
-                seal(manifest, old.name, last=work.target, size=end), new.number, first=new.first
+                seal(manifest, old.name, last=work.target, size=end), new.number, first=new.first, capacity=new.capacity
             ),
             synced_seq=work.target,
         )
