@@ -17,6 +17,9 @@ from durakv.options import Options
 from durakv_fuzz.machines import MachineKind
 
 KEY_COUNT = 6
+MANY = 80
+"""So many commands at once take more numbers than a segment of one frame could have given out."""
+
 DEADLINE_MS = 1_700_000_000_000
 
 
@@ -132,6 +135,8 @@ class Setup:
                 commands.append((b"SET", key, value, b"PXAT", b"%d" % (DEADLINE_MS + batch)))
             elif kind == 4:
                 commands.append((b"FLUSHDB",))
+            elif kind == 5:
+                commands += [(b"DEL", key)] * min(1 + size, MANY)
             else:
                 commands.append((b"SET", key, value))
         return tuple(commands)

@@ -44,7 +44,7 @@ POLICIES = tuple(FsyncPolicy)
 LEVELS: tuple[Durability | None, ...] = (*Durability, None)
 ERRORS = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.EMFILE, errno.EACCES, 0)
 AFTERS = tuple(AfterFailedSync)
-_CHANGES = frozenset({Kind.CREATE, Kind.WRITE, Kind.WRITE_THROUGH, Kind.TRUNCATE, Kind.SYNC, Kind.RENAME, Kind.REMOVE})
+RECORDED = BARRIERS | {Kind.CREATE, Kind.WRITE, Kind.TRUNCATE, Kind.RENAME, Kind.REMOVE}
 CALLS: tuple[frozenset[Kind], ...] = (
     BARRIERS,
     frozenset({Kind.SYNC, Kind.WRITE_THROUGH}),
@@ -54,7 +54,7 @@ CALLS: tuple[frozenset[Kind], ...] = (
     frozenset({Kind.CREATE}),
     frozenset({Kind.TRUNCATE}),
     frozenset({Kind.READ, Kind.OPEN, Kind.LIST, Kind.SIZE}),
-    _CHANGES | BARRIERS,
+    RECORDED,
 )
 """The kinds of calls that a fault can be about."""
 
@@ -284,8 +284,11 @@ class Session:
         milliseconds: int = 0,
         times: int = 1,
     ) -> None:
-        fault = Fault(_pick(ERRORS, error), done=done, after=_pick(AFTERS, after), seconds=milliseconds / 1000)
-        self._faults.append(_ArmedFault(_pick(CALLS, calls), fault, spared, times))
+        kinds = _pick(CALLS, calls)
+        # The trace knows no reads, so nobody could tell afterwards where the time went.
+        seconds = milliseconds / 1000 if kinds <= RECORDED else 0.0
+        fault = Fault(_pick(ERRORS, error), done=done, after=_pick(AFTERS, after), seconds=seconds)
+        self._faults.append(_ArmedFault(kinds, fault, spared, times))
 
     def _mend(self) -> None:
         self._faults.clear()

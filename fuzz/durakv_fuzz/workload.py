@@ -26,13 +26,14 @@ _MEMORY_BYTES = (1 << 20, 1024)
 
 _LEVELS = (3, 3, 3, 2, 1, 0)
 _HOWS = (0, 0, 0, 1, 1, 1, 2, 3)
-_COUNTS = (1, 1, 1, 1, 2, 2, 2, 3, 3, 4, 16)
-_KINDS = (0, 0, 0, 0, 1, 1, 2, 3)
+_COUNTS = (1, 1, 1, 1, 2, 2, 2, 3, 3, 4)
+_KINDS = (0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 3, 5)
 _SIZES = (0, 10, 80, 80, 300, 600, 900, 1500, 3000, 5000)
-_STEP_COUNTS = (1, 1, 1, 2, 3, 5)
-_SPARED = (0, 0, 0, 1, 1, 2, 3, 5, 8, 13)
-_CALLS = (1, 1, 1, 2, 0, 3, 4, 5, 6, 7, 8)
-_ERRORS = (0, 0, 0, 1, 2, 3, 4, 5, 6)
+_STEP_COUNTS = (1, 1, 1, 1, 2, 5)
+_SPARED = (0, 0, 0, 0, 0, 1, 1, 2, 4, 10)
+_CALLS = (1, 1, 1, 1, 2, 2, 0, 3, 4, 5, 6, 7, 8)
+_ERRORS = (0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6)
+_AFTERS = (0, 0, 0, 1, 2, 3)
 _MILLISECONDS = (50, 300, 900, 1300, 3000)
 _DELAYS = (0, 0, 0, 0, 400, 1500, 4000)
 _DONE = (0, 0, 1, 90, 512, 700, 100_000)
@@ -59,6 +60,17 @@ WEIGHTS: dict[Action, int] = {
 }
 """How often each step is drawn where it is not switched off."""
 
+_INCIDENTS: tuple[tuple[Action, ...], ...] = (
+    # Writes that come in while a rewrite is at work.
+    (Action.WRITE, Action.REWRITE, *(Action.STEP, Action.WRITE) * 5, *(Action.STEP,) * 3),
+    # A dead owner, and one that takes over.
+    (Action.WRITE, Action.WRITE, Action.KILL, Action.WRITE, Action.KILL),
+    # A call that fails, those who go on, and those who open again.
+    (Action.WRITE, Action.FAULT, Action.WRITE, Action.WRITE, Action.MEND, Action.WRITE),
+    (Action.WRITE, Action.FAULT, Action.WRITE, Action.SYNC, Action.MEND, Action.REOPEN, Action.WRITE),
+    (Action.WRITE, Action.FAULT, Action.WRITE, Action.ADVANCE, Action.MEND, Action.KILL, Action.WRITE),
+)
+
 TROUBLE = (Action.FAULT, Action.ROOM, Action.MEND)
 """The steps that make the disk fail."""
 
@@ -76,8 +88,23 @@ class Alphabet:
         for action in self.actions:
             pick -= WEIGHTS[action]
             if pick < 0:
-                return Step(action, self._arguments(action, choose))
+                return self.step(action, choose)
         raise AssertionError("the weights were counted above")
+
+    def incident(self, choose: Choose) -> list[Step]:
+        """A few steps that belong together: chance alone would seldom put them in a row."""
+        incidents = [incident for incident in _INCIDENTS if set(incident) <= {*self.actions}]
+        if Action.FAULT in self.actions:
+            incidents = [incident for incident in incidents if Action.FAULT in incident] or incidents
+        if not incidents:
+            return [self.draw(choose)]
+        incident = incidents[choose(len(incidents), "incident")]
+        # One or the other may be left out.
+        return [self.step(action, choose) for action in incident if choose(6, "with it")]
+
+    def step(self, action: Action, choose: Choose) -> Step:
+        """One step of that sort."""
+        return Step(action, self._arguments(action, choose))
 
     def _arguments(self, action: Action, choose: Choose) -> tuple[int, ...]:
         if action is Action.WRITE:
@@ -91,7 +118,7 @@ class Alphabet:
                 _of(_CALLS, choose, "calls"),
                 _of(_ERRORS, choose, "error"),
                 _of(_DONE, choose, "done"),
-                choose(4, "after"),
+                _of(_AFTERS, choose, "after"),
                 _of(_DELAYS, choose, "delay"),
                 _of(_TIMES, choose, "times"),
             )
@@ -121,13 +148,13 @@ EVERYTHING = Alphabet(tuple(WEIGHTS), flushes=True)
 
 
 def draw_alphabet(choose: Choose) -> Alphabet:
-    """A random part of it all; more than half of the runs see no trouble but the crash."""
-    troubled = choose(5, "trouble") >= 3
+    """A random part of it all; half of the runs see no trouble but the crash."""
+    troubled = choose(2, "trouble") == 1
     actions = [Action.WRITE]
     for action in WEIGHTS:
         if action is Action.WRITE or (action in TROUBLE and not troubled):
             continue
-        if action is Action.MEND or choose(3, f"with {action}"):
+        if action in (Action.MEND, Action.FAULT) or choose(3, f"with {action}"):
             actions.append(action)
     return Alphabet(tuple(actions), flushes=choose(4, "flushes") == 3)
 
@@ -146,8 +173,19 @@ def draw_setup(choose: Choose, *, identity: int) -> Setup:
 
 
 def draw_script(choose: Choose, alphabet: Alphabet, *, least: int, most: int) -> Script:
-    """A program of so many steps."""
-    return tuple(alphabet.draw(choose) for _ in range(least + choose(most - least + 1, "steps")))
+    """A program of about so many steps."""
+    count = least + choose(most - least + 1, "steps")
+    steps: list[Step] = []
+    while len(steps) < count:
+        if choose(4, "incident") == 3:
+            steps += alphabet.incident(choose)
+        else:
+            steps.append(alphabet.draw(choose))
+    if Action.FAULT in alphabet.actions and choose(3, "afterwards"):
+        # Whatever went wrong, somebody opens again and relies on what is there.
+        again = Action.KILL if choose(2, "again") else Action.REOPEN
+        steps += [alphabet.step(action, choose) for action in (Action.MEND, again, Action.WRITE)]
+    return tuple(steps)
 
 
 def _of(table: Sequence[T], choose: Choose, label: str) -> T:
