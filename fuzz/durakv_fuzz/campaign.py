@@ -52,7 +52,10 @@ class Failure:
 
 @dataclass(slots=True)
 class Windows:
-    """What crashes cost under one policy: how many acknowledged batches, and the age of the oldest."""
+    """What crashes cost under one policy: how many acknowledged batches, and the age of the oldest.
+
+    Counted for runs in which the disk did not fail besides.
+    """
 
     crashes: int = 0
     lossy: int = 0
@@ -205,7 +208,7 @@ class _Run:
         judgement = seen.judge(expectation)
         summary.checks += 1
         summary.stages[stage] += 1
-        if expectation.policy is not None:
+        if expectation.policy is not None and Action.FAULT not in self._alphabet.actions:
             kind = "power loss" if crash.is_power_loss else "process crash"
             summary.windows.setdefault((expectation.policy, kind), Windows()).count(judgement)
         return judgement
