@@ -30,7 +30,7 @@ from durakv.storage.filesystem import Filesystem
 from durakv_formats.errors import FormatError
 from durakv_formats.snapshot import SnapshotHeader, StoredBlock
 
-STEP_BYTES = 256 << 10
+STEP_BYTES = 64 << 10
 """A step ends after reading, copying or writing about this much."""
 
 STEP_SLOTS = 8

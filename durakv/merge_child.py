@@ -62,6 +62,9 @@ from durakv.storage.posix import PosixFilesystem  # noqa: E402
 NICE = 10
 """How much lower than its parent's its priority is."""
 
+REST = 1.0
+"""After each step it rests for so many times as long as the step took, so that the disk is free for the writers."""
+
 PROGRESS_SECONDS = 0.1
 
 
@@ -88,6 +91,7 @@ def _run(path: str, task: MergeTask) -> dict[str, Any]:
     steps = merge_steps(filesystem, task)
     told = 0.0
     while True:
+        began = time.monotonic()
         try:
             progress = next(steps)
         except StopIteration as finished:
@@ -97,6 +101,7 @@ def _run(path: str, task: MergeTask) -> dict[str, Any]:
             steps.close()
             raise SystemExit(1)
         now = time.monotonic()
+        time.sleep(REST * (now - began))
         if now - told >= PROGRESS_SECONDS:
             told = now
             _tell({"progress": progress})

@@ -1,7 +1,7 @@
 """Writing a base under a temporary name, gently.
 
-Small blocks are gathered into large writes, and the file is synced every few megabytes: one sync of everything at the
-end would keep the disk busy for seconds, and the log's own syncs would wait behind it.
+The file is synced after every few blocks: a sync of megabytes keeps the disk busy for ten milliseconds and more, and
+the log's own syncs wait behind it.
 
 When ``finish`` returns the content survives a power loss.  The name does not: whoever publishes the base renames it
 and syncs the directory.
@@ -14,8 +14,8 @@ import contextlib
 from durakv.storage.filesystem import File, Filesystem
 from durakv_formats.snapshot import SnapshotEncoder, SnapshotHeader, StoredBlock
 
-WRITE_BYTES_MIN = 256 << 10
-SYNC_BYTES = 4 << 20
+WRITE_BYTES_MIN = 64 << 10
+SYNC_BYTES = 64 << 10
 
 
 class BaseWriter:
