@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from durakv_fuzz.campaign import Failure, Summary, quiet, run
 from durakv_fuzz.lives import Case, replay
-from durakv_fuzz.mutants import MUTANTS, hunt
+from durakv_fuzz.mutants import MUTANTS, Hunt, hunt
 from durakv_fuzz.report import summarise, tabulate
 from durakv_fuzz.shrink import shrink
 from durakv_fuzz.story import tell
@@ -73,8 +73,14 @@ def _write_down(failure: Failure, path: Path) -> None:
 
 
 def _hunt(seed: int, states: int) -> int:
-    hunts = [hunt(mutant, seed=seed, states=states) for mutant in MUTANTS.values()]
-    _say(tabulate(hunts))
+    hunts: list[Hunt] = []
+
+    def one_by_one() -> Iterator[Hunt]:
+        for mutant in MUTANTS.values():
+            hunts.append(hunt(mutant, seed=seed, states=states))
+            yield hunts[-1]
+
+    _say(tabulate(one_by_one()))
     return 0 if all(found.failure is not None for found in hunts) else 1
 
 

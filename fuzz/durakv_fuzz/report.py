@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from durakv_fuzz.campaign import Summary, Windows
 from durakv_fuzz.mutants import Hunt
@@ -35,7 +35,7 @@ def _quantile(ordered: Sequence[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))] if ordered else 0.0
 
 
-def tabulate(hunts: Sequence[Hunt]) -> Iterator[str]:
+def tabulate(hunts: Iterable[Hunt]) -> Iterator[str]:
     """The table of the mutants, in Markdown."""
     yield "| mutant | what is wrong | found as | in | states |"
     yield "|---|---|---|---|---|"
