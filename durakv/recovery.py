@@ -85,7 +85,7 @@ def recover(
         ends.append((segment, end))
         found.log_bytes += end.offset
     _judge(found, ends)
-    refuse_outdated(filesystem, manifest, found.seq)
+    found.seq_max = max(found.seq_max, refuse_outdated(filesystem, manifest, found.seq))
     if manifest.identity is None:
         found.manifest = adopt(manifest, found.sealed, identity_of(ends, entropy))
     report = found.report

@@ -24,13 +24,19 @@ _BASE = re.compile(r"appendonly\.aof\.[1-9][0-9]{0,8}\.base\.dkv")
 _REMEDY = "Restore the newest manifest; `durakv repair` shows what the files prove without one"
 
 
-def refuse_outdated(filesystem: Filesystem, manifest: Manifest, last: int) -> None:
-    """Raise Corruption if an unnamed file goes beyond ``last``, the last number the manifest leads to."""
+def refuse_outdated(filesystem: Filesystem, manifest: Manifest, last: int) -> int:
+    """Raise Corruption if an unnamed file goes beyond ``last``, the last number the manifest leads to.
+
+    Returns the highest number that such a segment was opened at, or 0.  One without batches may be followed by an open
+    that knows nothing of it, but the numbers before its first one may have been told to somebody.
+    """
+    opened = 0
     if manifest.identity is None:
-        return  # a stock server's manifest drops our segments without removing them
+        return opened  # a stock server's manifest drops our segments without removing them
     for name in debris(filesystem, manifest):
         if (match := _SEGMENT.fullmatch(name)) is not None:
-            seq = _first_batch(filesystem, name, frame_identity(manifest), int(match[1]))
+            opening, seq = _first_numbers(filesystem, name, frame_identity(manifest), int(match[1]))
+            opened = max(opened, opening)
         elif _BASE.fullmatch(name) is not None:
             seq = _base_end(filesystem, name, manifest.identity)
         else:
@@ -43,10 +49,12 @@ def refuse_outdated(filesystem: Filesystem, manifest: Manifest, last: int) -> No
                 "the manifest is an older one",
                 _REMEDY,
             )
+    return opened
 
 
-def _first_batch(filesystem: Filesystem, name: str, identity: int, number: int) -> int:
-    """The number of the first batch that a segment of this directory holds; 0 if there is none."""
+def _first_numbers(filesystem: Filesystem, name: str, identity: int, number: int) -> tuple[int, int]:
+    """The number a segment of this directory was opened at and that of its first batch; 0 for what is not there."""
+    opened = 0
     decoder = FrameDecoder(identity, number)
     file = filesystem.open(name)
     try:
@@ -56,12 +64,13 @@ def _first_batch(filesystem: Filesystem, name: str, identity: int, number: int) 
             decoder.feed(data)
             while (frame := decoder.next_frame()) is not None:
                 if not frame.is_opening:
-                    return frame.seq
+                    return opened, frame.seq
+                opened = frame.seq
     except FormatError:
-        return 0  # it was being made, or is another directory's
+        pass  # behind what was read it was being made, or all of it is another directory's
     finally:
         file.close()
-    return 0
+    return opened, 0
 
 
 def _base_end(filesystem: Filesystem, name: str, identity: bytes) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from durakv.clock import ManualClock
 from durakv.directory import MANIFEST_NAME
+from durakv.durability import Durability
 from durakv.engine import Engine
 from durakv.errors import Corruption
 from durakv.options import Options
@@ -68,6 +69,19 @@ def test_a_manifest_outdated_by_a_segment_without_batches_may_be_followed() -> N
     machine = FrozenMachine()
     open_engine(SimulatedDisk(Image({**disk.image().files, MANIFEST_NAME: earlier})), machine).close()
     assert machine.state == {b"k": (b"1", 0)}
+
+
+def test_numbers_that_an_outdated_manifest_does_not_know_of_are_not_given_out_twice() -> None:
+    disk = SimulatedDisk()
+    open_engine(disk)
+    earlier = disk.image().files[MANIFEST_NAME]
+    second = SimulatedDisk(disk.image())  # the first owner died
+    told = open_engine(second).submit([[b"SET", b"k", b"1"]], Durability.APPLIED).seq
+    third = SimulatedDisk(second.image())  # and so did this one, before the batch was written
+    open_engine(third).close()
+
+    engine = open_engine(SimulatedDisk(Image({**third.image().files, MANIFEST_NAME: earlier})))
+    assert engine.applied_seq >= told
 
 
 def test_a_manifest_outdated_by_a_rewrite_is_refused_and_the_base_stays() -> None:

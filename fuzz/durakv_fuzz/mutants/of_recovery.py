@@ -122,8 +122,8 @@ def unpublished_debris_replayed() -> list[Patch]:
 def outdated_manifest_followed() -> list[Patch]:
     """A manifest of an earlier time is followed, and what it does not name is removed."""
 
-    def broken(*_arguments: object) -> None:
-        return
+    def broken(*_arguments: object) -> int:
+        return 0
 
     return [Patch(durakv.recovery, "refuse_outdated", broken)]
 
