@@ -25,6 +25,8 @@ class FormatWordError(ValueError):
 
 def split_words(line: bytes) -> list[bytes]:
     """The words of a line without its line end; raises FormatWordError for an open or a badly closed quote."""
+    if not any(byte in line for byte in (b'"', b"'", b"\n")):
+        return line.split()  # at the same spaces; an open reads its manifest several times
     words: list[bytes] = []
     index = 0
     while True:
