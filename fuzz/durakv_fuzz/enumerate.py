@@ -16,6 +16,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from durakv_fuzz.choose import Choose, Recorded, Recording, Seeded, Uneven, harshest, kindest
 from durakv_fuzz.image import Image
@@ -53,18 +54,21 @@ def crash_states(
     source: Trace | Timeline,
     *,
     budget: int | None = None,
+    attempts: int | None = None,
     seed: int = 0,
     models: Sequence[Model] = tuple(Model),
     exhaustive_units: int = 6,
 ) -> Iterator[CrashState]:
     """Yield distinct crash states, at most ``budget`` of them; the same arguments give the same states.
 
+    It makes at most ``attempts`` images to find them.
+
     Without a budget it ends when sampling finds hardly anything new at any crash point.
     """
     timeline = source if isinstance(source, Timeline) else Timeline(source)
     walk = _Walk(timeline, frozenset(models), exhaustive_units, random.Random(seed))
     seen: set[tuple[int, int, float]] = set()
-    for crash_seq, model, stage, choose in walk.proposals():
+    for crash_seq, model, stage, choose in islice(walk.proposals(), attempts):
         recording = Recording(choose)
         image = crash_image(timeline, crash_seq, recording, model=model)
         time = timeline.time_at(crash_seq)
@@ -129,6 +133,7 @@ class _Walk:
                 yield crash_seq, Model.PROCESS_CRASH, "killed", kindest
                 if self._timeline.moments[crash_seq].in_flight:
                     yield crash_seq, Model.PROCESS_CRASH, "killed", harshest
+                    yield crash_seq, Model.PROCESS_CRASH, "killed", Seeded(self._random)
 
     def _exhaustive(self) -> Iterator[Proposal]:
         """Where little is in doubt: every combination of units lost or kept, then torn ones too, as far as they go."""

@@ -155,8 +155,8 @@ def _read_keyspace(machine: Keyspace) -> State:
     state: State = {}
     store = machine.store(0)
     assert store is not None
-    for slot in range(store.slot_count):
-        for key in store.keys(slot):
+    for slot in filter(None, map(store.keys, range(store.slot_count)) if len(store) else ()):
+        for key in slot:
             value = store.value(key)
             assert isinstance(value, bytes)
             state[key] = (value, store.deadline(key) or 0)

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, takewhile
 
 from durakv_fuzz.choose import Recording, Seeded, Uneven
 from durakv_fuzz.enumerate import CrashState, crash_states
 from durakv_fuzz.model import Model, crash_image
 from durakv_fuzz.timeline import Timeline
 
-_LOOK_AHEAD = 4
+_LOOK_AHEAD = 2
+_ATTEMPTS = 8
+"""How many images are made for each state that is wanted: of a short run most are the same."""
+
 POWER_MODELS = (Model.POWER_LOSS, Model.ORDERED, Model.ORDERED_ZERO_TAIL)
 _WEIGHTS = (4, 1, 1)
 
@@ -24,8 +27,11 @@ def pick_states(timeline: Timeline, budget: int, *, seed: int, since: int = 0) -
     """Yield up to so many crash states; only crashes from event ``since`` on."""
     generator = random.Random(seed)
     sorts: dict[str, list[CrashState]] = {}
-    thorough = crash_states(timeline, seed=seed, models=POWER_MODELS)
-    killed = crash_states(timeline, seed=seed, models=(Model.PROCESS_CRASH,))
+    attempts = _ATTEMPTS * budget
+    thorough = crash_states(timeline, attempts=attempts, seed=seed, models=POWER_MODELS)
+    # Without the samples at its end: process crashes leave so few images that most of them would be known already.
+    every_kill = crash_states(timeline, attempts=attempts, seed=seed, models=(Model.PROCESS_CRASH,))
+    killed = takewhile(lambda state: state.stage == "killed", every_kill)
     for states, count in ((thorough, _LOOK_AHEAD * budget), (killed, budget)):
         for state in (state for state in islice(states, count) if state.crash_seq >= since):
             sorts.setdefault(state.stage, []).append(state)
