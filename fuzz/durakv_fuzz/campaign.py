@@ -80,7 +80,7 @@ class Summary:
     checks: int = 0
     """Judgements; one state may be judged more than once, when more had been promised."""
     distinct: set[int] = field(default_factory=set[int])
-    """The fingerprints of the crash states."""
+    """The digests of the images, the same in every process; so campaigns can be added up."""
     stages: Counter[str] = field(default_factory=Counter[str])
     windows: dict[tuple[str, str], Windows] = field(default_factory=dict[tuple[str, str], Windows])
     """By policy and kind of crash."""
@@ -114,13 +114,14 @@ def run(
     states: int | None = None,
     seconds: float | None = None,
     states_per_run: int = 150,
+    runs: int | None = None,
     failures_max: int = 1,
     first_run: int = 0,
     progress: Callable[[Summary], None] | None = None,
 ) -> Summary:
-    """Explore until so many distinct states were seen, or so much time has passed, or so much was found."""
-    if states is None and seconds is None:
-        raise ValueError("say when it is enough: states, seconds, or both")
+    """Explore until so many distinct states or runs are done, so much time has passed, or so much was found."""
+    if states is None and seconds is None and runs is None:
+        raise ValueError("say when it is enough: states, seconds or runs")
     summary = Summary(seed)
     started = time.monotonic()
     with quiet():
@@ -131,10 +132,15 @@ def run(
             if progress is not None:
                 progress(summary)
             enough = states is not None and len(summary.distinct) >= states
-            late = seconds is not None and summary.seconds >= seconds
+            late = (seconds is not None and summary.seconds >= seconds) or summary.runs == runs
             if enough or late or len(summary.failures) >= failures_max:
                 return summary
     raise AssertionError("the numbers do not end")
+
+
+def stable_digest(image: Image) -> int:
+    """64 bits that stand for an image, in this process and in any other."""
+    return int(image.digest()[:16], 16)
 
 
 @contextlib.contextmanager
@@ -218,7 +224,7 @@ class _Run:
         seen = self._seen.get(fingerprint)
         if seen is None:
             seen = self._seen[fingerprint] = witness(image, self._setup)
-            self._summary.distinct.add(fingerprint)
+            self._summary.distinct.add(stable_digest(image))
         return seen
 
     def _nest(self, recording: Recording, crash: Crash, image: Image, depth: int) -> None:
@@ -250,7 +256,7 @@ class _Run:
             if decayed is None:
                 continue
             image, judgement = decayed
-            self._summary.distinct.add(image.fingerprint())
+            self._summary.distinct.add(stable_digest(image))
             self._summary.checks += 1
             self._summary.stages["decay"] += 1
             if judgement.violation is not None:

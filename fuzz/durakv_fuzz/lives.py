@@ -124,6 +124,7 @@ class Recording:
 
     def resume(self, crash: Crash, script: Script) -> Recording:
         """The life after a process crash, on the same machine."""
+        crash = self.within(crash)
         clock = ManualClock(monotonic=self.timeline.time_at(crash.crash_seq))
         disk = SimulatedDisk.resume(self.trace, crash.crash_seq, Recorded(crash.answers), clock=clock)
         session = Session(disk, self.setup, clock=clock, first_batch=self.session.next_batch)
@@ -141,12 +142,18 @@ class Recording:
 
     def image(self, crash: Crash) -> Image:
         """What the crash leaves."""
+        crash = self.within(crash)
         return crash_image(self.timeline, crash.crash_seq, Recorded(crash.answers), model=crash.model)
 
     def expect(self, crash: Crash) -> Expectation:
         """What may be found after it."""
+        crash = self.within(crash)
         time = self.timeline.time_at(crash.crash_seq)
         return self.history.at(crash.crash_seq, time, power=crash.is_power_loss)
+
+    def within(self, crash: Crash) -> Crash:
+        """The crash, or the life's own end: an engine that was mended since may do less than it did."""
+        return replace(crash, crash_seq=min(crash.crash_seq, self.trace.seq))
 
     @property
     def closed_cleanly(self) -> bool:

@@ -73,8 +73,9 @@ class Session:
         self._told = {Durability.WRITTEN: 0, Durability.SYNCED: 0}
         self._seen = {Durability.WRITTEN: 0, Durability.SYNCED: 0}
         self._poisoned = False
-        self._failures = 0
-        self._stuck = False
+        # A resumed machine's cache still has what an earlier life could not get rid of, and fails for it.
+        self._stuck = any(operation.after == AfterFailedSync.STICKY for operation in disk.trace.operations)
+        self._failures = int(self._stuck)
         self._faults: list[_ArmedFault] = []
         self._second: list[_SecondWriter] = []
         self._depth = 0

@@ -46,7 +46,7 @@ def tell(case: Case) -> list[str]:
 
 
 def _tell_life(recording: Recording, crash: Crash) -> Iterator[str]:
-    trace = recording.trace
+    trace, crash = recording.trace, recording.within(crash)
     broken = any(isinstance(note.payload, told.Broken) for note in trace.notes)
     events: list[tuple[int, str]] = []
     for note in trace.notes:

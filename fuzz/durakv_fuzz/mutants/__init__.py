@@ -29,7 +29,7 @@ class Hunt:
     seconds: float
 
 
-def hunt(mutant: Mutant, *, seed: int = 1, states: int = 20_000, seconds: float | None = None) -> Hunt:
+def hunt(mutant: Mutant, *, seed: int = 1, states: int | None = 20_000, seconds: float | None = None) -> Hunt:
     """Run the campaign against a broken engine until it is found or the budget is spent."""
     with mutant.applied():
         summary = run(seed, states=states, seconds=seconds, failures_max=1)
