@@ -16,6 +16,7 @@ from durakv_formats.errors import FormatError
 COMMANDS = {
     "demo": "durakv.cli.demo:demo",
     "export": "durakv.cli.exporting:export",
+    "fuzz": "durakv.cli.fuzzing:fuzz",
     "import": "durakv.cli.importing:import_",
     "inspect": "durakv.cli.inspecting:inspect",
     "repair": "durakv.cli.repairing:repair",

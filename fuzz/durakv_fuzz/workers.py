@@ -1,0 +1,128 @@
+"""One campaign in several processes, part by part, so that it can tell how far it is, stop, and go on later.
+
+Worker ``w`` of a campaign takes the runs from ``w * RUNS_APART`` on: the same seed and the same runs do the same
+whatever the number of processes, and no run is done twice.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from array import array
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from durakv_fuzz.campaign import Summary, Windows, run
+
+RUNS_APART = 1_000_000
+RUNS_PER_PART = 10
+"""Some seconds of work: how often progress is told, and how late a campaign may end."""
+
+STATE_NAME = "campaign.json"
+DIGESTS_NAME = "states.u64"
+_FORMAT = "durakv-campaign"
+
+
+class BadCampaign(ValueError):
+    """A directory holds no campaign that can go on; the message says why."""
+
+
+@dataclass(slots=True)
+class Campaign:
+    """A campaign so far."""
+
+    seed: int
+    next_runs: list[int] = field(default_factory=list[int])
+    """For each worker, the run it does next."""
+    total: Summary = field(default_factory=lambda: Summary(0))
+
+    @classmethod
+    def begin(cls, seed: int, workers: int) -> Campaign:
+        """A new one."""
+        return cls(seed, [worker * RUNS_APART for worker in range(workers)], Summary(seed))
+
+    def go(
+        self,
+        *,
+        states: int | None = None,
+        seconds: float | None = None,
+        failures_max: int = 1,
+        progress: Callable[[Summary], None] | None = None,
+    ) -> Summary:
+        """Go on until so many distinct states in all were seen, so much time has passed, or so much was found."""
+        if states is None and seconds is None:
+            raise ValueError("say when it is enough: states, seconds, or both")
+        began, before = time.monotonic(), self.total.seconds
+        # Forked, so that a mutant that was switched on here is on there; nothing here has threads.
+        context = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(len(self.next_runs), mp_context=context) as pool:
+            parts: dict[Future[Summary], int] = {}
+            enough = False
+            while parts or not enough:
+                for worker in range(len(self.next_runs)):
+                    if not enough and worker not in parts.values():
+                        first = self.next_runs[worker]
+                        parts[pool.submit(run, self.seed, runs=RUNS_PER_PART, first_run=first)] = worker
+                done, _ = wait(parts, return_when=FIRST_COMPLETED)
+                for part in done:
+                    summary = part.result()
+                    self.next_runs[parts.pop(part)] += summary.runs
+                    self.total.merge(summary)
+                self.total.seconds = before + time.monotonic() - began
+                enough = (
+                    (states is not None and len(self.total.distinct) >= states)
+                    or (seconds is not None and time.monotonic() - began >= seconds)
+                    or len(self.total.failures) >= failures_max
+                )
+                if progress is not None:
+                    progress(self.total)
+        return self.total
+
+    def save(self, directory: Path) -> None:
+        """Write down how far it is; failures have files of their own."""
+        total = self.total
+        words = {
+            "format": _FORMAT,
+            "version": 1,
+            "seed": self.seed,
+            "next_runs": self.next_runs,
+            "runs": total.runs,
+            "checks": total.checks,
+            "seconds": total.seconds,
+            "states": len(total.distinct),
+            "stages": dict(total.stages),
+            "windows": [
+                [policy, kind, seen.crashes, seen.lossy, seen.lost_max, seen.seconds]
+                for (policy, kind), seen in total.windows.items()
+            ],
+        }
+        (directory / DIGESTS_NAME).write_bytes(array("Q", sorted(total.distinct)).tobytes())
+        (directory / STATE_NAME).write_text(json.dumps(words))
+
+    @classmethod
+    def load(cls, directory: Path) -> Campaign:
+        """Take up a campaign that was saved; raises :class:`BadCampaign`."""
+        try:
+            words: dict[str, Any] = json.loads((directory / STATE_NAME).read_text())
+            if words["format"] != _FORMAT or words["version"] != 1:
+                raise BadCampaign(f"{directory / STATE_NAME} is of another format or version")
+            digests = array("Q")
+            digests.frombytes((directory / DIGESTS_NAME).read_bytes())
+            total = Summary(
+                words["seed"], words["runs"], words["checks"], set(digests), Counter(words["stages"]), {}, [],
+                words["seconds"],
+            )  # fmt: skip
+            for policy, kind, crashes, lossy, lost_max, seconds in words["windows"]:
+                total.windows[policy, kind] = Windows(crashes, lossy, lost_max, list(seconds))
+            if len(digests) != words["states"]:
+                raise BadCampaign(f"{directory / DIGESTS_NAME} has {len(digests)} states, not {words['states']}")
+            return cls(words["seed"], list(words["next_runs"]), total)
+        except (KeyError, TypeError, ValueError, OSError) as cause:
+            if isinstance(cause, BadCampaign):
+                raise
+            raise BadCampaign(f"{directory} holds no campaign that can go on: {cause}") from cause
