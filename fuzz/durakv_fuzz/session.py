@@ -55,6 +55,7 @@ CALLS: tuple[frozenset[Kind], ...] = (
     frozenset({Kind.TRUNCATE}),
     frozenset({Kind.READ, Kind.OPEN, Kind.LIST, Kind.SIZE}),
     RECORDED,
+    frozenset(Kind),
 )
 """The kinds of calls that a fault can be about."""
 
@@ -103,6 +104,10 @@ class Session:
             self._look()
         except Exception as failure:  # noqa: BLE001 - whatever it is, it belongs into the record
             self._broken(f"{step} raised {type(failure).__name__}: {failure}")
+
+    def spared(self) -> list[int]:
+        """For each failure still to come, how many calls it lets pass first."""
+        return [armed.spared for armed in self._faults]
 
     # --- life -----------------------------------------------------------------------------------------------------
 
