@@ -47,6 +47,7 @@ def test_no_failure_of_some_calls_breaks_a_promise(machine: MachineKind) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("machine", MachineKind)
+@pytest.mark.timeout(400)  # a minute on a quiet machine
 def test_no_failure_of_any_call_breaks_a_promise(machine: MachineKind) -> None:
     setup = Setup(machine=machine)
     count = count_calls(setup, SCRIPT)
