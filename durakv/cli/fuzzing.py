@@ -16,11 +16,13 @@ from durakv_fuzz.campaign import Summary
 from durakv_fuzz.failure_file import BadFailureFile, FailureFile
 from durakv_fuzz.mutants import MUTANTS, Hunt, hunt
 from durakv_fuzz.report import summarise, tabulate
-from durakv_fuzz.workers import BadCampaign, Campaign
+from durakv_fuzz.workers import STATE_NAME, BadCampaign, Campaign
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 _NAMES = click.Choice(list(MUTANTS))
+_SECONDS_PER_LINE = 10.0
+"""How often a log, unlike a terminal, is told how far a campaign is."""
 
 
 @click.group()
@@ -60,9 +62,14 @@ def run_(
         raise click.UsageError("--resume goes on in its own directory: leave out --output")
     directory = resume if resume is not None else output
     try:
-        campaign = Campaign.load(resume) if resume is not None else Campaign.begin(seed, workers)
+        campaign = Campaign.load(resume) if resume is not None else Campaign.begin(seed, workers, mutant or "")
     except BadCampaign as error:
         raise exits.Failure(str(error), exits.USAGE) from error
+    if campaign.mutant not in ("", *MUTANTS):
+        raise exits.Failure(f"{resume}: this version has no mutant {campaign.mutant!r}", exits.USAGE)
+    if mutant is not None and mutant != campaign.mutant:
+        raise click.UsageError(f"the campaign in {resume} goes on with the engine it began with: leave out --mutant")
+    mutant = campaign.mutant or None
     if directory is not None:
         directory.mkdir(parents=True, exist_ok=True)
     if seconds is None and states is None:
@@ -72,7 +79,8 @@ def run_(
     found = [FailureFile.of(failure, mutant or "").shrink() for failure in total.failures]
     paths = [_write_down(file, directory or Path(), f"failure-{campaign.seed}-{failure.run}.json")
              for file, failure in zip(found, total.failures, strict=True)]  # fmt: skip
-    if directory is not None and not found:
+    if directory is not None:
+        # After a failure too: it goes on behind the run that found it.
         campaign.save(directory)
     if as_json:
         print_json(_as_json(total, paths))
@@ -117,7 +125,8 @@ def shrink(file: Path, attempts: int, output: Path | None) -> None:
 @click.pass_context
 def regressions(ctx: click.Context, directory: Path) -> None:
     """Replay every failure file in DIRECTORY: each must keep its promise by now."""
-    files = sorted(directory.glob("*.json"))
+    # The directory may be the --output of a campaign, whose own state is no failure.
+    files = sorted(path for path in directory.glob("*.json") if path.name != STATE_NAME)
     broken = 0
     for file in files:
         failure = _load(file)
@@ -163,13 +172,19 @@ def _write_down(failure: FailureFile, directory: Path, name: str) -> Path:
 
 
 def _progress(*, quiet: bool) -> Callable[[Summary], None] | None:
-    if quiet or not sys.stderr.isatty():
+    if quiet:
         return None
+    live = sys.stderr.isatty()
+    told = 0.0
 
     def tell_progress(total: Summary) -> None:
+        nonlocal told
+        if not live and total.seconds < told + _SECONDS_PER_LINE:
+            return
+        told = total.seconds
         rate = len(total.distinct) / total.seconds if total.seconds else 0.0
         line = f"{total.seconds:6.0f} s  {total.runs:8,} runs  {len(total.distinct):12,} states  {rate:7,.0f} states/s"
-        click.echo(f"\r{line}", err=True, nl=False)
+        click.echo(f"\r{line}" if live else line, err=True, nl=not live)
 
     return tell_progress
 

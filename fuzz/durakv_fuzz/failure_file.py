@@ -90,25 +90,48 @@ class FailureFile:
         words = _object(text)
         if words.get("format") != FORMAT:
             raise BadFailureFile("it is not a failure that a campaign wrote down: the format's name is missing")
-        if words.get("version") != VERSION:
-            raise BadFailureFile(f"it has version {words.get('version')}, this durakv reads version {VERSION}")
-        mutant = words.get("mutant")
+        version = words.get("version")
+        if version != VERSION or isinstance(version, bool):
+            raise BadFailureFile(f"it has version {version}, this durakv reads version {VERSION}")
+        mutant = words.get("mutant", "")
+        if not isinstance(mutant, str):
+            raise BadFailureFile(f"a part is missing or damaged: the mutant's name is {mutant!r}")
         if mutant and mutant not in MUTANTS:
             raise BadFailureFile(f"it was found with the mutant {mutant!r}, which this version does not have")
         try:
             case = Case.load(json.dumps(words["case"]))
-            return cls(Verdict(words["verdict"]), str(words["reason"]), case, str(words["stage"]), mutant or "")
-        except (KeyError, TypeError, ValueError, IndexError) as cause:
+            _check(case)
+            return cls(Verdict(words["verdict"]), str(words["reason"]), case, str(words["stage"]), mutant)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as cause:
             raise BadFailureFile(f"a part is missing or damaged: {type(cause).__name__}: {cause}") from cause
 
     def _engine(self) -> contextlib.AbstractContextManager[None]:
         return MUTANTS[self.mutant].applied() if self.mutant else contextlib.nullcontext()
 
 
+def _check(case: Case) -> None:
+    """Raise ``ValueError`` for what JSON allows and no campaign writes.
+
+    The laboratory would fail in the middle of the replay, or blame the engine for a program that makes no sense.
+    """
+    if not case.lives:
+        raise ValueError("it has no lives")
+    for life in case.lives:
+        numbers = [life.crash.crash_seq, *life.crash.answers]
+        for step in life.script:
+            numbers += step.arguments
+        if any(type(number) is not int for number in numbers):
+            raise ValueError("a number is something else")
+        if life.crash.crash_seq < 0:
+            raise ValueError(f"it crashes before its beginning, at {life.crash.crash_seq}")
+    if any(type(answer) is not int for answer in case.damage or ()):
+        raise ValueError("a number is something else")
+
+
 def _object(text: str) -> dict[str, Any]:
     try:
         words: object = json.loads(text)
-    except ValueError as cause:
+    except (ValueError, RecursionError) as cause:
         raise BadFailureFile(f"it is not JSON, or a part of it is missing: {cause}") from cause
     if not isinstance(words, dict):
         raise BadFailureFile("it is JSON, but no object")

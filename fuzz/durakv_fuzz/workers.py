@@ -40,11 +40,13 @@ class Campaign:
     next_runs: list[int] = field(default_factory=list[int])
     """For each worker, the run it does next."""
     total: Summary = field(default_factory=lambda: Summary(0))
+    mutant: str = ""
+    """What the engine was broken by; its states are not to be counted with those of another engine."""
 
     @classmethod
-    def begin(cls, seed: int, workers: int) -> Campaign:
+    def begin(cls, seed: int, workers: int, mutant: str = "") -> Campaign:
         """A new one."""
-        return cls(seed, [worker * RUNS_APART for worker in range(workers)], Summary(seed))
+        return cls(seed, [worker * RUNS_APART for worker in range(workers)], Summary(seed), mutant)
 
     def go(
         self,
@@ -90,6 +92,7 @@ class Campaign:
             "format": _FORMAT,
             "version": 1,
             "seed": self.seed,
+            "mutant": self.mutant,
             "next_runs": self.next_runs,
             "runs": total.runs,
             "checks": total.checks,
@@ -121,8 +124,8 @@ class Campaign:
                 total.windows[policy, kind] = Windows(crashes, lossy, lost_max, list(seconds))
             if len(digests) != words["states"]:
                 raise BadCampaign(f"{directory / DIGESTS_NAME} has {len(digests)} states, not {words['states']}")
-            return cls(words["seed"], list(words["next_runs"]), total)
-        except (KeyError, TypeError, ValueError, OSError) as cause:
+            return cls(words["seed"], list(words["next_runs"]), total, words.get("mutant", ""))
+        except (KeyError, TypeError, ValueError, OSError, RecursionError) as cause:
             if isinstance(cause, BadCampaign):
                 raise
             raise BadCampaign(f"{directory} holds no campaign that can go on: {cause}") from cause

@@ -7,9 +7,12 @@ process of their own.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -23,6 +26,12 @@ MUTANT = "no fsync before ack"
 
 def durakv(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["fuzz", *map(str, arguments)])
+
+
+def changed(text: str, change: Callable[[dict[str, Any]], object]) -> str:
+    words = json.loads(text)
+    change(words["case"])
+    return json.dumps(words)
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +110,30 @@ def test_teeth_say_what_was_found_and_in_how_many_states() -> None:
         (lambda text: text.replace('"version": 1', '"version": 2'), "version 2"),
         (lambda text: text.replace(MUTANT, "a mutant of tomorrow"), "a mutant of tomorrow"),
         (lambda text: text.replace('"lives"', '"deaths"'), "damaged"),
+        (lambda text: "[" * 200_000, "not JSON"),
+        (lambda text: text.replace('"version": 1', '"version": true'), "version True"),
+        (lambda text: text.replace(f'"{MUTANT}"', f'["{MUTANT}"]'), "damaged"),
+        (lambda text: changed(text, lambda case: case.update(lives=[])), "no lives"),
+        (lambda text: changed(text, lambda case: case["lives"][0]["script"][0].append("x")), "a number"),
+        (lambda text: changed(text, lambda case: case["lives"][0]["crash"].append(0.5)), "a number"),
+        (lambda text: changed(text, lambda case: case["lives"][0]["crash"].__setitem__(0, -1)), "before its beginning"),
     ],
-    ids=["no JSON", "cut", "no object", "no format", "newer", "unknown mutant", "damaged"],
+    ids=[
+        "no JSON",
+        "cut",
+        "no object",
+        "no format",
+        "newer",
+        "unknown mutant",
+        "damaged",
+        "too deep",
+        "version true",
+        "mutants",
+        "no lives",
+        "word for a number",
+        "half an answer",
+        "crash before the beginning",
+    ],
 )
 def test_a_file_that_is_no_failure_is_refused_by_name(
     failure: Path, tmp_path: Path, change: object, reason: str
@@ -110,11 +141,14 @@ def test_a_file_that_is_no_failure_is_refused_by_name(
     assert callable(change)
     path = tmp_path / "bad.json"
     path.write_text(change(failure.read_text()))
+    before = path.read_bytes()
     for command in ("replay", "shrink"):
         refused = durakv(command, path)
         assert refused.exit_code == 2
         assert str(path) in refused.output
         assert reason in refused.output
+        assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_directory_without_a_campaign_cannot_go_on(tmp_path: Path) -> None:
@@ -122,3 +156,23 @@ def test_a_directory_without_a_campaign_cannot_go_on(tmp_path: Path) -> None:
     assert refused.exit_code == 2
     assert "no campaign that can go on" in refused.output
     assert not list(tmp_path.iterdir())
+
+
+def test_a_campaign_that_found_something_goes_on_behind_it_with_the_same_broken_engine(
+    failure: Path, tmp_path: Path
+) -> None:
+    directory = tmp_path / "campaign"
+    shutil.copytree(failure.parent, directory)
+    before = Campaign.load(directory)
+    assert before.mutant == MUTANT
+
+    went_on = durakv("run", "--resume", directory, "--states", len(before.total.distinct) + 5_000)
+    assert went_on.exit_code == 1, went_on.output
+    after = Campaign.load(directory)
+    assert after.next_runs[0] > before.next_runs[0]
+    assert after.total.runs > before.total.runs
+    assert len(list(directory.glob("failure-*.json"))) == 2
+
+    other = durakv("run", "--resume", directory, "--mutant", "ack before write", "--states", 1)
+    assert other.exit_code == 2
+    assert "the engine it began with" in other.output
