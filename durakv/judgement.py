@@ -53,8 +53,9 @@ def judge(manifest: Manifest, segment: ManifestFile, end: SegmentEnd, *, promise
             corruption=f"{what}, but everything up to number {promise} was promised as synced "
             f"and {end.last + 1} is missing"
         )
-    if end.kind == "bad" and end.foreign_commands:
-        return Verdict(corruption=end.reason)
+    if end.kind in ("bad", "zeros") and end.foreign_commands:
+        # A stock server appends at the end of a file, and never into the zeros of an open segment.
+        return Verdict(corruption=end.reason if end.kind == "bad" else "zeros behind commands outside any frame")
     torn = end.kind == "bad" or end.foreign_torn
     return Verdict(
         torn=f"number {promise} is the last one ever promised as synced" if torn else "", clean=False, settle=True

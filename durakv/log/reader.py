@@ -11,6 +11,7 @@ promises it met; whether that is a torn tail or corruption is decided by ``recov
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Generator
@@ -28,6 +29,7 @@ CHUNK_BYTES = 256 << 10
 
 _OURS = b"#DKV"
 _STOCK = b"#TS:"
+_STOCK_LINE = re.compile(rb"#TS:[0-9]+\r?\n")
 
 EndKind: TypeAlias = Literal["clean", "zeros", "foreign", "bad"]
 
@@ -143,7 +145,7 @@ def read_segment(
             end.kind = "foreign" if stock else "bad"
             end.reason = "the file ends inside a frame"
     if end.kind == "foreign":
-        yield from _read_foreign(file, end, limit)
+        yield from _read_foreign(file, end, limit, ours=identity is not None or end.identity is not None)
     if end.kind in ("bad", "zeros"):
         _look_behind(file, end, identity, number, limit)
     covered = bisect_right(seqs, end.promise)
@@ -151,8 +153,11 @@ def read_segment(
     return end
 
 
-def _read_foreign(file: File, end: SegmentEnd, limit: int) -> Generator[Record, None, None]:
-    """Plain RESP, as a stock server appends it: each command a batch, MULTI to EXEC one batch."""
+def _read_foreign(file: File, end: SegmentEnd, limit: int, *, ours: bool) -> Generator[Record, None, None]:
+    """Plain RESP, as a stock server appends it: each command a batch, MULTI to EXEC one batch.
+
+    ``ours`` is a segment with frames, in which damage may look like this.
+    """
     decoder = CommandDecoder(offset=end.offset)
     position = end.offset
     transaction: list[list[bytes]] | None = None
@@ -168,6 +173,12 @@ def _read_foreign(file: File, end: SegmentEnd, limit: int) -> Generator[Record, 
                 end.reason = "a frame behind commands outside any frame"
                 break
             length = line.find(b"\n") + 1
+            if ours and length and line.startswith(b"#") and not _STOCK_LINE.fullmatch(line, 0, length):
+                # A damaged sector that begins so would swallow the header of the frame behind it, and the payload
+                # would be replayed without its checksum and out of its place.
+                end.kind = "bad"
+                end.reason = "a comment of nobody before commands outside any frame"
+                break
             if line.startswith(b"#") and length:
                 position = decoder.offset + length
                 decoder = CommandDecoder(offset=position)

@@ -5,6 +5,8 @@ Method: one plain test for each bug that the crash campaign met, smaller than th
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from durakv.clock import ManualClock
@@ -13,6 +15,7 @@ from durakv.durability import Durability
 from durakv.engine import Engine
 from durakv.errors import Corruption
 from durakv.options import Options
+from durakv_formats.frame import HEADER_BYTES
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.image import Image
 from durakv_fuzz.machines import FrozenMachine
@@ -108,3 +111,35 @@ def test_a_segment_that_lost_its_size_does_not_let_numbers_be_given_out_twice() 
     (name,) = (name for name in disk.image().files if name.endswith(".incr.aof"))
     left = Image({**disk.image().files, name: disk.image().files[name][:100]})
     assert open_engine(SimulatedDisk(left)).applied_seq >= told
+
+
+def one_segment() -> tuple[Image, str, bytes]:
+    """A segment of three batches whose owner died, and its zeros."""
+    disk = SimulatedDisk()
+    engine = open_engine(disk)
+    for number in range(3):
+        engine.apply([[b"SET", b"k%d" % number, b"1"]])
+    image = disk.image()
+    (name,) = (name for name in image.files if name.endswith(".incr.aof"))
+    return image, name, image.files[name]
+
+
+def test_a_comment_that_swallows_a_header_does_not_get_its_batch_replayed_out_of_place() -> None:
+    image, name, data = one_segment()
+    *_, second, third = (match.start() for match in re.finditer(b"#DKV1 ", data))
+    rubble = b"#" + bytes(third - second - 1)
+    for tail in (data[third:], data[third:].rstrip(b"\0")):
+        damaged = SimulatedDisk(Image({**image.files, name: data[:second] + rubble + tail}))
+        with pytest.raises(Corruption, match="promised as synced"):
+            open_engine(damaged)
+
+
+def test_commands_without_a_frame_that_zeros_follow_are_not_taken_for_those_of_a_stock_server() -> None:
+    image, name, data = one_segment()
+    (*_, third) = (match.start() for match in re.finditer(b"#DKV1 ", data))
+    tail = data[third + HEADER_BYTES :]
+    damaged = Image({**image.files, name: data[:third] + tail})
+    machine = FrozenMachine()
+    with pytest.raises(Corruption, match="zeros behind commands outside any frame") as refusal:
+        open_engine(SimulatedDisk(damaged), machine)
+    assert refusal.value.name == name
