@@ -15,18 +15,21 @@ import errno
 import os
 from dataclasses import dataclass
 
-from durakv_fuzz.faults import AfterFailedSync
+from durakv_fuzz.faults import AfterFailedSync, Fault
 from durakv_fuzz.lives import Crash, Recording
 from durakv_fuzz.model import Model
 from durakv_fuzz.oracle import Violation
 from durakv_fuzz.pick import pick_states
 from durakv_fuzz.script import Action, Script, Setup, Step
 from durakv_fuzz.session import AFTERS, CALLS, ERRORS, Session
-from durakv_fuzz.trace import Kind
+from durakv_fuzz.trace import Kind, Operation
 from durakv_fuzz.witness import witness
 
 _ANY_CALL = CALLS.index(frozenset(Kind))
 _NEVER = 1 << 40
+CALLS_MAX = 5_000
+"""A life of so many calls does not end by itself: an engine that tries for ever hangs its callers."""
+
 _PART_BYTES = 90
 
 
@@ -89,11 +92,30 @@ def count_calls(setup: Setup, script: Script) -> int:
     return _NEVER - left
 
 
+class Hang(BaseException):
+    """The engine calls and calls.  Not an Exception, so that nobody on the way takes it for an answer of the disk."""
+
+
+class BoundedSession(Session):
+    """A session that is over after a number of calls."""
+
+    calls = 0
+
+    def _plan(self, operation: Operation) -> Fault | None:
+        self.calls += 1
+        if self.calls > CALLS_MAX:
+            raise Hang
+        return super()._plan(operation)
+
+
 def sweep(setup: Setup, script: Script, call: int, failure: CallFailure, *, states: int) -> tuple[int, str]:
     """Fail that call in that way; return how many outcomes were judged, and what is wrong, or nothing."""
-    session = Session.start(setup)
+    session = BoundedSession.start(setup)
     session.perform(failure.step(call))
-    recording = Recording(session, script)
+    try:
+        recording = Recording(session, script)
+    except Hang:
+        return 1, f"call {call} failed with {failure}: HANG: more than {CALLS_MAX} calls followed"
     if recording.history.violations:
         return 1, _tell(call, failure, recording.history.violations[0])
     judged = 1

@@ -58,3 +58,9 @@ def test_an_engine_that_tries_a_failed_fsync_again_is_found() -> None:
     setup = Setup()
     with MUTANTS["fsync retried after eio"].applied(), pytest.raises(AssertionError, match="LOST_ACKED"):
         judge_calls(setup, range(count_calls(setup, SCRIPT)))
+
+
+def test_an_engine_that_goes_on_after_a_failure_is_found() -> None:
+    setup = Setup()
+    with MUTANTS["not poisoned"].applied(), pytest.raises(AssertionError, match="HANG"):
+        judge_calls(setup, range(count_calls(setup, SCRIPT)))
