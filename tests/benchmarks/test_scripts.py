@@ -17,3 +17,14 @@ def test_the_write_path_prints_every_contestant_and_verdict(tmp_path: Path) -> N
     for word in ("command:", "disk:", "raw pwrite+fdatasync", "64 asyncio tasks", "everysec"):
         assert word in run.stdout, run.stdout
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
+
+
+def test_the_crash_states_print_both_rates_every_part_and_the_verdict() -> None:
+    command = [sys.executable, str(HERE / "crash_states.py"), "--rounds", "1", "--programs", "3", "--states", "40"]
+    for more in ([], ["--drawn"]):
+        run = subprocess.run([*command, *more], capture_output=True, text=True, check=False)
+        assert run.returncode in (0, 1), run.stderr
+        for word in ("command:", "distinct states", "distinct images", "enumerating", "recovering", "judging"):
+            assert word in run.stdout, run.stdout
+        assert "violation" not in run.stdout, run.stdout
+        assert ("target:" in run.stdout) == (not more), run.stdout
