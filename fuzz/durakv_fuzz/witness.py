@@ -1,6 +1,7 @@
 """What somebody sees who opens what a crash has left.
 
-The real engine recovers, on a simulated disk that remembers what recovery did, so that it can be crashed in turn.
+The real engine recovers, on a disk that remembers nothing: a recovery that is to be crashed in turn is a life of its
+own (``lives``), on a disk that does.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from durakv.directory import LOCK_NAME, MANIFEST_NAME
 from durakv.engine import Engine
 from durakv.errors import Corruption, DurakvError
 from durakv_formats.manifest import decode_manifest
-from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.history import Before
 from durakv_fuzz.image import Image
 from durakv_fuzz.machines import make_machine, state_of
 from durakv_fuzz.oracle import Expectation, Found, Judgement, Verdict, Violation, judge
+from durakv_fuzz.plain_disk import PlainDisk
 from durakv_fuzz.script import Setup
 
 
@@ -46,14 +47,9 @@ class Witness:
 
 
 def witness(image: Image, setup: Setup) -> Witness:
-    """Open the image and look."""
-    return witness_on(SimulatedDisk(image), setup)
-
-
-def witness_on(disk: SimulatedDisk, setup: Setup) -> Witness:
-    """Open what is on the disk and look; the program that does so ends without a word, as if killed."""
+    """Open the image and look; the program that does so ends without a word, as if killed."""
+    disk = PlainDisk(image)
     machine = make_machine(setup.machine)
-    image = disk.trace.base
     try:
         engine = Engine(
             None,
@@ -65,34 +61,34 @@ def witness_on(disk: SimulatedDisk, setup: Setup) -> Witness:
             entropy=setup.entropy,
         )
     except Corruption as failure:
-        return Witness(None, str(failure), Verdict.CORRUPT, touched=_touched(image, disk))
+        return Witness(None, str(failure), Verdict.CORRUPT, touched=_touched(disk))
     except DurakvError as failure:
-        return Witness(None, f"{type(failure).__name__}: {failure}", touched=_touched(image, disk))
+        return Witness(None, f"{type(failure).__name__}: {failure}", touched=_touched(disk))
     except Exception as failure:  # noqa: BLE001 - whatever it is, it is not what an open should raise
         what = f"{type(failure).__name__}: {failure}"
         verdict = Verdict.NO_START if isinstance(failure, OSError) else Verdict.BROKEN
-        return Witness(None, what, verdict, named=False, touched=_touched(image, disk))
+        return Witness(None, what, verdict, named=False, touched=_touched(disk))
     report = engine.report
     found = Found(
         state=state_of(machine),
         applied_seq=engine.applied_seq,
         last_seq=report.last_seq,
         lines=tuple(report.lines()),
-        left_over=left_over(disk.image()),
+        left_over=_left_over(disk),
     )
     return Witness(found)
 
 
-def left_over(image: Image) -> tuple[str, ...]:
+def _left_over(disk: PlainDisk) -> tuple[str, ...]:
     """The files that count for nothing: those that the manifest does not name."""
-    manifest = decode_manifest(image.files[MANIFEST_NAME])
+    manifest = decode_manifest(disk.content(MANIFEST_NAME))
     named = {file.name for file in manifest.files} | {MANIFEST_NAME, LOCK_NAME}
-    return tuple(sorted(name for name in image.files if name not in named))
+    return tuple(sorted(disk.names() - named))
 
 
-def _touched(image: Image, disk: SimulatedDisk) -> bool:
+def _touched(disk: PlainDisk) -> bool:
     """Whether the disk holds anything else than before, but for the lock's empty file."""
-    before, after = dict(image.files), dict(disk.image().files)
+    before, after = dict(disk.base.files), dict(disk.image().files)
     before.pop(LOCK_NAME, None)
     after.pop(LOCK_NAME, None)
     return before != after
