@@ -78,8 +78,9 @@ def recover(
         meter.finish(manifest.base.name)
         found.base_bytes = meter.sizes[manifest.base.name]
     ends: list[tuple[ManifestFile, SegmentEnd]] = []
-    for index, segment in enumerate(manifest.segments):
-        is_last = index == len(manifest.segments) - 1
+    segments = manifest.segments
+    for index, segment in enumerate(segments):
+        is_last = index == len(segments) - 1
         end = _replay(filesystem, segment, manifest, found, machine, meter, is_last=is_last)
         meter.finish(segment.name)
         ends.append((segment, end))

@@ -18,6 +18,8 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, cast
 
+import msgspec
+
 from durakv.errors import UnsupportedVersion
 from durakv.storage.filesystem import File
 from durakv_formats.errors import FormatError, UnsupportedVersionError
@@ -34,8 +36,7 @@ _STOCK_LINE = re.compile(rb"#TS:[0-9]+\r?\n")
 EndKind: TypeAlias = Literal["clean", "zeros", "foreign", "bad"]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One batch of the log.  ``seq`` is its last number; ``offset`` is the end of its bytes in the file."""
 
     seq: int
@@ -87,9 +88,10 @@ def read_segment(
     position = 0
     # Arrays, because a large segment holds a million small frames, and a rewrite reads it in little memory.
     seqs, offsets = array("q"), array("q")
+    next_frame = decoder.next_frame
     try:
         while True:
-            frame = decoder.next_frame()
+            frame = next_frame()
             if frame is None:
                 if position >= limit:
                     break
@@ -99,35 +101,37 @@ def read_segment(
                 position += len(data)
                 decoder.feed(data)
                 continue
+            seq, count, payload = frame.seq, frame.count, frame.payload
             if end.identity is None:
                 end.identity = frame.identity
             elif frame.identity != end.identity:
                 end.kind = "bad"
                 end.reason = f"a frame of another directory (identity {frame.identity:016x})"
                 break
-            if identity is None and frame.is_opening and frame.seq >= end.last:
-                end.last = frame.seq - frame.count  # a stock manifest does not say where our numbers began
-            if frame.seq - frame.count != end.last:
+            if identity is None and not payload and seq >= end.last:
+                end.last = seq - count  # a stock manifest does not say where our numbers began
+            if seq - count != end.last:
                 end.kind = "bad"
-                end.reason = f"the frame holds {frame.first_seq}..{frame.seq}, but {end.last + 1} comes next"
+                end.reason = f"the frame holds {frame.first_seq}..{seq}, but {end.last + 1} comes next"
                 break
-            if frame.is_opening:
-                if end.offset != 0:
-                    end.kind = "bad"
-                    end.reason = "an opening frame stands inside the segment"
-                    break
-                end.retired = frame.count
-                end.first = frame.seq + 1
-            else:
-                commands = decode_batch(frame.payload, frame.count)
-                yield Record(frame.seq, commands, decoder.offset)
+            if payload:
+                commands = decode_batch(payload, count)
+                yield Record(seq, commands, decoder.offset)
                 end.batches += 1
-                end.commands += frame.count
-            end.last = frame.seq
+                end.commands += count
+            elif end.offset:
+                end.kind = "bad"
+                end.reason = "an opening frame stands inside the segment"
+                break
+            else:
+                end.retired = count
+                end.first = seq + 1
+            end.last = seq
             end.offset = decoder.offset
-            seqs.append(frame.seq)
+            seqs.append(seq)
             offsets.append(end.offset)
-            end.promise = max(end.promise, frame.synced_seq)
+            if frame.synced_seq > end.promise:
+                end.promise = frame.synced_seq
     except UnsupportedVersionError as error:
         # No torn tail and no damage: whoever wrote it can read it, and must find it as it is (C12).
         raise UnsupportedVersion(file.name, error.version, "Open it with the version that wrote it") from error

@@ -165,6 +165,16 @@ class CommandDecoder:
 def decode_short(data: bytes) -> list[bytes] | None:
     """The command that ``data`` is, if it is exactly one and a plain one; None says nothing at all."""
     parts = data.split(_CRLF, _SHORT_PIECES)
+    if len(parts) == 8 and parts[0] == b"*3" and not parts[7]:
+        # SET and most other writes, as in _take_from.
+        _, line1, first, line2, second, line3, third, _ = parts
+        lines = _BULK_LINES
+        try:
+            if line1 == lines[len(first)] and line2 == lines[len(second)] and line3 == lines[len(third)]:
+                return [first, second, third]
+        except IndexError:
+            return None  # a piece too long for the prepared lines
+        return None
     commands: list[list[bytes]] = []
     if not parts[-1] and _take_from(parts, 0, commands, 1) == len(parts) - 1 > 0:
         return commands[0]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias, cast
 
 from durakv_formats.checksum import crc32c
@@ -33,6 +34,9 @@ _VERSION = re.compile(rb"#DKVM([0-9]{1,9})[ \n]")
 _HEADER_BYTES = 83
 _CHECKED_BYTES = 74
 _NUMBER = re.compile(rb"0|[1-9][0-9]{0,18}")
+
+_LINES_KEPT = 512
+"""Every swap reads back the manifest it is about to write, of which all but a line or two are as they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +118,18 @@ def decode_manifest(data: bytes) -> Manifest:
     elif crc32c(data[_HEADER_BYTES:], crc32c(data[:_CHECKED_BYTES])) != int(header[4], 16):
         raise FormatError(0, "the manifest's checksum does not match")
     files: list[ManifestFile] = []
+    previous: ManifestFile | None = None
     for offset, line in _lines(data):
         if line.startswith(b"#"):
             continue
-        file = _decode_file(offset, line, ours=header is not None)
-        _check_order(offset, files, file)
+        try:
+            file = _decode_file(line, header is not None)
+        except FormatError as failure:
+            raise type(failure)(offset + failure.offset, failure.reason) from failure
         files.append(file)
+        if file.kind != "h":
+            _check_order(offset, previous, file)
+            previous = file
     if header is None:
         if not files:
             raise FormatError(0, "a manifest that names no file")
@@ -152,56 +162,52 @@ def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
         offset = end
 
 
-def _decode_file(offset: int, line: bytes, *, ours: bool) -> ManifestFile:
+@lru_cache(maxsize=_LINES_KEPT)
+def _decode_file(line: bytes, ours: bool, /) -> ManifestFile:
+    """What one line says.  Errors count from its start."""
     try:
         words = split_words(line)
     except FormatWordError as failure:
-        raise FormatError(offset + failure.index, failure.reason) from failure
+        raise FormatError(failure.index, failure.reason) from failure
     if len(words) < 6 or len(words) % 2:
-        raise FormatError(offset, "a line that is no sequence of at least three pairs")
+        raise FormatError(0, "a line that is no sequence of at least three pairs")
     pairs: dict[bytes, bytes] = {}
     for key, value in zip(words[::2], words[1::2], strict=True):
         if pairs.setdefault(key.lower(), value) is not value:
-            raise FormatError(offset, f"{key!r} twice in one line")
+            raise FormatError(0, f"{key!r} twice in one line")
     if not ours and any(key.startswith(b"dkv-") for key in pairs):
-        raise FormatError(offset, "pairs of ours without the header that vouches for them")
+        raise FormatError(0, "pairs of ours without the header that vouches for them")
     for key in (b"file", b"seq", b"type"):
         if key not in pairs:
-            raise FormatError(offset, f"a line without {key.decode()!r}")
+            raise FormatError(0, f"a line without {key.decode()!r}")
     if pairs[b"type"] not in (b"b", b"h", b"i"):
-        raise FormatError(offset, f"unknown type {pairs[b'type']!r}")
+        raise FormatError(0, f"unknown type {pairs[b'type']!r}")
     file = ManifestFile(
-        name=_decode_name(offset, pairs[b"file"]),
-        seq=_decode_number(offset, pairs[b"seq"], 1, SEGMENT_NUMBER_MAX),
+        name=_decode_name(pairs[b"file"]),
+        seq=_decode_number(pairs[b"seq"], 1, SEGMENT_NUMBER_MAX),
         kind=cast(Kind, pairs[b"type"].decode()),
-        first=_decode_number(offset, pairs[b"dkv-first"], 1, SEQ_MAX) if b"dkv-first" in pairs else None,
-        last=_decode_number(offset, pairs[b"dkv-last"], 0, SEQ_MAX) if b"dkv-last" in pairs else None,
-        bytes=_decode_number(offset, pairs[b"dkv-bytes"], 0, SEQ_MAX) if b"dkv-bytes" in pairs else None,
-        capacity=_decode_number(offset, pairs[b"dkv-capacity"], 0, SEQ_MAX) if b"dkv-capacity" in pairs else None,
+        first=_decode_number(pairs[b"dkv-first"], 1, SEQ_MAX) if b"dkv-first" in pairs else None,
+        last=_decode_number(pairs[b"dkv-last"], 0, SEQ_MAX) if b"dkv-last" in pairs else None,
+        bytes=_decode_number(pairs[b"dkv-bytes"], 0, SEQ_MAX) if b"dkv-bytes" in pairs else None,
+        capacity=_decode_number(pairs[b"dkv-capacity"], 0, SEQ_MAX) if b"dkv-capacity" in pairs else None,
     )
     if file.bytes is not None and file.last is None:
-        raise FormatError(offset, f"{file.name} has an end in bytes and none in commands")
+        raise FormatError(0, f"{file.name} has an end in bytes and none in commands")
     if file.capacity is not None and file.last is not None:
-        raise FormatError(offset, f"{file.name} has an end, and yet a capacity")
+        raise FormatError(0, f"{file.name} has an end, and yet a capacity")
     if file.first is not None and file.last is not None and file.last < file.first - 1:
-        raise FormatError(offset, f"{file.name} ends at {file.last}, before its first command {file.first}")
+        raise FormatError(0, f"{file.name} ends at {file.last}, before its first command {file.first}")
     return file
 
 
-def _check_order(offset: int, files: list[ManifestFile], file: ManifestFile) -> None:
-    """Raise unless ``file`` may stand after ``files``: one base, and segments that follow it and each other."""
-    if file.kind == "h":
+def _check_order(offset: int, previous: ManifestFile | None, file: ManifestFile) -> None:
+    """Raise unless ``file`` may stand after the one before it: one base, and segments that follow it and each other."""
+    if previous is None:
         return
-    earlier = [other for other in files if other.kind != "h"]
     if file.kind == "b":
-        if any(other.kind == "b" for other in earlier):
-            raise FormatError(offset, f"{file.name} is a second base")
-        if earlier:
-            raise FormatError(offset, f"{file.name} is a base after a log segment")
-        return
-    if not earlier:
-        return
-    previous = earlier[-1]
+        # A base is the first one, or it was refused.
+        where = "a second base" if previous.kind == "b" else "a base after a log segment"
+        raise FormatError(offset, f"{file.name} is {where}")
     if previous.kind == "i":
         if file.seq <= previous.seq:
             raise FormatError(offset, f"{file.name} has the number {file.seq} after {previous.seq}")
@@ -211,20 +217,20 @@ def _check_order(offset: int, files: list[ManifestFile], file: ManifestFile) -> 
         raise FormatError(offset, f"{file.name} begins with {file.first}, but {previous.name} holds {previous.last}")
 
 
-def _decode_number(offset: int, digits: bytes, least: int, most: int) -> int:
+def _decode_number(digits: bytes, least: int, most: int) -> int:
     if not _NUMBER.fullmatch(digits):
-        raise FormatError(offset, f"{digits!r} is not a number")
+        raise FormatError(0, f"{digits!r} is not a number")
     number = int(digits)
     if not least <= number <= most:
-        raise LimitError(offset, f"{number} is out of bounds; {least} to {most} are allowed")
+        raise LimitError(0, f"{number} is out of bounds; {least} to {most} are allowed")
     return number
 
 
-def _decode_name(offset: int, name: bytes) -> str:
+def _decode_name(name: bytes) -> str:
     if not name or name in (b".", b"..") or b"/" in name or b"\0" in name:
-        raise FormatError(offset, f"{name!r} is not the name of a file in this directory")
+        raise FormatError(0, f"{name!r} is not the name of a file in this directory")
     if len(name) > MANIFEST_NAME_BYTES_MAX:
-        raise LimitError(offset, f"a name of {len(name)} bytes; {MANIFEST_NAME_BYTES_MAX} are allowed")
+        raise LimitError(0, f"a name of {len(name)} bytes; {MANIFEST_NAME_BYTES_MAX} are allowed")
     return name.decode("utf-8", "surrogateescape")
 
 
