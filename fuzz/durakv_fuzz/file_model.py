@@ -35,36 +35,33 @@ def content_in_parts(state: FileState, choose: Choose, fill: Fill) -> bytes:
     Each write answers: lost, torn, or kept; a torn one answers the same for each page, and a torn page for each
     sector.  Then a size beyond what the kept parts need may have survived without its data.
     """
-    if not state.units:
-        return state.durable
-    parts: list[tuple[DataUnit, list[tuple[int, int]]]] = []
+    parts: list[tuple[DataUnit, list[tuple[int, int]] | None]] = []
     size_since = 0
-    for index, unit in enumerate(state.units):
-        answer = unit.ways - 1 if state.required[index] else choose(unit.ways, unit.label)
-        if answer == unit.ways - 1:
-            parts.append((unit, [(0, len(unit.patch))]))
+    for index, (unit, required) in enumerate(zip(state.units, state.required, strict=True)):
+        kept = unit.ways - 1
+        answer = kept if required else choose(unit.ways, unit.label)
+        if answer == kept:
+            parts.append((unit, None))
             if unit.is_truncation:
                 size_since = index
         elif answer:
             parts.append((unit, _choose_sectors(unit, choose)))
-    data: bytearray | None = None
-    for unit, kept in parts:
-        if data is None:
-            data = bytearray(state.durable)
+    if not parts and len(state.durable) >= state.open_size_max:
+        return state.durable
+    data = bytearray(state.durable)
+    for unit, torn in parts:
         if unit.is_truncation:
             unit.apply(data)
             continue
-        for first, last in kept:
+        for first, last in ((0, len(unit.patch)),) if torn is None else torn:
             if len(data) < unit.offset + first:
                 fill.extend(data, unit.offset + first, choose, unit.label)
             unit.apply_part(data, first, last)
-    size = len(state.durable) if data is None else len(data)
-    sizes = _larger_sizes(state, size_since, size)
-    if sizes and (pick := choose(1 + len(sizes), f"size {state.units[-1].label}")):
-        if data is None:
-            data = bytearray(state.durable)
-        fill.extend(data, sizes[pick - 1], choose, "tail")
-    return state.durable if data is None else bytes(data)
+    if len(data) < state.open_size_max:
+        sizes = _larger_sizes(state, size_since, len(data))
+        if sizes and (pick := choose(1 + len(sizes), f"size {state.units[-1].label}")):
+            fill.extend(data, sizes[pick - 1], choose, "tail")
+    return bytes(data)
 
 
 def content_in_order(state: FileState, choose: Choose, *, zero_tail: bool) -> bytes:

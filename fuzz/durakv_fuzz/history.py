@@ -83,6 +83,8 @@ class _Epoch:
             for command in item.batch.commands:
                 change(state, command)
             self.states.append(frozenset(state.items()))
+        for digest in self.states:
+            hash(digest)  # which it keeps: sets whose hashes differ are told apart without a look at their content
 
     def count_up_to(self, seq: int) -> int:
         """How many batches have numbers up to this one."""
@@ -110,6 +112,8 @@ class History:
         self._seqs = [note.seq for note in trace.notes]
         self._told_seqs = [before.told_seq]
         self._busy = _busy(trace)
+        self._reverted_from = _first_reverted(trace)
+        self._expectations: dict[tuple[int, float, bool], Expectation] = {}
         self._epochs = [_Epoch(before.state, 0)]
         self._named: dict[int, _Told] = {}
         for index, note in enumerate(trace.notes):
@@ -119,9 +123,13 @@ class History:
 
     def at(self, crash_seq: int, time: float, *, power: bool) -> Expectation:
         """What a crash right before event ``crash_seq`` may leave; ``power`` for a power loss."""
-        notes = bisect_left(self._seqs, crash_seq)
-        epoch = next(epoch for epoch in reversed(self._epochs) if epoch.first_note <= notes)
-        return self._expect(epoch, notes, crash_seq, time, power=power)
+        key = (crash_seq, time, power)
+        expectation = self._expectations.get(key)
+        if expectation is None:
+            notes = bisect_left(self._seqs, crash_seq)
+            epoch = next(epoch for epoch in reversed(self._epochs) if epoch.first_note <= notes)
+            expectation = self._expectations[key] = self._expect(epoch, notes, crash_seq, time, power=power)
+        return expectation
 
     # --- hearing ----------------------------------------------------------------------------------------------------
 
@@ -185,7 +193,7 @@ class History:
 
     def _expect(self, epoch: _Epoch, notes: int, crash_seq: int, time: float, *, power: bool) -> Expectation:
         policy, since = epoch.policy_at(notes)
-        surviving = Durability.SYNCED if power or self._reverted(crash_seq) else Durability.WRITTEN
+        surviving = Durability.SYNCED if power or self._reverted_from < crash_seq else Durability.WRITTEN
         window = power and policy is not None and policy is not FsyncPolicy.NO
         end = epoch.poisoned[1] if epoch.poisoned[0] < notes else time  # a poisoned engine promises nothing more
         least_seq, why = 0, ""
@@ -218,17 +226,19 @@ class History:
             policy=policy,
         )
 
-    def _reverted(self, crash_seq: int) -> bool:
-        """Whether a failed sync took back what programs had seen, so that even a process crash may lose it (F5)."""
-        return any(
-            operation.error and operation.after == AfterFailedSync.REVERTED and operation.start < crash_seq
-            for operation in self._trace.operations
-            if operation.kind in BARRIERS
-        )
-
     def _age(self, start: float, end: float) -> float:
         """The time from one to the other, without what calls to the disk took."""
         return end - start - sum(max(0.0, min(end, last) - max(start, first)) for first, last in self._busy)
+
+
+def _first_reverted(trace: Trace) -> int:
+    """When a failed sync took back what programs had seen: from then on even a process crash may lose it (F5)."""
+    reverted = (
+        operation.start
+        for operation in trace.operations
+        if operation.error and operation.after == AfterFailedSync.REVERTED and operation.kind in BARRIERS
+    )
+    return min(reverted, default=_LAST)
 
 
 def _busy(trace: Trace) -> list[tuple[float, float]]:

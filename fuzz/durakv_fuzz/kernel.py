@@ -23,6 +23,8 @@ class FileState:
     durable: bytes
     units: tuple[DataUnit, ...]
     required: tuple[bool, ...]
+    open_size_max: int
+    """The largest size that the file had right after a unit that a power loss may drop."""
 
     @property
     def open_count(self) -> int:
@@ -67,7 +69,9 @@ class _KernelFile:
         if self._state is None:
             if self._durable_bytes is None:
                 self._durable_bytes = bytes(self.durable)
-            self._state = FileState(self._durable_bytes, tuple(self.pending.units), self.pending.required())
+            units, required = tuple(self.pending.units), self.pending.required()
+            sizes = (unit.size_after for unit, durable in zip(units, required, strict=True) if not durable)
+            self._state = FileState(self._durable_bytes, units, required, max(sizes, default=0))
         return self._state
 
 

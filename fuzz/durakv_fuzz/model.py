@@ -106,4 +106,10 @@ def _root_survives(moment: Moment, choose: Choose) -> bool:
 
 
 def _assemble(moment: Moment, names: Mapping[str, int], content: Callable[[FileState], bytes]) -> Image:
-    return Image({name: content(moment.files[names[name]]) for name in sorted(names)})
+    states = moment.files
+    files: dict[str, bytes] = {}
+    for name in sorted(names):
+        state = states[names[name]]
+        # Most files are settled: nothing about them is in doubt.
+        files[name] = content(state) if state.units else state.durable
+    return Image(files)

@@ -135,6 +135,7 @@ class Judgement:
 def judge(expectation: Expectation, found: Found) -> Judgement:
     """Judge what an open found."""
     states = expectation.states
+    hash(found.state)  # kept by the set, as by those it is compared with
     matching = [k for k, state in enumerate(states) if state == found.state]
     kept = [k for k in matching if expectation.least <= k <= expectation.most]
     if not kept:
@@ -153,7 +154,8 @@ def _judge_words(expectation: Expectation, found: Found, *, least: int, most: in
             Verdict.SEQ_REUSED,
             f"the next batch would get number {found.applied_seq + 1}, but {expectation.told_seq} was told before",
         )
-    last = max((batch.seq for batch in expectation.batches[:least]), default=0)
+    # In the order of the log, and those that never learned their number come last.
+    last = next((batch.seq for batch in reversed(expectation.batches[:least]) if batch.seq), 0)
     if found.last_seq < last:
         return Violation(Verdict.SILENT, f"the report ends at number {found.last_seq}, but {last} is there")
     if most < expectation.numbered and not found.lines:
