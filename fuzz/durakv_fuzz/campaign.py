@@ -11,13 +11,11 @@ The same arguments do the same, but for where the clock stops a run that is give
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from durakv_fuzz.choose import Recording as Recorder
@@ -28,6 +26,7 @@ from durakv_fuzz.lives import Case, Crash, Recording
 from durakv_fuzz.model import Model
 from durakv_fuzz.oracle import Judgement, Violation
 from durakv_fuzz.pick import pick_states
+from durakv_fuzz.quiet import collected_at_the_end, quiet
 from durakv_fuzz.script import Action, Script, Setup, Step
 from durakv_fuzz.witness import Witness, witness
 from durakv_fuzz.workload import TROUBLE, Alphabet, draw_alphabet, draw_script, draw_setup
@@ -126,7 +125,8 @@ def run(
     started = time.monotonic()
     with quiet():
         for number in itertools.count(first_run):
-            _Run(seed, number, summary, states_per_run).go()
+            with collected_at_the_end():
+                _Run(seed, number, summary, states_per_run).go()
             summary.runs += 1
             summary.seconds = time.monotonic() - started
             if progress is not None:
@@ -141,18 +141,6 @@ def run(
 def stable_digest(image: Image) -> int:
     """64 bits that stand for an image, in this process and in any other."""
     return int(image.digest()[:16], 16)
-
-
-@contextlib.contextmanager
-def quiet() -> Generator[None]:
-    """Nobody wants to read what thousands of recoveries have to say."""
-    logger = logging.getLogger("durakv")
-    disabled = logger.disabled
-    logger.disabled = True
-    try:
-        yield
-    finally:
-        logger.disabled = disabled
 
 
 def draw_run(seed: int, number: int) -> tuple[Setup, Alphabet, Script]:

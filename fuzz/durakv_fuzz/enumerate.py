@@ -111,6 +111,8 @@ class _Walk:
         self._points = timeline.power_points()
         self._weights = _weights(timeline, self._points)
         self._interest = dict.fromkeys(self._weights, 1.0)
+        self._complete: set[int] = set()
+        """Where a power loss leaves nothing that was not proposed already."""
         self._by_weight = sorted(self._points, key=lambda seq: (-self._weights.get(seq, 0), generator.random()))
 
     def proposals(self) -> Iterator[Proposal]:
@@ -149,6 +151,8 @@ class _Walk:
         for _ in range(_BRANCHES_MAX):
             yield crash_seq, Model.POWER_LOSS, stage, branches
             if not branches.advance():
+                if not branches.whole:
+                    self._complete.add(crash_seq)
                 return
 
     def _flips(self) -> Iterator[Proposal]:
@@ -184,6 +188,9 @@ class _Walk:
             weights = [self._weights[seq] * self._interest[seq] for seq in points]
             for crash_seq in self._random.choices(points, weights, k=_ROUND):
                 (model,) = self._random.choices(models, model_weights)
+                if model is Model.POWER_LOSS and crash_seq in self._complete:
+                    self.learn(crash_seq, new=False)
+                    continue
                 yield crash_seq, model, "sample", (Uneven if self._random.random() < 0.7 else Seeded)(self._random)
 
 
@@ -191,7 +198,7 @@ class _Branches:
     """All answers to all questions, one combination after the other; ``whole`` leaves out all but first and last."""
 
     def __init__(self, *, whole: bool) -> None:
-        self._whole = whole
+        self.whole = whole
         self._path: list[tuple[int, int]] = []
         self._asked = 0
 
@@ -208,7 +215,7 @@ class _Branches:
         while self._path:
             answer, count = self._path.pop()
             if answer < count - 1:
-                self._path.append((count - 1 if self._whole else answer + 1, count))
+                self._path.append((count - 1 if self.whole else answer + 1, count))
                 return True
         return False
 

@@ -13,10 +13,11 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from durakv_fuzz.campaign import Failure, quiet
+from durakv_fuzz.campaign import Failure
 from durakv_fuzz.lives import Case, replay
 from durakv_fuzz.mutants import MUTANTS
 from durakv_fuzz.oracle import Judgement, Verdict
+from durakv_fuzz.quiet import quiet
 from durakv_fuzz.shrink import shrink
 from durakv_fuzz.story import tell
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from durakv_fuzz.campaign import Failure, quiet
+from durakv_fuzz.campaign import Failure
 from durakv_fuzz.lives import Case, Crash, Recording, play
 from durakv_fuzz.model import Model
 from durakv_fuzz.oracle import Verdict
 from durakv_fuzz.pick import pick_states
+from durakv_fuzz.quiet import quiet
 from durakv_fuzz.script import Script
 from durakv_fuzz.witness import witness
 

@@ -28,12 +28,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from durakv.durability import FsyncPolicy
-from durakv_fuzz.campaign import quiet
 from durakv_fuzz.choose import Recorded, Seeded
 from durakv_fuzz.enumerate import crash_states
 from durakv_fuzz.lives import Crash, Recording
 from durakv_fuzz.model import Model, crash_image
 from durakv_fuzz.oracle import Judgement
+from durakv_fuzz.quiet import collected_at_the_end, quiet
 from durakv_fuzz.script import KEY_COUNT, Action, Script, Setup, Step
 from durakv_fuzz.witness import Witness, witness
 from durakv_fuzz.workload import Alphabet, draw_script
@@ -107,10 +107,11 @@ def measure(programs: int, states: int, *, drawn: bool = False) -> Round:
     for number in range(programs):
         policy = tuple(FsyncPolicy)[number % len(FsyncPolicy)]
         if drawn:
-            _measure_one(done, Setup(policy=policy, identity=number), drawn_program(number), states)
+            setup, script = Setup(policy=policy, identity=number), drawn_program(number)
         else:
-            setup = Setup(policy=policy, segment_bytes=SEGMENT_BYTES, identity=number)
-            _measure_one(done, setup, plain_program(number), states)
+            setup, script = Setup(policy=policy, segment_bytes=SEGMENT_BYTES, identity=number), plain_program(number)
+        with collected_at_the_end():  # as in a campaign
+            _measure_one(done, setup, script, states)
     return done
 
 

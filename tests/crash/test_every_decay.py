@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from durakv.directory import LOCK_NAME
-from durakv_fuzz.campaign import quiet
 from durakv_fuzz.decay import Damaged
 from durakv_fuzz.decay_sweep import (
     BASE,
@@ -36,6 +35,7 @@ from durakv_fuzz.decay_sweep import (
 from durakv_fuzz.image import Image
 from durakv_fuzz.machines import MachineKind
 from durakv_fuzz.mutants import MUTANTS
+from durakv_fuzz.quiet import quiet
 from durakv_fuzz.script import Script, Setup
 from durakv_fuzz.trace import SECTOR_BYTES
 from durakv_fuzz.witness import left_over

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from durakv_fuzz.campaign import quiet
 from durakv_fuzz.error_sweep import FAILURES, SCRIPT, count_calls, sweep
 from durakv_fuzz.machines import MachineKind
 from durakv_fuzz.mutants import MUTANTS
+from durakv_fuzz.quiet import quiet
 from durakv_fuzz.script import Setup
 
 STATES = 8

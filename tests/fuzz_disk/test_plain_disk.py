@@ -12,7 +12,7 @@ from durakv.engine import Engine
 from durakv.errors import DurakvError
 from durakv.storage.conformance import check_filesystem
 from durakv.storage.filesystem import Filesystem
-from durakv_fuzz.campaign import draw_run, quiet
+from durakv_fuzz.campaign import draw_run
 from durakv_fuzz.choose import Seeded
 from durakv_fuzz.decay import damage
 from durakv_fuzz.disk import SimulatedDisk
@@ -22,6 +22,7 @@ from durakv_fuzz.machines import Digest, make_machine, state_of
 from durakv_fuzz.model import Model
 from durakv_fuzz.pick import pick_states
 from durakv_fuzz.plain_disk import PlainDisk
+from durakv_fuzz.quiet import quiet
 from durakv_fuzz.script import Setup
 
 RUNS = 6
