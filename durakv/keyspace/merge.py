@@ -22,8 +22,6 @@ from durakv.keyspace.table import TABLE
 from durakv.keyspace.values import DATABASE_COUNT, SLOT_COUNT
 from durakv.machine import Batch, Command, Unmergeable
 
-_SLOT_MASK = SLOT_COUNT - 1
-
 Histories: TypeAlias = dict[bytes, Pending | Command]
 """By key: what is pending, or just the last command if that replaced the key."""
 
@@ -31,7 +29,8 @@ Histories: TypeAlias = dict[bytes, Pending | Command]
 class KeyspaceMerger:
     """See :class:`durakv.machine.Merger`."""
 
-    slot_count = SLOT_COUNT
+    slot_count: int = SLOT_COUNT
+    """A power of two; that of the keyspace."""
 
     def __init__(self) -> None:
         self.select(0, self.slot_count - 1)
@@ -50,11 +49,12 @@ class KeyspaceMerger:
         Raises Unmergeable for what a stock server logs and what no slot can be rebuilt from alone: commands that
         read one key and write another, or that move whole databases.
         """
+        mask = self.slot_count - 1
         for command in commands:
             if command[0] == b"SET" and len(command) == 3:
                 # Most of most logs.
                 key = command[1]
-                slot = crc_hqx(key, 0) & _SLOT_MASK
+                slot = crc_hqx(key, 0) & mask
                 if self._first <= slot <= self._last:
                     self._histories(slot)[key] = command
             else:
@@ -94,7 +94,7 @@ class KeyspaceMerger:
 
     def _take(self, command: Command) -> None:
         key = command[1]
-        slot = slot_of(key)
+        slot = slot_of(key) & (self.slot_count - 1)
         if not self._first <= slot <= self._last:
             return
         histories = self._histories(slot)

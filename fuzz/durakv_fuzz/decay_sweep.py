@@ -18,7 +18,7 @@ from enum import StrEnum
 from itertools import combinations, permutations
 from typing import TypeAlias
 
-from durakv.directory import LOCK_NAME
+from durakv.directory import LOCK_NAME, MANIFEST_NAME
 from durakv_fuzz.decay import Damaged, judge_damaged
 from durakv_fuzz.image import Image
 from durakv_fuzz.lives import Crash, Recording
@@ -183,7 +183,7 @@ def _damaged(image: Image, files: dict[str, bytes], what: str) -> Damaged:
     """Only files that count for nothing may be damaged without anybody noticing."""
     name = next(iter(files))
     changed = {other for other, data in files.items() if data != image.files[other]}
-    may_open = changed <= set(left_over(image))
+    may_open = changed <= set(left_over(image.files[MANIFEST_NAME], image.files))
     return Damaged(Image({**image.files, **files}), f"{name}: {what}", name, may_open)
 
 

@@ -6,7 +6,9 @@ own (``lives``), on a disk that does.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from durakv.clock import ManualClock
 from durakv.directory import LOCK_NAME, MANIFEST_NAME
@@ -19,6 +21,9 @@ from durakv_fuzz.machines import make_machine, state_of
 from durakv_fuzz.oracle import Expectation, Found, Judgement, Verdict, Violation, judge
 from durakv_fuzz.plain_disk import PlainDisk
 from durakv_fuzz.script import Setup
+
+_MANIFESTS_KEPT = 64
+"""Opens of neighbouring crash states leave the same manifest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +79,19 @@ def witness(image: Image, setup: Setup) -> Witness:
         applied_seq=engine.applied_seq,
         last_seq=report.last_seq,
         lines=tuple(report.lines()),
-        left_over=_left_over(disk),
+        left_over=left_over(disk.content(MANIFEST_NAME), disk.names()),
     )
     return Witness(found)
 
 
-def _left_over(disk: PlainDisk) -> tuple[str, ...]:
+def left_over(manifest: bytes, names: Iterable[str]) -> tuple[str, ...]:
     """The files that count for nothing: those that the manifest does not name."""
-    manifest = decode_manifest(disk.content(MANIFEST_NAME))
-    named = {file.name for file in manifest.files} | {MANIFEST_NAME, LOCK_NAME}
-    return tuple(sorted(disk.names() - named))
+    return tuple(sorted(set(names) - _named(manifest)))
+
+
+@lru_cache(maxsize=_MANIFESTS_KEPT)
+def _named(manifest: bytes) -> frozenset[str]:
+    return frozenset([MANIFEST_NAME, LOCK_NAME, *(file.name for file in decode_manifest(manifest).files)])
 
 
 def _touched(disk: PlainDisk) -> bool:
