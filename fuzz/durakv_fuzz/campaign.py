@@ -238,7 +238,9 @@ class _Run:
         end = Crash(recording.trace.seq, Model.PROCESS_CRASH, ())
         points = recording.timeline.kill_points()
         for number in range(self._budget // 4):
-            crash = end if number % 4 else Crash(self._random.choice(points), Model.PROCESS_CRASH, (1,) * 8)
+            # Late rather than early: what decays then has something behind it.
+            point = max(self._random.choices(points, k=2))
+            crash = end if number % 2 else Crash(point, Model.PROCESS_CRASH, (1,) * 8)
             choose = Recorder(Seeded(self._random))
             decayed = recording.decay(crash, choose)
             if decayed is None:

@@ -5,7 +5,8 @@
 
 What decays was closed cleanly, so every byte of it was promised.  It has to be refused by name; only a file that counts
 for nothing may be damaged without anybody noticing, and then the state is whole.  After an unclean end the last
-promises are not all known (the contract says so), and only the form of what comes back is judged: a prefix (C1).
+promises are not all known (the contract says so): what comes back has to be a prefix (C1), and to hold what a batch
+vouches for that stands behind the damage (C8).
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class Damaged:
     """The file it is about."""
     may_open: bool
     """Whether it may be overlooked, as long as the state is whole."""
+    width: int | None = None
+    """At most so many bytes are not what they were; None if nothing is known of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def damage(image: Image, others: Others, choose: Choose) -> Damaged | None:
     what = decay(files, name, others, choose)
     if what is None or files == dict(image.files):
         return None
-    return Damaged(Image(files), f"{name}: {what}", name, may_open=decay in _MAY_OPEN)
+    return Damaged(Image(files), f"{name}: {what}", name, may_open=decay in _MAY_OPEN, width=_WIDTHS.get(decay))
 
 
 def judge_damaged(damaged: Damaged, expectation: Expectation, seen: Witness, *, clean: bool) -> Judgement:
@@ -80,11 +83,26 @@ def judge_damaged(damaged: Damaged, expectation: Expectation, seen: Witness, *, 
 
 
 def _judge_form(damaged: Damaged, expectation: Expectation, found: Found) -> Judgement:
-    lenient = replace(expectation, least=0, told_seq=0, numbered=0)
+    least = _vouched(expectation, damaged.width)
+    why = "a later batch says that they were synced"
+    lenient = replace(expectation, least=least, why=why, told_seq=0, numbered=0)
     outcome = judge(lenient, replace(found, left_over=(), last_seq=max(found.last_seq, expectation.told_seq)))
     if outcome.violation is None:
         return outcome
-    return Judgement(Violation(outcome.violation.verdict, f"{damaged.what}: {outcome.violation.reason}"))
+    verdict = outcome.violation.verdict
+    verdict = Verdict.UNDETECTED if verdict is Verdict.LOST_ACKED else verdict
+    return Judgement(Violation(verdict, f"{damaged.what}: {outcome.violation.reason}"))
+
+
+def _vouched(expectation: Expectation, width: int | None) -> int:
+    """For how many batches the log vouches still, if so many bytes anywhere in it are damaged."""
+    if width is None:
+        return 0
+    for batch, count in reversed([*zip(expectation.batches, expectation.vouched, strict=False)]):
+        if width <= 0:
+            return count
+        width -= HEADER_BYTES + sum(len(part) for command in batch.commands for part in command)
+    return 0
 
 
 # --- the ways ---------------------------------------------------------------------------------------------------------
@@ -112,8 +130,9 @@ def _flip_header(files: _Files, name: str, _others: Others, choose: Choose) -> s
 
 
 def _zero(files: _Files, name: str, _others: Others, choose: Choose) -> str | None:
+    """One that holds something."""
     data = files[name]
-    start = SECTOR_BYTES * choose(1 + len(data) // SECTOR_BYTES, "sector")
+    start = SECTOR_BYTES * choose(1 + len(data.rstrip(b"\0")) // SECTOR_BYTES, "sector")
     stop = min(len(data), start + SECTOR_BYTES)
     files[name] = data[:start] + bytes(stop - start) + data[stop:]
     return f"bytes {start} to {stop} were zeroed"
@@ -197,6 +216,7 @@ _DECAYS: tuple[_Decay, ...] = (
     _flip_header,
     _flip_header,
     _zero,
+    _zero,
     _truncate,
     _remove,
     _misdirect,
@@ -207,3 +227,4 @@ _DECAYS: tuple[_Decay, ...] = (
     _append,
 )
 _MAY_OPEN: tuple[_Decay, ...] = (_duplicate, _append, _from_before)
+_WIDTHS: dict[_Decay, int] = {_flip: 1, _flip_header: 1, _zero: SECTOR_BYTES, _misdirect: SECTOR_BYTES}

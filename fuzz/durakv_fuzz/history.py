@@ -69,6 +69,8 @@ class _Epoch:
     told: list[_Told] = field(default_factory=list[_Told])
     promises: list[_Promise] = field(default_factory=list[_Promise])
     policies: list[tuple[int, float, FsyncPolicy]] = field(default_factory=list[tuple[int, float, FsyncPolicy]])
+    seen: list[tuple[int, Digest]] = field(default_factory=list[tuple[int, Digest]])
+    """What readers found, and which note says so."""
     poisoned: tuple[int, float] = (_LAST, 0.0)
     """Which note said so, and when."""
     batches: list[_Told] = field(default_factory=list[_Told])
@@ -86,9 +88,30 @@ class _Epoch:
         for digest in self.states:
             hash(digest)  # which it keeps: sets whose hashes differ are told apart without a look at their content
 
+    def vouched(self, notes: int) -> list[int]:
+        """See :class:`durakv_fuzz.oracle.Expectation`."""
+        promises = [promise for promise in self.promises if promise.note < notes]
+        written = max((promise.seq for promise in promises if promise.level >= Durability.WRITTEN), default=0)
+        synced = [(promise.note, promise.seq) for promise in promises if promise.level is Durability.SYNCED]
+        vouched: list[int] = []
+        for item in self.batches[: self.count_up_to(written)]:
+            seq = max((seq for note, seq in synced if note < item.invoked), default=0)
+            vouched.append(self.count_up_to(seq))
+        return vouched
+
     def count_up_to(self, seq: int) -> int:
         """How many batches have numbers up to this one."""
         return sum(1 for item in self.batches if 0 < item.batch.seq <= seq)
+
+    def phantoms(self) -> list[int]:
+        """Which notes tell of a state that no reader can have found: memory holds whole batches, in their order."""
+        phantoms: list[int] = []
+        for note, state in self.seen:
+            least = sum(1 for item in self.batches if item.numbered < note)
+            most = sum(1 for item in self.batches if item.invoked < note)
+            if state not in self.states[least : most + 1]:
+                phantoms.append(note)
+        return phantoms
 
     def policy_at(self, notes: int) -> tuple[FsyncPolicy | None, float]:
         """The policy in force, and since when the log has been synced by itself."""
@@ -147,6 +170,8 @@ class History:
         elif isinstance(word, told.Closed):
             last = max((item.batch.seq for item in epoch.told), default=0)
             epoch.promises.append(_Promise(index, time, Durability.SYNCED, last))
+        elif isinstance(word, told.Seen):
+            epoch.seen.append((index, word.state))
         elif isinstance(word, told.Policy):
             epoch.policies.append((index, time, word.policy))
         elif isinstance(word, told.Poisoned):
@@ -178,9 +203,12 @@ class History:
         self._epochs.append(_Epoch(word.state, index + 1, base_seq=word.applied_seq, policies=policies))
 
     def _end_epoch(self) -> None:
-        """The numbers of an epoch are contiguous."""
+        """The numbers of an epoch are contiguous, and nobody has read what was never applied."""
         epoch = self._epochs[-1]
         epoch.settle()
+        for note in epoch.phantoms():
+            reason = f"a reader at {self._trace.notes[note].time:.2f} s found what no batches applied by then lead to"
+            self.violations.append(Violation(Verdict.PHANTOM, reason))
         last = epoch.base_seq
         for item in epoch.batches:
             batch = item.batch
@@ -224,6 +252,7 @@ class History:
             told_seq=self._told_seqs[notes],
             time=time,
             policy=policy,
+            vouched=epoch.vouched(notes),
         )
 
     def _age(self, start: float, end: float) -> float:

@@ -55,6 +55,9 @@ class Verdict(StrEnum):
     SILENT = "SILENT"
     """Something was lost, and the report does not say so (C13)."""
 
+    HANG = "HANG"
+    """It does not come to an end."""
+
     LEAK = "LEAK"
     """Files are left that count for nothing."""
 
@@ -105,6 +108,9 @@ class Expectation:
     """When the crash was."""
     policy: FsyncPolicy | None
     """In force at the crash; None if nothing was open."""
+    vouched: Sequence[int] = ()
+    """For each batch that was acknowledged at WRITTEN: so many batches had been promised as SYNCED when it was handed
+    over, and wherever it is in the log it says so (C8)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,14 +36,17 @@ def _quantile(ordered: Sequence[float], part: float) -> float:
 
 
 def tabulate(hunts: Iterable[Hunt]) -> Iterator[str]:
-    """The table of the mutants, in Markdown."""
-    yield "| mutant | what is wrong | found as | in | states |"
-    yield "|---|---|---|---|---|"
+    """The table of the mutants, in Markdown, and what about those that were not found."""
+    yield "| mutant | what is wrong | stands for | found as | in | states | seconds |"
+    yield "|---|---|---|---|---|---|---|"
+    questions: list[str] = []
     for hunt in hunts:
-        failure = hunt.failure
-        found = (
-            f"{failure.violation.verdict} | {failure.stage} | {hunt.states}"
-            if failure
-            else f"**not found** | | {hunt.states}"
-        )
-        yield f"| {hunt.mutant.name} | {hunt.mutant.what} | {found} |"
+        mutant, failure = hunt.mutant, hunt.failure
+        found = f"{failure.violation.verdict} | {failure.stage}" if failure else "**not found** | "
+        yield f"| {mutant.name} | {mutant.what} | {mutant.stands_for} | {found} | {hunt.states} | {hunt.seconds:.1f} |"
+        if failure is None:
+            questions.append(f"{mutant.name}: {mutant.not_found_because or 'nobody knows yet why'}")
+    if questions:
+        yield ""
+        yield "open questions:"
+        yield from (f"  {question}" for question in questions)

@@ -34,7 +34,10 @@ class Action(StrEnum):
 
     SYNC = "sync"
     READ = "read"
-    """level"""
+    """level; and look at the state."""
+
+    EXPIRE = "expire"
+    """batches; the keyspace deletes what has expired, but for the deadlines of so many of the last batches."""
 
     STEP = "step"
     """count"""
@@ -59,6 +62,9 @@ class Action(StrEnum):
 
     KILL = "kill"
     """policy; opens again without closing."""
+
+    INTRUDE = "intrude"
+    """Somebody else tries to open the directory."""
 
     FAULT = "fault"
     """calls spared, which calls, which error, bytes done, what a failed sync does, milliseconds, times."""

@@ -19,17 +19,20 @@ from typing import TypeVar
 from durakv.clock import ManualClock
 from durakv.durability import Durability, FsyncPolicy
 from durakv.engine import Engine
-from durakv.errors import Closed, Corruption, DiskFull, DurakvError, Poisoned
-from durakv.machine import Batch
+from durakv.errors import Closed, Corruption, DiskFull, DurakvError, Locked, Poisoned
+from durakv.keyspace.decider import Decider
+from durakv.keyspace.expiry import Expiry
+from durakv.keyspace.machine import EXPIRY_VISITS_MAX, Keyspace
+from durakv.machine import Batch, Command, StateMachine
 from durakv.receipt import Receipt
-from durakv.report import RecoveryReport
+from durakv.report import RecoveryReport, Status
 from durakv_fuzz import told
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.faults import AfterFailedSync, Fault
 from durakv_fuzz.image import Image
 from durakv_fuzz.machines import Digest, make_machine, state_of
 from durakv_fuzz.oracle import Verdict
-from durakv_fuzz.script import Script, Setup, Step
+from durakv_fuzz.script import DEADLINE_MS, Script, Setup, Step
 from durakv_fuzz.trace import BARRIERS, Kind, Operation
 
 T = TypeVar("T")
@@ -39,6 +42,12 @@ TICK_SECONDS = 0.05
 
 STEPS_MAX = 64
 """A rewrite of the laboratory is over after that many; whoever has still more to do goes on with the next tick."""
+
+CALLS_MAX = 20_000
+"""A step that asks the disk for more will not come to an end."""
+
+EXPOSED_SECONDS_MAX = 1.0 + 1e-6
+"""How old an unsynced write may be while the status calls itself healthy (C4)."""
 
 POLICIES = tuple(FsyncPolicy)
 LEVELS: tuple[Durability | None, ...] = (*Durability, None)
@@ -60,6 +69,10 @@ CALLS: tuple[frozenset[Kind], ...] = (
 """The kinds of calls that a fault can be about."""
 
 
+class Endless(Exception):
+    """Raised into an engine that goes on calling the disk for ever."""
+
+
 class Session:
     """See the module.  ``first_batch``: batches of earlier lives have smaller names."""
 
@@ -79,7 +92,10 @@ class Session:
         self._failures = int(self._stuck)
         self._faults: list[_ArmedFault] = []
         self._second: list[_SecondWriter] = []
+        self._exposed: deque[tuple[int, float]] = deque()
+        """Numbers that were WRITTEN and not yet SYNCED when last looked at, and since when."""
         self._depth = 0
+        self._calls = 0
         self._prepare_disk()
 
     @classmethod
@@ -99,9 +115,12 @@ class Session:
     def perform(self, step: Step) -> None:
         """Do one step.  Nothing that the engine may raise leaves here; what it may not is noted as such."""
         action: Callable[..., None] = getattr(self, f"_{step.action}")
+        self._calls = 0
         try:
             action(*step.arguments)
             self._look()
+        except Endless as failure:
+            self._broken(f"{step}: {failure}", Verdict.HANG)
         except Exception as failure:  # noqa: BLE001 - whatever it is, it belongs into the record
             self._broken(f"{step} raised {type(failure).__name__}: {failure}")
 
@@ -117,19 +136,14 @@ class Session:
         self._receipts.clear()
         self._told = {Durability.WRITTEN: 0, Durability.SYNCED: 0}
         self._seen = {Durability.WRITTEN: 0, Durability.SYNCED: 0}
+        self._exposed.clear()
         self._poisoned = False
         failures = self._failures
         try:
-            engine = Engine(
-                None,
-                self._machine,
-                options=self.setup.options(),
-                fsync=policy,
-                filesystem=self.disk,
-                clock=self._clock,
-                background=False,
-                entropy=self.setup.entropy,
-            )
+            engine = self._make_engine(self._machine, policy)
+        except Endless as failure:
+            self._broken(f"open: {failure}", Verdict.HANG)
+            return
         except (DurakvError, OSError) as failure:
             self._note(told.Failed("open", f"{type(failure).__name__}: {failure}"))
             if isinstance(failure, Corruption):
@@ -139,6 +153,30 @@ class Session:
             return
         self.engine = engine
         self._note(opened(engine.report, engine.applied_seq, policy, state_of(self._machine)))
+
+    def _make_engine(self, machine: StateMachine, policy: FsyncPolicy) -> Engine:
+        return Engine(
+            None,
+            machine,
+            options=self.setup.options(),
+            fsync=policy,
+            filesystem=self.disk,
+            clock=self._clock,
+            background=False,
+            entropy=self.setup.entropy,
+        )
+
+    def _intrude(self) -> None:
+        """Somebody else opens the directory: as long as it has an owner, that is refused (C10)."""
+        if self.engine is not None:
+            try:
+                self._make_engine(make_machine(self.setup.machine), self.engine.fsync)
+            except Locked:
+                return
+            except (DurakvError, OSError) as failure:
+                self._failed("a second open", failure)
+            else:
+                self._broken("the directory was opened although it has an owner")
 
     def _reopen(self, policy: int = 0) -> None:
         self._close()
@@ -170,10 +208,8 @@ class Session:
     def _submit(
         self, engine: Engine, level: Durability | None, how: int, arguments: tuple[int, ...], *, blocking: bool
     ) -> None:
-        batch = self.next_batch
-        self.next_batch = batch + 1
-        commands = self.setup.commands(batch, arguments)
-        self._note(told.Invoked(batch, commands))
+        commands = self.setup.commands(self.next_batch, arguments)
+        batch = self._invoke(commands)
         if how >= 2 and blocking:
             self._apply(engine, level, batch, commands, deciding=how > 2)
             return
@@ -191,6 +227,13 @@ class Session:
             self._receipts.append((batch, receipt))
         else:
             self._await(batch, receipt)
+
+    def _invoke(self, commands: Sequence[Command]) -> int:
+        """Name a batch that is about to be handed to the engine."""
+        batch = self.next_batch
+        self.next_batch = batch + 1
+        self._note(told.Invoked(batch, tuple(commands)))
+        return batch
 
     def _apply(self, engine: Engine, level: Durability | None, batch: int, commands: Batch, *, deciding: bool) -> None:
         """Submit and wait in one call.  It tells no number, so nobody else may get one meanwhile."""
@@ -239,6 +282,33 @@ class Session:
             seq = engine.applied_seq
             if self._attempt("read", lambda: engine.read(lambda: None, wanted)):
                 self._promise(wanted, seq)
+            self._see()
+
+    def _see(self) -> None:
+        """Somebody reads everything."""
+        if self.engine is not None:
+            self._note(told.Seen(state_of(self._machine)))
+
+    def _expire(self, batches: int = 0) -> None:
+        """The keyspace's own task makes a round; other machines know no time."""
+        machine = self._machine
+        if self.engine is not None and isinstance(machine, Keyspace):
+            decider = Decider(machine, ManualClock(time_ms=DEADLINE_MS + self.next_batch - batches))
+            for _ in range(0, machine.slot_count, EXPIRY_VISITS_MAX):
+                Expiry(self, decider).step()
+            self._see()
+
+    def transact(
+        self, decide: Callable[[], tuple[Sequence[Command], bool]], durability: Durability | None = None
+    ) -> bool:
+        """For :class:`Expiry`, whose engine this is: what it decides is a batch like any other.
+
+        Nobody else writes meanwhile, so it may as well be decided beforehand.
+        """
+        effects, found = decide()
+        if effects and self.engine is not None:
+            self._apply(self.engine, durability, self._invoke(effects), effects, deciding=True)
+        return found
 
     # --- the background, and time -----------------------------------------------------------------------------------
 
@@ -308,6 +378,9 @@ class Session:
         self._second.append(_SecondWriter(spared, level, how, commands))
 
     def _plan(self, operation: Operation) -> Fault | None:
+        self._calls += 1
+        if self._calls > CALLS_MAX:
+            raise Endless(f"more than {CALLS_MAX} calls to the disk, and no end")
         for armed in self._faults:
             if operation.kind in armed.kinds and armed.times:
                 if armed.spared:
@@ -367,7 +440,9 @@ class Session:
         engine = self.engine
         if engine is None:
             return
-        poisoned = engine.status().poisoned
+        status = engine.status()
+        self._check_exposure(status)
+        poisoned = status.poisoned
         if poisoned is not None and not self._poisoned:
             self._poisoned = True
             self._note(told.Poisoned(poisoned))
@@ -380,10 +455,22 @@ class Session:
             self._seen[level] = seq
             self._promise(level, seq)
 
+    def _check_exposure(self, status: Status) -> None:
+        """Whoever watches the status must learn that the window grows (C4)."""
+        exposed = self._exposed
+        while exposed and exposed[0][0] <= status.synced_seq:
+            exposed.popleft()
+        if exposed and status.policy is not FsyncPolicy.NO and status.healthy:
+            age = self._clock.monotonic() - exposed[0][1]
+            if age > EXPOSED_SECONDS_MAX:
+                self._broken(f"number {exposed[0][0]} is unsynced for {age:.2f} s, and the status says all is well")
+
     def _promise(self, level: Durability, seq: int) -> None:
         """Note a promise, if it is news."""
         if level is not Durability.APPLIED and seq > self._told[level]:
             self._told[level] = seq
+            if level is Durability.WRITTEN:
+                self._exposed.append((seq, self._clock.monotonic()))
             self._note(told.Promised(level, seq))
 
     def _note(self, word: told.Word) -> None:

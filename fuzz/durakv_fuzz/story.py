@@ -80,6 +80,8 @@ def _tell_note(note: Note) -> str:
         return f"{word.what} failed: {word.reason[:_TEXT_MAX]}"
     if isinstance(word, told.Broken):
         return f"BROKEN: {word.reason}"
+    if isinstance(word, told.Seen):
+        return f"a reader finds {len(word.state)} keys"
     if isinstance(word, told.Policy):
         return f"the policy is {word.policy}"
     return type(word).__name__.lower()

@@ -62,6 +62,13 @@ class Promised:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """This is the state that a reader found, while nothing was under way."""
+
+    state: Digest
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """This policy holds from now on."""
 
@@ -109,5 +116,17 @@ class Broken:
 
 
 Word: TypeAlias = (
-    Opened | Invoked | Numbered | Refused | Promised | Policy | Failed | Poisoned | Starved | Closed | Killed | Broken
+    Opened
+    | Invoked
+    | Numbered
+    | Refused
+    | Promised
+    | Seen
+    | Policy
+    | Failed
+    | Poisoned
+    | Starved
+    | Closed
+    | Killed
+    | Broken
 )

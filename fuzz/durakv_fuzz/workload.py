@@ -18,7 +18,12 @@ from durakv_fuzz.script import KEY_COUNT, Action, Script, Setup, Step
 
 T = TypeVar("T")
 
-_MACHINES = (MachineKind.FROZEN, *(MachineKind.SLOTTED,) * 4, *(MachineKind.FROZEN,) * 3, MachineKind.KEYSPACE)
+_MACHINES = (
+    MachineKind.FROZEN,
+    *(MachineKind.SLOTTED,) * 4,
+    *(MachineKind.FROZEN,) * 3,
+    *(MachineKind.KEYSPACE,) * 2,
+)
 _SEGMENT_BYTES = (4096, 4096, 8192, 16384)
 _PENDING_BYTES_MAX = (1 << 20, 1 << 20, 1024)
 _SEGMENTS_MAX = (0, 0, 3)
@@ -45,6 +50,7 @@ WEIGHTS: dict[Action, int] = {
     Action.WAIT: 6,
     Action.SYNC: 3,
     Action.READ: 2,
+    Action.EXPIRE: 3,
     Action.STEP: 8,
     Action.ADVANCE: 8,
     Action.STARVE: 2,
@@ -53,6 +59,7 @@ WEIGHTS: dict[Action, int] = {
     Action.REOPEN: 4,
     Action.CLOSE: 1,
     Action.KILL: 4,
+    Action.INTRUDE: 1,
     Action.FAULT: 8,
     Action.MEND: 5,
     Action.ROOM: 2,
@@ -60,16 +67,44 @@ WEIGHTS: dict[Action, int] = {
 }
 """How often each step is drawn where it is not switched off."""
 
-_INCIDENTS: tuple[tuple[Action, ...], ...] = (
+_DRAWN = -1
+_WRITTEN = Step(Action.WRITE, (1,))
+_APPEND = Step(Action.WRITE, (_DRAWN, _DRAWN, 1, _DRAWN, 10))
+_REWRITE = Step(Action.REWRITE, (1,))
+_SHORTLY = Step(Action.ADVANCE, (300,))
+_STEPS = (Step(Action.STEP, (5,)),) * 2
+
+_INCIDENTS: tuple[tuple[Action | Step, ...], ...] = (
     # Writes that come in while a rewrite is at work.
     (Action.WRITE, Action.REWRITE, *(Action.STEP, Action.WRITE) * 5, *(Action.STEP,) * 3),
+    *((Action.WRITE, Step(Action.REWRITE, (0,)), *(Step(Action.STEP, (1,)), _APPEND) * 4, *_STEPS, Action.READ),) * 2,
+    # A rewrite of what was rewritten already, and changed a little.
+    (Action.WRITE, Action.WRITE, _REWRITE, _APPEND, _REWRITE, Action.READ),
+    # Writes that come in while the disk is busy.
+    (Action.WRITE, Action.MEANWHILE, Action.SYNC, Action.MEANWHILE, Action.WRITE, Action.WRITE),
+    # Writers that are never quiet for long, and a background that gets no time.
+    (*(Action.WRITE, _SHORTLY) * 5,),
+    (_WRITTEN, Action.STARVE, Action.READ),
+    (_WRITTEN, Step(Action.ADVANCE, (1300,)), _WRITTEN, Action.READ),
+    # What was only written, and a policy that asks for more.
+    (_WRITTEN, Action.POLICY, _WRITTEN, Action.POLICY),
+    # Keys that expire, and what is made of them afterwards.
+    (Action.WRITE, Action.WRITE, Action.EXPIRE, Action.WRITE, Action.KILL, Action.EXPIRE),
     # A dead owner, and one that takes over.
     (Action.WRITE, Action.WRITE, Action.KILL, Action.WRITE, Action.KILL),
     # A call that fails, those who go on, and those who open again.
     (Action.WRITE, Action.FAULT, Action.WRITE, Action.WRITE, Action.MEND, Action.WRITE),
     (Action.WRITE, Action.FAULT, Action.WRITE, Action.SYNC, Action.MEND, Action.REOPEN, Action.WRITE),
     (Action.WRITE, Action.FAULT, Action.WRITE, Action.ADVANCE, Action.MEND, Action.KILL, Action.WRITE),
+    # A sync that fails, and somebody who syncs again.
+    (_WRITTEN, Step(Action.FAULT, (0, 1)), Action.SYNC, Action.WRITE, Action.SYNC),
+    # A full disk in the middle of a write.
+    (Action.WRITE, Step(Action.FAULT, (0, 2, 1)), Action.WRITE, Action.WRITE, Action.SYNC),
+    # A rewrite whose directory cannot be synced.
+    (Action.WRITE, Step(Action.FAULT, (_DRAWN, 3)), _REWRITE, Action.MEND, Action.WRITE),
+    (Action.WRITE, Step(Action.FAULT, (2, 3)), _REWRITE, Action.MEND, Action.WRITE),
 )
+"""Steps that belong together.  What is said of one holds, the rest is drawn."""
 
 TROUBLE = (Action.FAULT, Action.ROOM, Action.MEND)
 """The steps that make the disk fail."""
@@ -93,18 +128,22 @@ class Alphabet:
 
     def incident(self, choose: Choose) -> list[Step]:
         """A few steps that belong together: chance alone would seldom put them in a row."""
-        incidents = [incident for incident in _INCIDENTS if set(incident) <= {*self.actions}]
-        if Action.FAULT in self.actions:
-            incidents = [incident for incident in incidents if Action.FAULT in incident] or incidents
+        able = {*self.actions}
+        incidents = [steps for steps in map(_steps, _INCIDENTS) if {step.action for step in steps} <= able]
+        if Action.FAULT in able and choose(3, "trouble"):
+            troubles = [steps for steps in incidents if any(step.action is Action.FAULT for step in steps)]
+            incidents = troubles or incidents
         if not incidents:
             return [self.draw(choose)]
         incident = incidents[choose(len(incidents), "incident")]
         # One or the other may be left out.
-        return [self.step(action, choose) for action in incident if choose(6, "with it")]
+        return [self.step(step.action, choose, step.arguments) for step in incident if choose(6, "with it")]
 
-    def step(self, action: Action, choose: Choose) -> Step:
-        """One step of that sort."""
-        return Step(action, self._arguments(action, choose))
+    def step(self, action: Action, choose: Choose, said: tuple[int, ...] = ()) -> Step:
+        """One step of that sort: what is said of it, and the rest drawn."""
+        drawn = self._arguments(action, choose)
+        chosen = (draw if word == _DRAWN else word for word, draw in zip(said, drawn, strict=False))
+        return Step(action, (*chosen, *drawn[len(said) :]))
 
     def _arguments(self, action: Action, choose: Choose) -> tuple[int, ...]:
         if action is Action.WRITE:
@@ -124,7 +163,7 @@ class Alphabet:
             )
         if action in (Action.ADVANCE, Action.STARVE):
             return (_of(_MILLISECONDS, choose, "milliseconds"),)
-        if action in (Action.POLICY, Action.REOPEN, Action.KILL, Action.READ):
+        if action in (Action.POLICY, Action.REOPEN, Action.KILL, Action.READ, Action.EXPIRE):
             return (choose(3, "which"),)
         if action is Action.REWRITE:
             return (choose(2, "wait"),)
@@ -177,7 +216,7 @@ def draw_script(choose: Choose, alphabet: Alphabet, *, least: int, most: int) ->
     count = least + choose(most - least + 1, "steps")
     steps: list[Step] = []
     while len(steps) < count:
-        if choose(4, "incident") == 3:
+        if choose(3, "incident") == 2:
             steps += alphabet.incident(choose)
         else:
             steps.append(alphabet.draw(choose))
@@ -186,6 +225,10 @@ def draw_script(choose: Choose, alphabet: Alphabet, *, least: int, most: int) ->
         again = Action.KILL if choose(2, "again") else Action.REOPEN
         steps += [alphabet.step(action, choose) for action in (Action.MEND, again, Action.WRITE)]
     return tuple(steps)
+
+
+def _steps(incident: tuple[Action | Step, ...]) -> list[Step]:
+    return [step if isinstance(step, Step) else Step(step) for step in incident]
 
 
 def _of(table: Sequence[T], choose: Choose, label: str) -> T:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from durakv.directory import LOCK_NAME
+from durakv.directory import LOCK_NAME, MANIFEST_NAME
 from durakv_fuzz.decay import Damaged
 from durakv_fuzz.decay_sweep import (
     BASE,
@@ -125,7 +125,7 @@ def test_records_begin_with_sectors_so_that_whole_ones_change_places() -> None:
 
 def test_only_files_that_count_for_nothing_may_decay_unnoticed() -> None:
     resting = rest(MachineKind.FROZEN, BASE, forgotten=BEFORE_BASE)
-    (forgotten,) = left_over(resting.image)
+    (forgotten,) = left_over(resting.image.files[MANIFEST_NAME], resting.image.files)
     rest_of_it = {name: data for name, data in resting.image.files.items() if name != forgotten}
     for damages, count in ((flips, count_flips), (sector_damage, count_sector_damage)):
         tally = judge(resting, damages)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from durakv_fuzz.campaign import Failure, run
-from durakv_fuzz.mutants import of_commit, of_files, of_recovery
+from durakv_fuzz.mutants import of_commit, of_evidence, of_files, of_ownership, of_promises, of_recovery, of_rewrite
 from durakv_fuzz.mutants.mutant import Mutant
 
 __all__ = ["MUTANTS", "Hunt", "Mutant", "hunt"]
 
 MUTANTS: dict[str, Mutant] = {
-    mutant.name: mutant for mutant in (*of_commit.mutants.all, *of_files.mutants.all, *of_recovery.mutants.all)
+    mutant.name: mutant
+    for module in (of_commit, of_promises, of_files, of_rewrite, of_evidence, of_recovery, of_ownership)
+    for mutant in module.mutants.all
 }
 """Every break, by name."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,9 @@ class Patch:
     replacement: Any
 
 
+MakePatches: TypeAlias = Callable[[], list[Patch]]
+
+
 @dataclass(frozen=True, slots=True)
 class Mutant:
     """One break."""
@@ -27,7 +30,11 @@ class Mutant:
     name: str
     what: str
     """What the engine does wrong, for people."""
-    patches: Callable[[], list[Patch]]
+    stands_for: str
+    """The bug of the real world that it is like."""
+    patches: MakePatches
+    not_found_because: str = ""
+    """Why no campaign finds it in a minute: an open question, told wherever the others are told as found."""
 
     @contextlib.contextmanager
     def applied(self) -> Generator[None]:
@@ -43,14 +50,23 @@ class Mutant:
 
 
 class Mutants:
-    """A list that functions add themselves to; each returns its patches, and its first line says what is wrong."""
+    """A list that functions add themselves to; each returns its patches, and its first line says what is wrong.
+
+    @mutants("a project, and what happened to it; or a kind of bug that many had")
+    def no_fsync_before_ack() -> list[Patch]: ...
+    """
 
     def __init__(self) -> None:
         self.all: list[Mutant] = []
 
-    def __call__(self, patches: Callable[[], list[Patch]]) -> Callable[[], list[Patch]]:
+    def __call__(self, stands_for: str, *, not_found_because: str = "") -> Callable[[MakePatches], MakePatches]:
         """Add one; for use as a decorator."""
-        assert patches.__doc__ is not None, "a mutant says what it does wrong"
-        name = patches.__name__.replace("_", " ")
-        self.all.append(Mutant(name, patches.__doc__.strip().splitlines()[0], patches))
-        return patches
+
+        def add(patches: MakePatches) -> MakePatches:
+            assert patches.__doc__ is not None, "a mutant says what it does wrong"
+            name = patches.__name__.replace("_", " ")
+            what = patches.__doc__.strip().splitlines()[0]
+            self.all.append(Mutant(name, what, stands_for, patches, not_found_because))
+            return patches
+
+        return add

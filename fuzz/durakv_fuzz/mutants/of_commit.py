@@ -19,7 +19,7 @@ from durakv_fuzz.mutants.mutant import Mutants, Patch
 mutants = Mutants()
 
 
-@mutants
+@mutants("every server that calls data safe once write() returned: Redis appendfsync no, taken for always")
 def no_fsync_before_ack() -> list[Patch]:
     """Writes are acknowledged as synced without any sync."""
     perform = Commit.perform
@@ -36,7 +36,7 @@ def no_fsync_before_ack() -> list[Patch]:
     return [Patch(Commit, "perform", broken)]
 
 
-@mutants
+@mutants("replies that leave before the group's fsync, the order that a commit pipeline gets wrong first")
 def ack_before_fsync() -> list[Patch]:
     """Writes are acknowledged as synced first, and synced when the next write comes."""
     reach, append = Runner._reach, Runner._append
@@ -52,7 +52,7 @@ def ack_before_fsync() -> list[Patch]:
     return [Patch(Runner, "_reach", broken_reach), Patch(Runner, "_append", broken_append)]
 
 
-@mutants
+@mutants("Redis, Valkey everysec: replies leave while the write waits for a slow fsync; kill -9 loses them")
 def ack_before_write() -> list[Patch]:
     """Writes are acknowledged as written while they are still in memory."""
     reached = Commit.reached
@@ -63,7 +63,7 @@ def ack_before_write() -> list[Patch]:
     return [Patch(Commit, "reached", broken)]
 
 
-@mutants
+@mutants("fsyncgate: PostgreSQL retried an fsync that had failed, and believed the second one (2018)")
 def fsync_retried_after_eio() -> list[Patch]:
     """A failed sync is tried again, and the second one is believed."""
     perform = Commit.perform
@@ -81,7 +81,7 @@ def fsync_retried_after_eio() -> list[Patch]:
     return [Patch(Commit, "perform", broken)]
 
 
-@mutants
+@mutants("Redis everysec: an fsync error is forgotten with the next success, though the pages may be gone")
 def not_poisoned() -> list[Patch]:
     """After a failed write or sync the engine goes on as if nothing had happened."""
 
@@ -91,7 +91,7 @@ def not_poisoned() -> list[Patch]:
     return [Patch(Commit, "fail", broken)]
 
 
-@mutants
+@mutants("Redis everysec: a write that met ENOSPC is acknowledged, and lives in memory until there is room")
 def full_disk_healed_without_proof() -> list[Patch]:
     """After ENOSPC the bytes are written again and acknowledged as synced, without a sync."""
 
@@ -110,7 +110,7 @@ def full_disk_healed_without_proof() -> list[Patch]:
     return [Patch(Commit, "_write", broken)]
 
 
-@mutants
+@mutants("Redis 7, Valkey: the manifest names the next file, and the old one is synced in the background")
 def manifest_published_before_the_old_segment_is_synced() -> list[Patch]:
     """A rotation swaps the manifest first and syncs the sealed segment afterwards."""
 
@@ -120,11 +120,7 @@ def manifest_published_before_the_old_segment_is_synced() -> list[Patch]:
             old.file.write_at(work.data, work.offset)
         end = work.offset + len(work.data)
         new = work.spare
-        if new is not None and new.capacity < work.capacity:
-            new.file.close()
-            self.directory.filesystem.remove(new.name)
-            new = None
-        if new is None:
+        if new is None or new.capacity < work.capacity:
             new = self._prepare(work.capacity)
         new.start(seq=work.target, retired=0, synced_seq=work.target, identity=self.directory.identity)
         self.directory.swap(
@@ -136,13 +132,11 @@ def manifest_published_before_the_old_segment_is_synced() -> list[Patch]:
         old.file.sync()
         work.synced = True
         work.spare, work.successor = None, new
-        old.file.truncate(end)
-        old.file.close()
 
     return [Patch(Commit, "_rotate", broken)]
 
 
-@mutants
+@mutants("Redis 7 everysec, power lost: 'the truncated file is not the last file', then a silent gap")
 def old_segment_not_synced_at_rotation() -> list[Patch]:
     """A rotation under a lazy policy leaves the old segment to the kernel."""
     rotate = Commit._rotate
@@ -161,7 +155,7 @@ def old_segment_not_synced_at_rotation() -> list[Patch]:
     return [Patch(Commit, "_rotate", broken)]
 
 
-@mutants
+@mutants("Redis no-appendfsync-on-rewrite yes: no sync at all for as long as a child process lives")
 def everysec_never_syncs() -> list[Patch]:
     """No sync is ever due."""
 
@@ -171,21 +165,23 @@ def everysec_never_syncs() -> list[Patch]:
     return [Patch(Commit, "sync_due", broken)]
 
 
-@mutants
+@mutants("Redis: half an EXEC is cut, its MULTI stays, and what is written later is queued behind it")
 def batch_not_atomic() -> list[Patch]:
     """Each command of a batch gets a frame of its own."""
     append = Commit.append
 
-    def broken(self: Commit, _payload: bytes, batch: Batch, now: float) -> tuple[int, list[Any]]:
+    def broken(self: Commit, payload: bytes, batch: Batch, now: float) -> tuple[int, list[Any]]:
+        if not self.room(len(payload) + len(batch) * HEADER_BYTES):
+            return append(self, payload, batch, now)
         results: list[Any] = []
         for command in batch:
             results += append(self, encode_batch([command]), [command], now)[1]
         return self.applied_seq, results
 
-    return [Patch(Commit, "append", broken), Patch(durakv.commit, "HEADER_BYTES", 5 * HEADER_BYTES)]
+    return [Patch(Commit, "append", broken)]
 
 
-@mutants
+@mutants("a checkpoint, or a commit pointer, that runs ahead of the data it vouches for")
 def promise_ahead_of_the_sync() -> list[Patch]:
     """A frame promises everything before it as synced, although it was only written."""
 
@@ -197,7 +193,7 @@ def promise_ahead_of_the_sync() -> list[Patch]:
     return [Patch(durakv.commit, "encode_frame", broken)]
 
 
-@mutants
+@mutants("a setting that is answered before what was written under the old one is safe")
 def policy_change_without_sync() -> list[Patch]:
     """A change to always returns before what was written earlier is synced."""
 
@@ -208,7 +204,7 @@ def policy_change_without_sync() -> list[Patch]:
     return [Patch(Engine, "set_fsync", broken)]
 
 
-@mutants
+@mutants("a shutdown that closes its files and leaves the rest to the kernel")
 def closed_without_sync() -> list[Patch]:
     """A close seals the log in the manifest before its end is synced."""
 

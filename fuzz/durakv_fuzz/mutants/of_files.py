@@ -10,6 +10,7 @@ import durakv.log.segment
 import durakv.rewrite
 import durakv_formats.frame
 from durakv.image import Image
+from durakv.log.segment import Segment
 from durakv.machine import StateMachine
 from durakv.rewrite import Rewrite
 from durakv.snapshot.writer import BaseWriter
@@ -20,7 +21,7 @@ from durakv_fuzz.mutants.mutant import Mutants, Patch
 mutants = Mutants()
 
 
-@mutants
+@mutants("LMDB, RocksDB, LevelDB, ZODB: the directory entry of the file they create is never synced")
 def no_directory_sync_after_create() -> list[Patch]:
     """The manifest names a new segment whose own name may not survive."""
 
@@ -33,20 +34,23 @@ def no_directory_sync_after_create() -> list[Patch]:
     return [Patch(durakv.log.segment, "create_zeroed", broken)]
 
 
-@mutants
-def segment_not_synced_before_use() -> list[Patch]:
-    """A new segment is reserved, but neither filled nor synced."""
+@mutants("a pointer file that names its target before the target's header is on disk")
+def opening_frame_not_synced() -> list[Patch]:
+    """The manifest names a new segment whose first frame is only in the page cache."""
+    start = Segment.start
 
-    def broken(filesystem: Filesystem, name: str, size: int) -> File:
-        file = filesystem.create(name)
-        file.truncate(size)
-        filesystem.sync_directory()
-        return file
+    def broken(self: Segment, *, seq: int, retired: int, synced_seq: int, identity: int) -> None:
+        file = self.file
+        file.write_through = file.write_at  # type: ignore[method-assign]
+        try:
+            start(self, seq=seq, retired=retired, synced_seq=synced_seq, identity=identity)
+        finally:
+            del file.write_through
 
-    return [Patch(durakv.log.segment, "create_zeroed", broken)]
+    return [Patch(Segment, "start", broken)]
 
 
-@mutants
+@mutants("the empty file after a crash: write, rename, no fsync between (ext4 delayed allocation, 2009)")
 def manifest_not_synced_before_rename() -> list[Patch]:
     """The new manifest takes its name before its content is synced."""
 
@@ -58,7 +62,7 @@ def manifest_not_synced_before_rename() -> list[Patch]:
     return [Patch(durakv.directory, "atomic_replace", broken)]
 
 
-@mutants
+@mutants("redis#3487, redis#10737: a rewritten log renamed without a directory sync; all since is lost")
 def no_directory_sync_after_rename() -> list[Patch]:
     """The new manifest is relied on although its rename may not survive."""
 
@@ -69,7 +73,7 @@ def no_directory_sync_after_rename() -> list[Patch]:
     return [Patch(durakv.directory, "atomic_replace", broken)]
 
 
-@mutants
+@mutants("persist-queue #180: a state file overwritten where it is, unreadable after a power cut")
 def manifest_written_in_place() -> list[Patch]:
     """The manifest is overwritten where it is."""
 
@@ -84,7 +88,7 @@ def manifest_written_in_place() -> list[Patch]:
     return [Patch(durakv.directory, "atomic_replace", broken)]
 
 
-@mutants
+@mutants("LevelDB before 1.23 (8f18614): CURRENT names a MANIFEST that was never synced")
 def base_published_before_it_is_synced() -> list[Patch]:
     """A new base is published while its content is only in the page cache."""
     finish = BaseWriter.finish
@@ -99,7 +103,7 @@ def base_published_before_it_is_synced() -> list[Patch]:
     return [Patch(BaseWriter, "finish", broken)]
 
 
-@mutants
+@mutants("Redis 6.2: a rewrite is relied on before the directory knows its name")
 def base_published_before_its_name_is_durable() -> list[Patch]:
     """The manifest names a new base whose rename may not survive."""
 
@@ -109,7 +113,7 @@ def base_published_before_its_name_is_durable() -> list[Patch]:
     return [Patch(Rewrite, "_sync_directory", broken)]
 
 
-@mutants
+@mutants("compactions that delete their inputs before the output is in force")
 def old_files_removed_before_the_swap() -> list[Patch]:
     """A rewrite removes the old base and log, and then publishes the new base."""
     swap = Rewrite._swap
@@ -122,7 +126,7 @@ def old_files_removed_before_the_swap() -> list[Patch]:
     return [Patch(Rewrite, "_swap", broken)]
 
 
-@mutants
+@mutants("redis#14372, valkey#2627: what a snapshot holds is logged again behind it; INCR counts twice")
 def base_frozen_too_late() -> list[Patch]:
     """The image of a machine is taken when it is first needed, not when the log was rotated."""
 
@@ -136,7 +140,7 @@ def base_frozen_too_late() -> list[Patch]:
     return [Patch(durakv.rewrite, "freeze", broken)]
 
 
-@mutants
+@mutants("etcd's log: the checksum covers the data, but neither type nor length of a record")
 def checksum_without_the_header() -> list[Patch]:
     """A frame's checksum covers its payload alone."""
     checksum = crc32c

@@ -22,7 +22,7 @@ from durakv_fuzz.mutants.mutant import Mutants, Patch
 mutants = Mutants()
 
 
-@mutants
+@mutants("redis#5177, RediSearch#394: NUL bytes at the end after a power loss, and no start")
 def tail_zeros_taken_for_corruption() -> list[Patch]:
     """Space that was never written is taken for damage."""
 
@@ -34,7 +34,7 @@ def tail_zeros_taken_for_corruption() -> list[Patch]:
     return [Patch(durakv.recovery, "judge", broken)]
 
 
-@mutants
+@mutants("persist-queue 1.1.0: the last item is half there after a power cut, and the queue does not open")
 def torn_tail_taken_for_corruption() -> list[Patch]:
     """A tail that nobody promised is taken for damage."""
 
@@ -45,7 +45,7 @@ def torn_tail_taken_for_corruption() -> list[Patch]:
     return [Patch(durakv.recovery, "judge", broken)]
 
 
-@mutants
+@mutants("logs cut at the first bad record, wherever it is: acknowledged data gone, and called a repair")
 def corruption_taken_for_a_torn_tail() -> list[Patch]:
     """Damage to promised data is cut off like any torn tail."""
 
@@ -59,7 +59,7 @@ def corruption_taken_for_a_torn_tail() -> list[Patch]:
     return [Patch(durakv.recovery, "judge", broken), Patch(durakv.recovery, "highest_promise", no_promise)]
 
 
-@mutants
+@mutants("replication offsets that begin again behind a cut: two histories under one number")
 def seq_reused_after_a_cut() -> list[Patch]:
     """Numbers go on where the surviving log ends."""
 
@@ -69,7 +69,7 @@ def seq_reused_after_a_cut() -> list[Patch]:
     return [Patch(durakv.recovery, "numbers_given_out_max", broken)]
 
 
-@mutants
+@mutants("fsyncgate for whoever opens next: pages that a failed fsync marked clean look fine, and are lost")
 def tail_not_written_again() -> list[Patch]:
     """What a dead owner wrote is vouched for after a sync alone, which proves nothing if its own sync had failed."""
 
@@ -79,7 +79,7 @@ def tail_not_written_again() -> list[Patch]:
     return [Patch(durakv.takeover, "_rewrite_tail", broken)]
 
 
-@mutants
+@mutants("a restart that trusts what it read, which was the page cache, until the power goes")
 def tail_sealed_before_it_is_synced() -> list[Patch]:
     """The manifest seals what a dead owner wrote while it is only in the page cache."""
 
@@ -89,7 +89,7 @@ def tail_sealed_before_it_is_synced() -> list[Patch]:
     return [Patch(durakv.takeover, "_sync", broken)]
 
 
-@mutants
+@mutants("recycled log files whose old records are read as new, or a file of another server's backup")
 def identity_not_checked() -> list[Patch]:
     """Frames of any directory and of any segment are replayed."""
 
@@ -99,7 +99,7 @@ def identity_not_checked() -> list[Patch]:
     return [Patch(durakv.log.reader, "FrameDecoder", broken)]
 
 
-@mutants
+@mutants("recovery that takes every file whose name matches, abandoned ones included")
 def unpublished_debris_replayed() -> list[Patch]:
     """Every segment that is there is replayed, whether the manifest names it or not."""
     read = read_manifest
@@ -118,7 +118,7 @@ def unpublished_debris_replayed() -> list[Patch]:
     return [Patch(durakv.recovery, "read_manifest", broken)]
 
 
-@mutants
+@mutants("Redis appendonly no, and yes again: a stale log is loaded in the place of newer data")
 def outdated_manifest_followed() -> list[Patch]:
     """A manifest of an earlier time is followed, and what it does not name is removed."""
 
@@ -128,7 +128,7 @@ def outdated_manifest_followed() -> list[Patch]:
     return [Patch(durakv.recovery, "refuse_outdated", broken)]
 
 
-@mutants
+@mutants("LevelDB's log reader, RocksDB kSkipAnyCorruptedRecords: bad records passed over in the middle")
 def bad_record_skipped() -> list[Patch]:
     """Replay skips what it cannot read, and goes on with the next frame that it can."""
 
@@ -151,7 +151,7 @@ def bad_record_skipped() -> list[Patch]:
     return [Patch(durakv.recovery, "read_segment", broken)]
 
 
-@mutants
+@mutants("stock servers load a log with a lost command or a hole inside a value, and say they are ready")
 def loss_not_reported() -> list[Patch]:
     """The recovery report says nothing."""
 
@@ -161,7 +161,7 @@ def loss_not_reported() -> list[Patch]:
     return [Patch(RecoveryReport, "lines", broken)]
 
 
-@mutants
+@mutants("Redis: temp-rewriteaof files of children that were killed are never collected")
 def debris_not_removed() -> list[Patch]:
     """What crashes leave behind stays for ever."""
 
