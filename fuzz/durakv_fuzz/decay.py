@@ -95,10 +95,15 @@ def _judge_form(damaged: Damaged, expectation: Expectation, found: Found) -> Jud
 
 
 def _vouched(expectation: Expectation, width: int | None) -> int:
-    """For how many batches the log vouches still, if so many bytes anywhere in it are damaged."""
+    """For how many batches the log vouches still, if so many bytes in a row are damaged, wherever that hurts most.
+
+    That is where one byte of the last batch is hit, and the rest of the damage lies before it.
+    """
     if width is None:
         return 0
-    for batch, count in reversed([*zip(expectation.batches, expectation.vouched, strict=False)]):
+    written = [*zip(expectation.batches, expectation.vouched, strict=False)]
+    width -= 1
+    for batch, count in reversed(written[:-1]):
         if width <= 0:
             return count
         width -= HEADER_BYTES + sum(len(part) for command in batch.commands for part in command)
