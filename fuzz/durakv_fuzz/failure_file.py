@@ -61,14 +61,14 @@ class FailureFile:
 
     def shrink(self, attempts: int = 300) -> FailureFile:
         """The smallest case found that breaks the same promise."""
+        violation = self.replay().violation
+        if violation is None:
+            return self
         with self._engine():
-            judgement = self.replay()
-            if judgement.violation is None:
-                return self
-            case = shrink(Failure(judgement.violation, self.case, 0, self.stage), attempts=attempts)
-            smaller = replace(self, case=case)
-            violation = smaller.replay().violation
-            return self if violation is None else replace(smaller, verdict=violation.verdict, reason=violation.reason)
+            case = shrink(Failure(violation, self.case, 0, self.stage), attempts=attempts)
+        smaller = replace(self, case=case)
+        violation = smaller.replay().violation
+        return self if violation is None else replace(smaller, verdict=violation.verdict, reason=violation.reason)
 
     def dump(self) -> str:
         """As JSON."""

@@ -237,7 +237,7 @@ class History:
                 elif window and promise.level is Durability.WRITTEN:
                     age = self._age(max(promise.time, since), end)
                     if age > WINDOW_SECONDS + _ROUNDING_SECONDS:
-                        least_seq, why = promise.seq, f"number {promise.seq} was written {age:.2f} s before"
+                        least_seq, why = promise.seq, f"number {promise.seq} had been written for {age:.2f} s"
         batches = epoch.batches
         most = next((k for k, item in enumerate(batches) if item.invoked >= notes), len(batches))
         return Expectation(

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from durakv.machine import Command
 from durakv_fuzz import told
 from durakv_fuzz.choose import Recorded
+from durakv_fuzz.culprits import out_of_order
 from durakv_fuzz.enumerate import CrashState, explain
 from durakv_fuzz.image import Image
 from durakv_fuzz.lives import Case, Crash, Recording, play, replay
-from durakv_fuzz.oracle import Expectation
+from durakv_fuzz.oracle import Expectation, Violation
 from durakv_fuzz.trace import Note
 from durakv_fuzz.witness import Witness, witness
 
@@ -26,6 +27,7 @@ def tell(case: Case) -> list[str]:
     setup = case.setup
     lines = [
         verdict,
+        *_tell_order(case, judgement.violation),
         f"machine {setup.machine}, policy {setup.policy}, segments of {setup.segment_bytes} bytes",
     ]
     for number, life in enumerate(case.lives, 1):
@@ -43,6 +45,13 @@ def tell(case: Case) -> list[str]:
     lines += [f"  {line}" for line in _tell_found(last.expect(crash), witness(image, setup))]
     lines += ["", "on the disk", *(f"  {line}" for line in _tell_image(image))]
     return lines
+
+
+def _tell_order(case: Case, violation: Violation | None) -> Iterator[str]:
+    """Which two things are in the wrong order, if it is the crash that shows it."""
+    last = play(case)
+    if violation is not None and case.damage is None and not last.history.violations:
+        yield f"witness: {out_of_order(last, case.lives[-1].crash, violation)}"
 
 
 def _tell_life(recording: Recording, crash: Crash) -> Iterator[str]:

@@ -6,21 +6,26 @@ own (``lives``), on a disk that does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 from durakv.clock import ManualClock
 from durakv.directory import LOCK_NAME, MANIFEST_NAME
 from durakv.engine import Engine
 from durakv.errors import Corruption, DurakvError
+from durakv.machine import StateMachine
+from durakv.options import Options
 from durakv_formats.manifest import decode_manifest
 from durakv_fuzz.history import Before
 from durakv_fuzz.image import Image
-from durakv_fuzz.machines import make_machine, state_of
+from durakv_fuzz.machines import Digest, make_machine, state_of
 from durakv_fuzz.oracle import Expectation, Found, Judgement, Verdict, Violation, judge
 from durakv_fuzz.plain_disk import PlainDisk
 from durakv_fuzz.script import Setup
+
+M = TypeVar("M", bound=StateMachine)
 
 _MANIFESTS_KEPT = 64
 """Opens of neighbouring crash states leave the same manifest."""
@@ -53,17 +58,23 @@ class Witness:
 
 def witness(image: Image, setup: Setup) -> Witness:
     """Open the image and look; the program that does so ends without a word, as if killed."""
+    return witness_with(image, make_machine(setup.machine), state_of, options=setup.options(), entropy=setup.entropy)
+
+
+def witness_with(
+    image: Image, machine: M, state: Callable[[M], Digest], *, options: Options, entropy: Callable[[int], bytes]
+) -> Witness:
+    """The same with any new machine, whose state ``state`` tells."""
     disk = PlainDisk(image)
-    machine = make_machine(setup.machine)
     try:
         engine = Engine(
             None,
             machine,
-            options=setup.options(),
+            options=options,
             filesystem=disk,
             clock=ManualClock(),
             background=False,
-            entropy=setup.entropy,
+            entropy=entropy,
         )
     except Corruption as failure:
         return Witness(None, str(failure), Verdict.CORRUPT, touched=_touched(disk))
@@ -75,7 +86,7 @@ def witness(image: Image, setup: Setup) -> Witness:
         return Witness(None, what, verdict, named=False, touched=_touched(disk))
     report = engine.report
     found = Found(
-        state=state_of(machine),
+        state=state(machine),
         applied_seq=engine.applied_seq,
         last_seq=report.last_seq,
         lines=tuple(report.lines()),
