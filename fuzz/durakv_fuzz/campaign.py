@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 
 from durakv_fuzz.choose import Recording as Recorder
 from durakv_fuzz.choose import Seeded
+from durakv_fuzz.coverage import Coverage
 from durakv_fuzz.history import Before
 from durakv_fuzz.image import Image
 from durakv_fuzz.lives import Case, Crash, Recording
@@ -85,6 +86,7 @@ class Summary:
     """By policy and kind of crash."""
     failures: list[Failure] = field(default_factory=list[Failure])
     seconds: float = 0.0
+    coverage: Coverage = field(default_factory=Coverage)
 
     @property
     def verdicts(self) -> Counter[str]:
@@ -103,6 +105,7 @@ class Summary:
             mine.lossy += windows.lossy
             mine.lost_max = max(mine.lost_max, windows.lost_max)
             mine.seconds += windows.seconds
+        self.coverage.merge(other.coverage)
         self.failures += other.failures
         self.seconds += other.seconds
 
@@ -193,6 +196,7 @@ class _Run:
                 self._fail(judgement.violation, recording, crash, stage)
                 return None
             good.append((crash, state.image))
+        self._summary.coverage.saw(recording.timeline, (crash for crash, _ in good))
         return good
 
     def _judge(self, recording: Recording, crash: Crash, image: Image, stage: str) -> Judgement:

@@ -38,8 +38,9 @@ class SimulatedDisk:
         during: Callable[[Operation], None] | None = None,
         clock: ManualClock | None = None,
         capacity_bytes: int | None = None,
+        sites: bool = False,
     ) -> None:
-        self.trace = Trace(image, now=clock.monotonic if clock is not None else float)
+        self.trace = Trace(image, now=clock.monotonic if clock is not None else float, sites=sites)
         self.faults = faults
         self.during = during
         self.capacity_bytes = capacity_bytes

@@ -107,6 +107,7 @@ class Recording:
         self.past = tuple(past)
         self.resumed = False
         self._twin: Image | None = None
+        session.disk.trace.sites = True
         session.run(script)
         self.trace = session.disk.trace
         self.timeline = Timeline(self.trace)

@@ -5,6 +5,9 @@ has a smaller number happened, the rest did not.  So a call with ``start < crash
 a barrier guarantees what ended before its *start*, from its *end* on.
 
 Only what can change the disk is recorded; reads are shown to fault plans and forgotten.
+
+A trace with ``sites`` also remembers who called, and from where; recoveries that are only looked at do not pay for it.
+``trace_file`` writes a trace down.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from operator import itemgetter
 
 from durakv_fuzz.choose import Choose
 from durakv_fuzz.image import NOTHING, Image
+from durakv_fuzz.sites import calling_site, calling_task
 
 SECTOR_BYTES = 512
 PAGE_BYTES = 4096
@@ -88,6 +92,12 @@ class Operation:
     killed: bool = False
     """Its process ended in the middle: the call never returned and promises nothing."""
 
+    site: str = ""
+    """Where it was called (``sites``), if the trace was to remember that."""
+
+    task: str = ""
+    """The thread that called, or thread and task; likewise."""
+
     def __str__(self) -> str:
         where = f" {self.name}" if self.name else ""
         if self.new_name:
@@ -112,8 +122,10 @@ class Note:
 class Trace:
     """A recorded run that began on ``base``.  ``seq`` is the next sequence number, so the run's own end."""
 
-    def __init__(self, base: Image = NOTHING, *, now: Callable[[], float] = float) -> None:
+    def __init__(self, base: Image = NOTHING, *, now: Callable[[], float] = float, sites: bool = False) -> None:
         self.base = base
+        self.sites = sites
+        """Whether call sites and threads are recorded."""
         self.operations: list[Operation] = []
         self.notes: list[Note] = []
         self.seq = 0
@@ -127,6 +139,8 @@ class Trace:
 
     def start(self, operation: Operation) -> None:
         """Record that a call begins."""
+        if self.sites:
+            operation.site, operation.task = calling_site(), calling_task()
         operation.start, operation.started = self._take_seq(), self._now()
         self.operations.append(operation)
 
@@ -143,7 +157,7 @@ class Trace:
 
     def killed(self, crash_seq: int, choose: Choose, *, now: Callable[[], float] = float) -> Trace:
         """A copy up to a process crash, to be continued by the next process on the same machine."""
-        cut = Trace(self.base, now=now)
+        cut = Trace(self.base, now=now, sites=self.sites)
         cut.seq = crash_seq
         cut.notes = [note for note in self.notes if note.seq < crash_seq]
         for operation in self.operations:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from durakv_fuzz.campaign import Summary, Windows, run
+from durakv_fuzz.coverage import Coverage
 
 RUNS_APART = 1_000_000
 RUNS_PER_PART = 10
@@ -103,6 +104,7 @@ class Campaign:
                 [policy, kind, seen.crashes, seen.lossy, seen.lost_max, seen.seconds]
                 for (policy, kind), seen in total.windows.items()
             ],
+            "coverage": total.coverage.dump(),
         }
         (directory / DIGESTS_NAME).write_bytes(array("Q", sorted(total.distinct)).tobytes())
         (directory / STATE_NAME).write_text(json.dumps(words))
@@ -120,6 +122,8 @@ class Campaign:
                 words["seed"], words["runs"], words["checks"], set(digests), Counter(words["stages"]), {}, [],
                 words["seconds"],
             )  # fmt: skip
+            if "coverage" in words:  # older ones did not keep it
+                total.coverage = Coverage.load(words["coverage"])
             for policy, kind, crashes, lossy, lost_max, seconds in words["windows"]:
                 total.windows[policy, kind] = Windows(crashes, lossy, lost_max, list(seconds))
             if len(digests) != words["states"]:

@@ -1,0 +1,233 @@
+"""A campaign's summary as one HTML file: no network, no script, nothing beside it.
+
+The headline says what was found, the tiles how much was tried, and the rest is for those who ask on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+from pathlib import Path
+
+from durakv_fuzz.call_sites import CallSites
+from durakv_fuzz.campaign import Summary, Windows
+from durakv_fuzz.coverage import Phase
+from durakv_fuzz.mutants import Hunt
+from durakv_fuzz.report_facts import Facts, age_bars
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1c2430; --soft: #667080; --line: #dde2e8; --paper: #fff; --tile: #f5f7f9;
+  --good: #187a4c; --bad: #b3261e; --bar: #2f6fb3; --none: #d9dee5; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e8ee; --soft: #98a2b0; --line: #323a45; --paper: #14181e;
+  --tile: #1d232b; --good: #4cc38a; --bad: #ff8a80; --bar: #6ea8e0; --none: #39424e; } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem;
+  margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.7rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .4rem; }
+h1.good { color: var(--good); } h1.bad { color: var(--bad); }
+p, figcaption { color: var(--soft); margin: .2rem 0 .6rem; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .7rem; margin-top: 1.2rem; }
+.tile { background: var(--tile); border-radius: .5rem; padding: .7rem .9rem; }
+.tile b { display: block; font-size: 1.45rem; font-variant-numeric: tabular-nums; } .tile span { color: var(--soft); }
+.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; } th, td { text-align: left;
+  padding: .28rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; } th { color: var(--soft);
+  font-weight: 600; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+.good { color: var(--good); } .bad { color: var(--bad); } code { font: 13px/1.4 ui-monospace, monospace; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 1rem; } figure { margin: 0; }
+svg { width: 100%; height: auto; } svg text { fill: var(--soft); font: 10px system-ui, sans-serif; }
+svg rect { fill: var(--bar); } svg line { stroke: var(--line); }
+.meter { display: inline-block; width: 8rem; height: .6rem; background: var(--none); border-radius: .3rem; }
+.meter i { display: block; height: 100%; background: var(--bar); border-radius: .3rem; }
+details summary { cursor: pointer; color: var(--soft); }
+"""
+
+
+def write_html(
+    summary: Summary, path: Path, *, hunts: Sequence[Hunt] | None = None, known: CallSites | None = None
+) -> None:
+    """Write the report; ``hunts`` adds the score of the mutants."""
+    path.write_text(render_html(summary, hunts=hunts, known=known), encoding="utf-8")
+
+
+def render_html(summary: Summary, *, hunts: Sequence[Hunt] | None = None, known: CallSites | None = None) -> str:
+    """The report as text."""
+    facts = Facts(summary, known)
+    parts = [
+        *_headline(facts, hunts),
+        *_failures(summary),
+        *_policies(summary),
+        *_plots(summary),
+        *_kinds(facts),
+        *_sites(facts),
+        *_pairs(facts),
+        *(_mutants(hunts) if hunts is not None else ()),
+    ]
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+    title = f"durakv crash campaign, seed {summary.seed}"
+    body = "\n".join(parts)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head>{head}<title>{escape(title)}</title><style>{_STYLE}</style></head>'
+        f"<body>\n{body}\n</body></html>\n"
+    )
+
+
+def _headline(facts: Facts, hunts: Sequence[Hunt] | None) -> Iterator[str]:
+    summary = facts.summary
+    count = len(summary.failures)
+    if count:
+        verdicts = ", ".join(f"{number} × {verdict}" for verdict, number in sorted(summary.verdicts.items()))
+        yield f'<h1 class="bad">{count} broken promise{"s" if count > 1 else ""}: {escape(verdicts)}</h1>'
+    elif not summary.checks:
+        yield '<h1 class="bad">Nothing was judged</h1>'
+    else:
+        yield '<h1 class="good">Every promise was kept</h1>'
+    yield (
+        f"<p>The engine recovered {summary.checks:,} crashes of {summary.runs:,} random programs, and an oracle that "
+        f"knows only what callers were told judged each. Seed {summary.seed}, {summary.seconds:,.1f} s.</p>"
+    )
+    coverage = summary.coverage
+    tiles = [
+        (f"{len(summary.distinct):,}", "distinct crash states"),
+        (f"{facts.states_per_second:,.0f}", "states a second"),
+        (f"{summary.runs:,}", "runs"),
+        (f"{facts.phases_covered} of {facts.phases_known}", "crash points at call sites"),
+        (f"{len(coverage.tried)} of {len(coverage.possible)}", "pairs: first lost, second kept"),
+    ]
+    if hunts is not None:
+        found = sum(hunt.failure is not None for hunt in hunts)
+        tiles.append((f"{found} of {len(hunts)}", "planted bugs found"))
+    yield '<div class="tiles">'
+    for figure, what in tiles:
+        yield f'<div class="tile"><b>{escape(figure)}</b><span>{escape(what)}</span></div>'
+    yield "</div>"
+
+
+def _failures(summary: Summary) -> Iterator[str]:
+    if summary.failures:
+        yield "<h2>What was broken</h2>"
+        rows = [
+            (str(failure.violation.verdict), failure.violation.reason, f"run {failure.run}, {failure.stage}")
+            for failure in summary.failures
+        ]
+        yield _table(("verdict", "why", "where"), rows)
+
+
+def _policies(summary: Summary) -> Iterator[str]:
+    yield "<h2>By policy and kind of crash</h2>"
+    yield (
+        "<p>Batches acknowledged as written that a crash took. A process crash may take none under any policy, a power "
+        "loss none that was acknowledged as synced; the oracle judges that by itself, this is what the rest costs. "
+        "Runs whose disk failed besides are left out.</p>"
+    )
+    rows = [
+        (policy, kind, windows.crashes, windows.lossy, windows.lost_max, _longest(windows))
+        for (policy, kind), windows in sorted(summary.windows.items())
+    ]
+    yield _table(("policy", "crash", "crashes", "with a loss", "most batches lost", "oldest lost"), rows)
+    stages = [(stage, count) for stage, count in sorted(summary.stages.items())]
+    yield f"<details><summary>Where the crashes were</summary>{_table(('stage', 'judged'), stages)}</details>"
+
+
+def _longest(windows: Windows) -> str:
+    return f"{max(windows.seconds):.2f} s" if windows.seconds else "–"
+
+
+def _plots(summary: Summary) -> Iterator[str]:
+    yield "<h2>Loss window</h2><p>The age of the oldest acknowledged batch that a power loss took.</p>"
+    yield '<div class="plots">'
+    for (policy, kind), windows in sorted(summary.windows.items()):
+        if kind == "power loss":
+            share = windows.lossy / windows.crashes if windows.crashes else 0.0
+            caption = f"{windows.crashes:,} power losses, {share:.1%} of them lost something"
+            yield f"<figure><strong>{escape(policy)}</strong>{_bars(age_bars(windows.seconds))}"
+            yield f"<figcaption>{escape(caption)}</figcaption></figure>"
+    yield "</div>"
+
+
+def _bars(bars: Sequence[tuple[str, int]]) -> str:
+    """A bar chart; the tallest bar is as high as the plot."""
+    width, height, step = 360, 150, 360 / len(bars)
+    most = max(1, *(count for _, count in bars))
+    parts = [f'<line x1="0" y1="{height - 24}" x2="{width}" y2="{height - 24}"/>']
+    for index, (label, count) in enumerate(bars):
+        tall = (height - 44) * count / most
+        left = index * step
+        middle = left + step / 2
+        parts.append(
+            f'<rect x="{left + 3:.1f}" y="{height - 24 - tall:.1f}" width="{step - 6:.1f}" height="{tall:.1f}" rx="2"/>'
+        )
+        if count:
+            parts.append(f'<text x="{middle:.1f}" y="{height - 28 - tall:.1f}" text-anchor="middle">{count}</text>')
+        parts.append(f'<text x="{middle:.1f}" y="{height - 8}" text-anchor="middle">{escape(label)}</text>')
+    spoken = escape("; ".join(f"{label}: {count}" for label, count in bars), quote=True)
+    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{spoken}">{"".join(parts)}</svg>'
+
+
+def _kinds(facts: Facts) -> Iterator[str]:
+    yield "<h2>Calls to the disk</h2>"
+    yield "<p>Calls told apart by file and call site; whole: crashed before, inside and after.</p>"
+    rows: list[str] = []
+    for kind, (whole, seen) in sorted(facts.summary.coverage.by_kind().items()):
+        part = f'<span class="meter"><i style="width:{100 * whole / seen:.0f}%"></i></span> {whole} of {seen}'
+        rows.append(f"<tr><td><code>{escape(kind)}</code></td><td>{part}</td></tr>")
+    yield f'<div class="wide"><table><tr><th>call</th><th>whole</th></tr>{"".join(rows)}</table></div>'
+
+
+def _sites(facts: Facts) -> Iterator[str]:
+    missing, reached = facts.missing, facts.summary.coverage.by_site()
+    yield "<h2>Call sites</h2>"
+    if missing:
+        yield f"<p>{len(missing)} of {len(facts.sites.sites)} call sites in the source lack something:</p>"
+        rows = [(key, reached.get(key, (0, Phase.NONE))[0], str(lack)) for key, lack in missing.items()]
+        yield _table(("call site", "calls", "not yet a crash point"), rows, code=True)
+    else:
+        yield f"<p>All {len(facts.sites.sites)} call sites in the source were crashed before, inside and after.</p>"
+    if unlisted := facts.summary.coverage.unlisted(facts.sites):
+        yield "<p>Reached, but not found in the source:</p>"
+        yield _table(("call site", "calls"), [(key, reached[key][0]) for key in sorted(unlisted)], code=True)
+    whole = [(key, *reached[key]) for key in sorted(reached) if key not in missing]
+    table = _table(
+        ("call site", "calls", "crashed"), [(key, calls, str(phases)) for key, calls, phases in whole], code=True
+    )
+    yield f"<details><summary>The other {len(whole)}</summary>{table}</details>"
+
+
+def _pairs(facts: Facts) -> Iterator[str]:
+    yield "<h2>Pairs</h2>"
+    yield (
+        "<p>Two changes whose fates were open at the same time: a disk might take the second and lose the first. "
+        f"{len(facts.untried)} such pairs have not been tried.</p>"
+    )
+    if facts.untried:
+        table = _table(("lost", "kept, though later"), facts.untried, code=True)
+        yield f"<details><summary>Which</summary>{table}</details>"
+
+
+def _mutants(hunts: Sequence[Hunt]) -> Iterator[str]:
+    yield "<h2>Planted bugs</h2><p>The engine, broken on purpose: the same campaign has to find each.</p>"
+    rows: list[tuple[str | int, ...]] = []
+    for hunt in sorted(hunts, key=lambda hunt: hunt.failure is not None):
+        found = str(hunt.failure.violation.verdict) if hunt.failure is not None else "not found"
+        rows.append((hunt.mutant.name, hunt.mutant.what, found, hunt.states, f"{hunt.seconds:.1f} s"))
+    yield _table(("bug", "what is wrong", "found as", "states", "time"), rows)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str | int]], *, code: bool = False) -> str:
+    """A table; numbers to the right, everything escaped; ``code``: the first column is."""
+    body: list[str] = []
+    columns: set[int] = set()
+    for row in rows:
+        cells: list[str] = []
+        for index, value in enumerate(row):
+            if isinstance(value, int):
+                columns.add(index)
+                cells.append(f'<td class="n">{value:,}</td>')
+            else:
+                text = escape(value)
+                cells.append(f"<td>{f'<code>{text}</code>' if code and not index else text}</td>")
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    top = "".join(_head(head, right=index in columns) for index, head in enumerate(heads))
+    return f'<div class="wide"><table><tr>{top}</tr>{"".join(body)}</table></div>'
+
+
+def _head(text: str, *, right: bool) -> str:
+    return f'<th class="n">{escape(text)}</th>' if right else f"<th>{escape(text)}</th>"
