@@ -71,8 +71,8 @@ class _Epoch:
     policies: list[tuple[int, float, FsyncPolicy]] = field(default_factory=list[tuple[int, float, FsyncPolicy]])
     seen: list[tuple[int, Digest]] = field(default_factory=list[tuple[int, Digest]])
     """What readers found, and which note says so."""
-    poisoned: tuple[int, float] = (_LAST, 0.0)
-    """Which note said so, and when."""
+    ended: tuple[int, float] = (_LAST, 0.0)
+    """When nobody was left to sync by himself, and which note says so: the engine was poisoned, or killed."""
     batches: list[_Told] = field(default_factory=list[_Told])
     states: list[Digest] = field(default_factory=list[Digest])
 
@@ -174,8 +174,8 @@ class History:
             epoch.seen.append((index, word.state))
         elif isinstance(word, told.Policy):
             epoch.policies.append((index, time, word.policy))
-        elif isinstance(word, told.Poisoned):
-            epoch.poisoned = (index, time)
+        elif isinstance(word, told.Poisoned | told.Killed):
+            epoch.ended = min(epoch.ended, (index, time))
         elif isinstance(word, told.Broken):
             self.violations.append(Violation(word.verdict, word.reason))
         elif isinstance(word, told.Opened):
@@ -223,7 +223,7 @@ class History:
         policy, since = epoch.policy_at(notes)
         surviving = Durability.SYNCED if power or self._reverted_from < crash_seq else Durability.WRITTEN
         window = power and policy is not None and policy is not FsyncPolicy.NO
-        end = epoch.poisoned[1] if epoch.poisoned[0] < notes else time  # a poisoned engine promises nothing more
+        end = epoch.ended[1] if epoch.ended[0] < notes else time
         least_seq, why = 0, ""
         written: list[tuple[int, float]] = []
         for promise in epoch.promises:
