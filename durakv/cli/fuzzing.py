@@ -12,15 +12,19 @@ import click
 
 from durakv.cli import exits
 from durakv.cli.output import json_option, print_json, print_lines, tell
+from durakv.durability import FsyncPolicy
 from durakv_fuzz.campaign import Summary
 from durakv_fuzz.failure_file import BadFailureFile, FailureFile
 from durakv_fuzz.mutants import MUTANTS, Hunt, hunt
 from durakv_fuzz.report import summarise, tabulate
+from durakv_fuzz.reports import REPORT_NAMES, TEETH_NAME, save_teeth, write_reports
+from durakv_fuzz.scope import Profile, Scope
 from durakv_fuzz.workers import STATE_NAME, BadCampaign, Campaign
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 _NAMES = click.Choice(list(MUTANTS))
+_SECONDS_PER_SAVE = 60.0
 _SECONDS_PER_LINE = 10.0
 """How often a log, unlike a terminal, is told how far a campaign is."""
 
@@ -40,6 +44,16 @@ def fuzz() -> None:
 @click.option("--seed", default=1, show_default=True, help="Another seed, other programs and crashes.")
 @click.option("--output", type=_DIRECTORY, help="Where failures and the state of the campaign go.")
 @click.option("--resume", type=_DIRECTORY, metavar="DIR", help="Go on with the campaign in DIR, an earlier --output.")
+@click.option(
+    "--policy",
+    type=click.Choice([str(policy) for policy in FsyncPolicy]),
+    help="Under this policy alone; else all, and changes.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice([str(profile) for profile in Profile]),
+    help="Which crashes: bare POSIX disks, journalling ones, killed processes, or any of them (the default).",
+)
 @click.option("--mutant", type=_NAMES, help="Break the engine on purpose, and see it found.")
 @json_option
 @click.pass_context
@@ -51,18 +65,24 @@ def run_(
     seed: int,
     output: Path | None,
     resume: Path | None,
+    policy: str | None,
+    profile: str | None,
     mutant: str | None,
     as_json: bool,
 ) -> None:
     """Run a campaign: random programs, crashed everywhere, nested, resumed and decayed.
 
-    The same seed does the same.  Each failure is made smaller, written to a file of its own and told.
+    The same seed does the same.  Each failure is made smaller, written to a file of its own and told.  With --output
+    the campaign is saved every minute, and its report is written there: report.html, .json and .xml (JUnit).
     """
     if resume is not None and output is not None:
         raise click.UsageError("--resume goes on in its own directory: leave out --output")
+    if resume is not None and (policy is not None or profile is not None):
+        raise click.UsageError("a campaign goes on with what it began with: leave out --policy and --profile")
     directory = resume if resume is not None else output
+    scope = Scope(FsyncPolicy(policy) if policy else None, Profile(profile) if profile else Profile.ANY)
     try:
-        campaign = Campaign.load(resume) if resume is not None else Campaign.begin(seed, workers, mutant or "")
+        campaign = Campaign.load(resume) if resume is not None else Campaign.begin(seed, workers, mutant or "", scope)
     except BadCampaign as error:
         raise exits.Failure(str(error), exits.USAGE) from error
     if campaign.mutant not in ("", *MUTANTS):
@@ -75,17 +95,20 @@ def run_(
     if seconds is None and states is None:
         seconds = 60.0
     with MUTANTS[mutant].applied() if mutant is not None else contextlib.nullcontext():
-        total = campaign.go(states=states, seconds=seconds, progress=_progress(quiet=as_json))
+        total = campaign.go(states=states, seconds=seconds, progress=_progress(campaign, directory, quiet=as_json))
     found = [FailureFile.of(failure, mutant or "").shrink() for failure in total.failures]
     paths = [_write_down(file, directory or Path(), f"failure-{campaign.seed}-{failure.run}.json")
              for file, failure in zip(found, total.failures, strict=True)]  # fmt: skip
     if directory is not None:
         # After a failure too: it goes on behind the run that found it.
         campaign.save(directory)
+        write_reports(directory)
     if as_json:
         print_json(_as_json(total, paths))
     else:
         print_lines(summarise(total))
+        if directory is not None:
+            print_lines([f"report: {directory / REPORT_NAMES[0]}"])
         for file, path in zip(found, paths, strict=True):
             print_lines(["", f"again with: durakv fuzz replay {path}", *file.tell()])
     ctx.exit(exits.TOLD if found else exits.OK)
@@ -122,11 +145,25 @@ def shrink(file: Path, attempts: int, output: Path | None) -> None:
 
 @fuzz.command()
 @click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def report(directory: Path) -> None:
+    """Write the report on the campaign in DIRECTORY, an earlier --output, anew: report.html, .json and .xml (JUnit)."""
+    try:
+        print_lines(map(str, write_reports(directory)))
+    except (BadCampaign, BadFailureFile) as error:
+        raise exits.Failure(str(error), exits.USAGE) from error
+
+
+@fuzz.command()
+@click.argument(
+    "directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path("fuzz/regressions")
+)
 @click.pass_context
 def regressions(ctx: click.Context, directory: Path) -> None:
-    """Replay every failure file in DIRECTORY: each must keep its promise by now."""
+    """Replay every failure file in DIRECTORY (fuzz/regressions): each must keep its promise by now."""
     # The directory may be the --output of a campaign, whose own state is no failure.
-    files = sorted(path for path in directory.glob("*.json") if path.name != STATE_NAME)
+    files = sorted(
+        path for path in directory.glob("*.json") if path.name not in (STATE_NAME, TEETH_NAME, *REPORT_NAMES)
+    )
     broken = 0
     for file in files:
         failure = _load(file)
@@ -142,8 +179,9 @@ def regressions(ctx: click.Context, directory: Path) -> None:
 @click.argument("names", nargs=-1, type=_NAMES)
 @click.option("--seconds", default=60.0, show_default=True, type=click.FloatRange(1), help="For each break.")
 @click.option("--seed", default=1, show_default=True)
+@click.option("--output", type=_DIRECTORY, help="Also write teeth.json there, for the report of a campaign.")
 @click.pass_context
-def teeth(ctx: click.Context, names: tuple[str, ...], seconds: float, seed: int) -> None:
+def teeth(ctx: click.Context, names: tuple[str, ...], seconds: float, seed: int, output: Path | None) -> None:
     """Break the engine on purpose, one behaviour at a time, and hunt each break as a campaign would."""
     hunts: list[Hunt] = []
 
@@ -154,6 +192,9 @@ def teeth(ctx: click.Context, names: tuple[str, ...], seconds: float, seed: int)
 
     print_lines(tabulate(one_by_one()))
     found = sum(each.failure is not None for each in hunts)
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        save_teeth(hunts, output / TEETH_NAME)
     print_lines(["", f"{found} of {len(hunts)} breaks were found within {seconds:.0f} s each"])
     ctx.exit(exits.OK if found == len(hunts) else exits.TOLD)
 
@@ -171,14 +212,18 @@ def _write_down(failure: FailureFile, directory: Path, name: str) -> Path:
     return path
 
 
-def _progress(*, quiet: bool) -> Callable[[Summary], None] | None:
-    if quiet:
-        return None
+def _progress(campaign: Campaign, directory: Path | None, *, quiet: bool) -> Callable[[Summary], None]:
+    """Save now and then, and tell how far it is."""
     live = sys.stderr.isatty()
-    told = 0.0
+    told = saved = campaign.total.seconds
 
     def tell_progress(total: Summary) -> None:
-        nonlocal told
+        nonlocal told, saved
+        if directory is not None and total.seconds >= saved + _SECONDS_PER_SAVE:
+            saved = total.seconds
+            campaign.save(directory)
+        if quiet:
+            return
         if not live and total.seconds < told + _SECONDS_PER_LINE:
             return
         told = total.seconds

@@ -28,12 +28,16 @@ from durakv_fuzz.model import Model
 from durakv_fuzz.oracle import Judgement, Violation
 from durakv_fuzz.pick import pick_states
 from durakv_fuzz.quiet import collected_at_the_end, quiet
+from durakv_fuzz.scope import EVERYTHING, Scope
 from durakv_fuzz.script import Action, Script, Setup, Step
 from durakv_fuzz.witness import Witness, witness
 from durakv_fuzz.workload import TROUBLE, Alphabet, draw_alphabet, draw_script, draw_setup
 
 DEPTH_MAX = 3
 """A crash, a crash of its recovery, and a crash of the recovery of that."""
+
+DECAY = "decay"
+"""In place of a model: nothing crashed, a file changed by itself."""
 
 STEPS = (8, 30)
 """How long the programs are."""
@@ -84,6 +88,8 @@ class Summary:
     stages: Counter[str] = field(default_factory=Counter[str])
     windows: dict[tuple[str, str], Windows] = field(default_factory=dict[tuple[str, str], Windows])
     """By policy and kind of crash."""
+    judged: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    """Judgements by policy (empty where nothing was open) and by the model of the crash, or ``decay``."""
     failures: list[Failure] = field(default_factory=list[Failure])
     seconds: float = 0.0
     coverage: Coverage = field(default_factory=Coverage)
@@ -105,6 +111,7 @@ class Summary:
             mine.lossy += windows.lossy
             mine.lost_max = max(mine.lost_max, windows.lost_max)
             mine.seconds += windows.seconds
+        self.judged += other.judged
         self.coverage.merge(other.coverage)
         self.failures += other.failures
         self.seconds += other.seconds
@@ -119,6 +126,7 @@ def run(
     runs: int | None = None,
     failures_max: int = 1,
     first_run: int = 0,
+    scope: Scope = EVERYTHING,
     progress: Callable[[Summary], None] | None = None,
 ) -> Summary:
     """Explore until so many distinct states or runs are done, so much time has passed, or so much was found."""
@@ -129,7 +137,7 @@ def run(
     with quiet():
         for number in itertools.count(first_run):
             with collected_at_the_end():
-                _Run(seed, number, summary, states_per_run).go()
+                _Run(seed, number, summary, states_per_run, scope).go()
             summary.runs += 1
             summary.seconds = time.monotonic() - started
             if progress is not None:
@@ -157,12 +165,14 @@ def draw_run(seed: int, number: int) -> tuple[Setup, Alphabet, Script]:
 class _Run:
     """One run of a campaign."""
 
-    def __init__(self, seed: int, number: int, summary: Summary, budget: int) -> None:
+    def __init__(self, seed: int, number: int, summary: Summary, budget: int, scope: Scope) -> None:
         self._number = number
         self._summary = summary
         self._budget = budget
         self._random = random.Random(f"{seed}/{number}/crashes")
-        self._setup, self._alphabet, self._script = draw_run(seed, number)
+        setup, self._alphabet, script = draw_run(seed, number)
+        self._scope = scope
+        self._setup, self._script = scope.setup(setup), scope.script(script)
         self._seen: dict[int, Witness] = {}
 
     def go(self) -> None:
@@ -189,7 +199,13 @@ class _Run:
             self._fail(recording.history.violations[0], recording, crash, stage)
             return None
         good: list[tuple[Crash, Image]] = []
-        for state in pick_states(recording.timeline, budget, seed=self._random.getrandbits(32), since=since):
+        for state in pick_states(
+            recording.timeline,
+            budget,
+            seed=self._random.getrandbits(32),
+            since=since,
+            models=self._scope.profile.models,
+        ):
             crash = Crash.of(state)
             judgement = self._judge(recording, crash, state.image, stage)
             if judgement.violation is not None:
@@ -206,6 +222,7 @@ class _Run:
         judgement = seen.judge(expectation)
         summary.checks += 1
         summary.stages[stage] += 1
+        summary.judged[expectation.policy or "", crash.model] += 1
         if expectation.policy is not None and Action.FAULT not in self._alphabet.actions:
             kind = "power loss" if crash.is_power_loss else "process crash"
             summary.windows.setdefault((expectation.policy, kind), Windows()).count(judgement)
@@ -253,6 +270,7 @@ class _Run:
             self._summary.distinct.add(stable_digest(image))
             self._summary.checks += 1
             self._summary.stages["decay"] += 1
+            self._summary.judged["", DECAY] += 1
             if judgement.violation is not None:
                 case = replace(recording.case(crash), damage=tuple(choose.answers))
                 self._summary.failures.append(Failure(judgement.violation, case, self._number, "decay"))
@@ -264,7 +282,7 @@ class _Run:
         return self._random.sample(states, min(count, len(states)))
 
     def _more(self) -> Script:
-        return draw_script(Seeded(self._random), self._alphabet, least=2, most=10)
+        return self._scope.script(draw_script(Seeded(self._random), self._alphabet, least=2, most=10))
 
     def _before(self, recording: Recording, crash: Crash, image: Image) -> Before:
         return self._witness(image).before(recording.expect(crash))

@@ -29,6 +29,9 @@ _MIDDLING = Step(Action.WRITE, (3, 0, 0, 0, 60_000, 0, 1, 60_000))
 _FILL = Step(Action.WRITE, (3, 0, 0, 0, 2600))
 """Most of a segment."""
 
+RUNS_FROM = 1_000_000_000
+"""Their numbers, as runs of a campaign; no worker gets so far."""
+
 _FAILING_CALLS = 40
 """An open has fewer calls that change something; a fault that comes too late changes nothing."""
 
@@ -59,13 +62,15 @@ def directed_lives() -> Iterator[tuple[str, Setup, Script]]:
 
 
 def run_directed() -> Summary:
-    """Live them all and crash them everywhere."""
+    """Live them all and crash them everywhere, until something is found."""
     summary = Summary(0)
     started = time.monotonic()
     with quiet():
         for number, (name, setup, script) in enumerate(directed_lives()):
-            _sweep(Recording.first(setup, script), summary, number, name)
+            _sweep(Recording.first(setup, script), summary, RUNS_FROM + number, name)
             summary.runs += 1
+            if summary.failures:
+                break
     summary.seconds = time.monotonic() - started
     return summary
 
@@ -87,10 +92,12 @@ def _sweep(recording: Recording, summary: Summary, number: int, name: str) -> No
         if fingerprint not in seen:
             seen[fingerprint] = witness(image, recording.setup)
             summary.distinct.add(stable_digest(image))
-        judgement = seen[fingerprint].judge(recording.expect(crash))
         summary.checks += 1
         summary.stages["directed"] += 1
-        if judgement.violation is not None:
+        expectation = recording.expect(crash)
+        summary.judged[expectation.policy or "", model] += 1
+        judgement = seen[fingerprint].judge(expectation)
+        if judgement.violation is not None and not summary.failures:
             summary.failures.append(Failure(judgement.violation, recording.case(crash), number, name))
         tried.append(crash)
     summary.coverage.saw(timeline, tried)

@@ -13,6 +13,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+import durakv
 from durakv_fuzz.campaign import Failure
 from durakv_fuzz.lives import Case, replay
 from durakv_fuzz.mutants import MUTANTS
@@ -75,6 +76,7 @@ class FailureFile:
         words = {
             "format": FORMAT,
             "version": VERSION,
+            "durakv": durakv.__version__,
             "verdict": self.verdict,
             "reason": self.reason,
             "stage": self.stage,

@@ -7,7 +7,7 @@ for each of thousands of runs wants some of each sort instead, and as many proce
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice, takewhile
 
 from durakv_fuzz.choose import Recording, Seeded, Uneven
@@ -19,23 +19,27 @@ _LOOK_AHEAD = 2
 _ATTEMPTS = 8
 """How many images are made for each state that is wanted: of a short run most are the same."""
 
-POWER_MODELS = (Model.POWER_LOSS, Model.ORDERED, Model.ORDERED_ZERO_TAIL)
-_WEIGHTS = (4, 1, 1)
+_POWER_MODELS = {Model.POWER_LOSS: 4, Model.ORDERED: 1, Model.ORDERED_ZERO_TAIL: 1}
+"""Power losses, and how often each is sampled."""
 
 
-def pick_states(timeline: Timeline, budget: int, *, seed: int, since: int = 0) -> Iterator[CrashState]:
-    """Yield up to so many crash states; only crashes from event ``since`` on."""
+def pick_states(
+    timeline: Timeline, budget: int, *, seed: int, since: int = 0, models: Collection[Model] = tuple(Model)
+) -> Iterator[CrashState]:
+    """Yield up to so many crash states; only crashes from event ``since`` on, and of these models."""
     generator = random.Random(seed)
     sorts: dict[str, list[CrashState]] = {}
     attempts = _ATTEMPTS * budget
-    thorough = crash_states(timeline, attempts=attempts, seed=seed, models=POWER_MODELS)
+    power = {model: weight for model, weight in _POWER_MODELS.items() if model in models}
+    kills = tuple(model for model in (Model.PROCESS_CRASH,) if model in models)
+    thorough = crash_states(timeline, attempts=attempts, seed=seed, models=tuple(power))
     # Without the samples at its end: process crashes leave so few images that most of them would be known already.
-    every_kill = crash_states(timeline, attempts=attempts, seed=seed, models=(Model.PROCESS_CRASH,))
+    every_kill = crash_states(timeline, attempts=attempts, seed=seed, models=kills)
     killed = takewhile(lambda state: state.stage == "killed", every_kill)
     for states, count in ((thorough, _LOOK_AHEAD * budget), (killed, budget)):
         for state in (state for state in islice(states, count) if state.crash_seq >= since):
             sorts.setdefault(state.stage, []).append(state)
-    sorts["pick"] = list(_samples(timeline, budget, generator, since))
+    sorts["pick"] = list(_samples(timeline, budget, generator, since, power)) if power else []
     for found in sorts.values():
         generator.shuffle(found)
     while budget > 0 and any(sorts.values()):
@@ -45,7 +49,9 @@ def pick_states(timeline: Timeline, budget: int, *, seed: int, since: int = 0) -
                 yield left.pop()
 
 
-def _samples(timeline: Timeline, count: int, generator: random.Random, since: int) -> Iterator[CrashState]:
+def _samples(
+    timeline: Timeline, count: int, generator: random.Random, since: int, models: Mapping[Model, int]
+) -> Iterator[CrashState]:
     """Any crash point at which something is in doubt, the more the likelier, and any answers."""
     points = [point for point in timeline.power_points() if point >= since and timeline.moments[point].open_count]
     if not points:
@@ -53,7 +59,7 @@ def _samples(timeline: Timeline, count: int, generator: random.Random, since: in
     weights = [1 + timeline.moments[point].open_files ** 2 + timeline.moments[point].open_entries for point in points]
     seen: set[tuple[int, int]] = set()
     for crash_seq in generator.choices(points, weights, k=count):
-        (model,) = generator.choices(POWER_MODELS, _WEIGHTS)
+        (model,) = generator.choices(tuple(models), tuple(models.values()))
         recording = Recording((Uneven if generator.random() < 0.6 else Seeded)(generator))
         image = crash_image(timeline, crash_seq, recording, model=model)
         if (key := (crash_seq, image.fingerprint())) not in seen:

@@ -57,7 +57,7 @@ def age_bars(seconds: Sequence[float]) -> list[tuple[str, int]]:
     bars: list[tuple[str, int]] = []
     low = -1.0
     for high in _AGES:
-        bars.append((f"≤ {high:g} s", sum(1 for age in seconds if low < age <= high)))
+        bars.append((f"≤{high:g}", sum(1 for age in seconds if low < age <= high)))
         low = high
-    bars.append((f"> {low:g} s", sum(1 for age in seconds if age > low)))
+    bars.append((f">{low:g}", sum(1 for age in seconds if age > low)))
     return bars

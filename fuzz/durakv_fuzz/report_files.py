@@ -50,6 +50,10 @@ def as_words(
             }
             for (policy, kind), windows in sorted(summary.windows.items())
         ],
+        "by_policy_and_model": [
+            {"policy": policy, "model": model, "count": count}
+            for (policy, model), count in sorted(summary.judged.items())
+        ],
         "failures": [
             {
                 "verdict": failure.violation.verdict,
@@ -64,6 +68,7 @@ def as_words(
             "covered": facts.phases_covered,
             "known": facts.phases_known,
             "missing": {key: str(lack) for key, lack in facts.missing.items()},
+            "excuses": {key: excuse for key in facts.missing if (excuse := facts.sites.excuse(key))},
             "by_kind": {kind: list(counts) for kind, counts in sorted(summary.coverage.by_kind().items())},
         },
         "pairs": {
@@ -78,6 +83,7 @@ def as_words(
             {
                 "name": hunt.mutant.name,
                 "what": hunt.mutant.what,
+                "stands_for": hunt.mutant.stands_for,
                 "found": hunt.failure.violation.verdict if hunt.failure is not None else None,
                 "states": hunt.states,
                 "seconds": hunt.seconds,

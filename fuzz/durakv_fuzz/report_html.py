@@ -5,13 +5,15 @@ The headline says what was found, the tiles how much was tried, and the rest is 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
 from durakv_fuzz.call_sites import CallSites
-from durakv_fuzz.campaign import Summary, Windows
+from durakv_fuzz.campaign import DECAY, Summary, Windows
 from durakv_fuzz.coverage import Phase
+from durakv_fuzz.model import Model
 from durakv_fuzz.mutants import Hunt
 from durakv_fuzz.report_facts import Facts, age_bars
 
@@ -54,6 +56,7 @@ def render_html(summary: Summary, *, hunts: Sequence[Hunt] | None = None, known:
     parts = [
         *_headline(facts, hunts),
         *_failures(summary),
+        *_matrix(summary),
         *_policies(summary),
         *_plots(summary),
         *_kinds(facts),
@@ -111,8 +114,27 @@ def _failures(summary: Summary) -> Iterator[str]:
         yield _table(("verdict", "why", "where"), rows)
 
 
+def _matrix(summary: Summary) -> Iterator[str]:
+    yield "<h2>Verdicts by policy and model</h2>"
+    yield "<p>Crashes that were judged, and how many of them broke a promise.</p>"
+    models = [model for model in (*map(str, Model), DECAY) if any(key[1] == model for key in summary.judged)]
+    broken = Counter(
+        (str(failure.case.setup.policy), DECAY if failure.case.damage is not None else str(life.crash.model))
+        for failure in summary.failures
+        for life in failure.case.lives[-1:]
+    )
+    rows: list[tuple[str, ...]] = []
+    for policy in sorted({policy for policy, _ in summary.judged}, reverse=True):
+        cells = [
+            f"{summary.judged[policy, model]:,}" + (f", {count} broken" if (count := broken[policy, model]) else "")
+            for model in models
+        ]
+        rows.append((policy or "nothing open", *cells))
+    yield _table(("policy at the crash", *models), rows)
+
+
 def _policies(summary: Summary) -> Iterator[str]:
-    yield "<h2>By policy and kind of crash</h2>"
+    yield "<h2>What crashes cost</h2>"
     yield (
         "<p>Batches acknowledged as written that a crash took. A process crash may take none under any policy, a power "
         "loss none that was acknowledged as synced; the oracle judges that by itself, this is what the rest costs. "
@@ -132,7 +154,7 @@ def _longest(windows: Windows) -> str:
 
 
 def _plots(summary: Summary) -> Iterator[str]:
-    yield "<h2>Loss window</h2><p>The age of the oldest acknowledged batch that a power loss took.</p>"
+    yield "<h2>Loss window</h2><p>The age in seconds of the oldest acknowledged batch that a power loss took.</p>"
     yield '<div class="plots">'
     for (policy, kind), windows in sorted(summary.windows.items()):
         if kind == "power loss":
@@ -177,8 +199,11 @@ def _sites(facts: Facts) -> Iterator[str]:
     yield "<h2>Call sites</h2>"
     if missing:
         yield f"<p>{len(missing)} of {len(facts.sites.sites)} call sites in the source lack something:</p>"
-        rows = [(key, reached.get(key, (0, Phase.NONE))[0], str(lack)) for key, lack in missing.items()]
-        yield _table(("call site", "calls", "not yet a crash point"), rows, code=True)
+        rows = [
+            (key, reached.get(key, (0, Phase.NONE))[0], str(lack), facts.sites.excuse(key))
+            for key, lack in missing.items()
+        ]
+        yield _table(("call site", "calls", "not yet a crash point", "because"), rows, code=True)
     else:
         yield f"<p>All {len(facts.sites.sites)} call sites in the source were crashed before, inside and after.</p>"
     if unlisted := facts.summary.coverage.unlisted(facts.sites):
@@ -207,8 +232,9 @@ def _mutants(hunts: Sequence[Hunt]) -> Iterator[str]:
     rows: list[tuple[str | int, ...]] = []
     for hunt in sorted(hunts, key=lambda hunt: hunt.failure is not None):
         found = str(hunt.failure.violation.verdict) if hunt.failure is not None else "not found"
-        rows.append((hunt.mutant.name, hunt.mutant.what, found, hunt.states, f"{hunt.seconds:.1f} s"))
-    yield _table(("bug", "what is wrong", "found as", "states", "time"), rows)
+        mutant = hunt.mutant
+        rows.append((mutant.name, mutant.what, mutant.stands_for, found, hunt.states, f"{hunt.seconds:.1f} s"))
+    yield _table(("bug", "what is wrong", "as in", "found as", "states", "time"), rows)
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str | int]], *, code: bool = False) -> str:

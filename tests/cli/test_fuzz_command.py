@@ -40,7 +40,9 @@ def failure(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ran = durakv("run", "--mutant", MUTANT, "--states", 5_000, "--workers", 1, "--output", directory)
     assert ran.exit_code == 1, ran.output
     assert "LOST_ACKED" in ran.output
-    (path,) = directory.glob("failure-*.json")
+    path, *others = sorted(directory.glob("failure-*.json"))
+    for other in others:
+        other.unlink()  # parts that were under way found theirs, too
     return path
 
 
@@ -176,3 +178,45 @@ def test_a_campaign_that_found_something_goes_on_behind_it_with_the_same_broken_
     other = durakv("run", "--resume", directory, "--mutant", "ack before write", "--states", 1)
     assert other.exit_code == 2
     assert "the engine it began with" in other.output
+
+
+def test_a_campaign_can_be_about_one_policy_and_one_kind_of_disk(tmp_path: Path) -> None:
+    ran = durakv("run", "--states", 500, "--policy", "everysec", "--profile", "ordered", "--output", tmp_path)
+    assert ran.exit_code == 0, ran.output
+    judged = Campaign.load(tmp_path).total.judged
+    assert {policy for policy, _ in judged} <= {"everysec", ""}
+    assert {model for _, model in judged} == {"power loss, ordered", "power loss, ordered, zero tail", "decay"}
+
+    again = durakv("run", "--resume", tmp_path, "--policy", "no")
+    assert again.exit_code == 2
+    assert "leave out --policy" in again.output
+    more = durakv("run", "--resume", tmp_path, "--states", 3_000)
+    assert more.exit_code == 0, more.output
+    assert {policy for policy, _ in Campaign.load(tmp_path).total.judged} <= {"everysec", ""}
+
+
+def test_a_campaign_leaves_a_report_and_a_hunt_adds_to_it(failure: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "campaign"
+    shutil.copytree(failure.parent, directory)
+    hunted = durakv("teeth", "ack before write", "--output", directory)
+    assert hunted.exit_code == 0, hunted.output
+    told = durakv("report", directory)
+    assert told.exit_code == 0, told.output
+    page, words = (directory / "report.html").read_text(), json.loads((directory / "report.json").read_text())
+    assert "1 broken promise: 1 × LOST_ACKED" in page
+    assert "1 of 1" in page
+    assert [found["verdict"] for found in words["failures"]] == ["LOST_ACKED"]
+    assert [(mutant["name"], mutant["found"]) for mutant in words["mutants"]] == [("ack before write", "LOST_ACKED")]
+    assert sum(row["count"] for row in words["by_policy_and_model"]) == words["judged"]
+    assert 'failures="1"' in (directory / "report.xml").read_text()
+    assert durakv("regressions", directory).exit_code == 1, "the reports are no failures"
+
+
+@pytest.mark.parametrize("name", ["campaign.json", "teeth.json", "failure-1-0.json"])
+def test_a_report_on_a_damaged_campaign_is_refused_by_the_files_name(failure: Path, tmp_path: Path, name: str) -> None:
+    directory = tmp_path / "campaign"
+    shutil.copytree(failure.parent, directory)
+    (directory / name).write_text("{")
+    told = durakv("report", directory)
+    assert told.exit_code == 2
+    assert name in told.output or "holds no campaign" in told.output

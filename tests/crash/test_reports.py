@@ -128,4 +128,4 @@ def test_the_files_are_written_in_place(good: Summary, tmp_path: Path) -> None:
 def test_every_age_falls_into_one_bar() -> None:
     ages = [0.0, 0.001, 0.3, 1.0, 1.01, 5.0, 5.1, 90.0]
     assert sum(count for _, count in age_bars(ages)) == len(ages)
-    assert age_bars(ages)[-1] == ("> 5 s", 2)
+    assert age_bars(ages)[-1] == (">5", 2)
