@@ -17,7 +17,8 @@ import errno
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from durakv.errors import Corruption, DirectoryError, DiskFull, Locked, UnsupportedVersion
 from durakv.storage.filesystem import Filesystem, Lock
@@ -33,7 +34,9 @@ MANIFEST_TEMPORARY = "temp-appendonly.aof.manifest"
 LOCK_NAME = "durakv.lock"
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
-_OURS = re.compile(r"(temp-)?appendonly\.aof\..+")
+_OURS = ("appendonly.aof.", "temp-appendonly.aof.")
+_SEGMENT = re.compile(r"appendonly\.aof\.(\d{1,9})\.incr\.aof")
+_BASE = re.compile(r"(?:temp-)?appendonly\.aof\.(\d{1,9})\.base\..+")
 
 
 def segment_name(number: int) -> str:
@@ -53,7 +56,7 @@ def base_temporary(number: int) -> str:
 
 def is_ours(name: str) -> bool:
     """Whether a file of that name belongs to the store, named by the manifest or not."""
-    return _OURS.fullmatch(name) is not None
+    return name.startswith(_OURS) and name not in _OURS
 
 
 class Directory:
@@ -200,7 +203,7 @@ def next_segment_number(filesystem: Filesystem, manifest: Manifest) -> int:
     """A segment number that no file has, named or debris, and that exceeds all before it."""
     numbers = [file.seq for file in manifest.files if file.kind == "i"]
     for name in filesystem.list():
-        match = re.fullmatch(r"appendonly\.aof\.(\d{1,9})\.incr\.aof", name)
+        match = _SEGMENT.fullmatch(name)
         if match is not None:
             numbers.append(int(match[1]))
     return max(numbers, default=0) + 1
@@ -210,7 +213,7 @@ def next_base_number(filesystem: Filesystem, manifest: Manifest) -> int:
     """A base number that no file has, named or debris or half written, and that exceeds all before it."""
     numbers = [file.seq for file in manifest.files if file.kind == "b"]
     for name in filesystem.list():
-        match = re.fullmatch(r"(?:temp-)?appendonly\.aof\.(\d{1,9})\.base\..+", name)
+        match = _BASE.fullmatch(name)
         if match is not None:
             numbers.append(int(match[1]))
     return max(numbers, default=0) + 1

@@ -9,7 +9,9 @@ C8 is decided in ``judgement``, for recovery and ``verify`` alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from durakv.clock import Clock
 from durakv.directory import MANIFEST_NAME, check_orphans, empty_manifest, frame_identity, read_manifest

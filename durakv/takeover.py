@@ -86,8 +86,9 @@ def tidy(filesystem: Filesystem, found: Recovered) -> None:
     if found.debris:
         filesystem.sync_directory()
     found.report.debris = tuple(found.debris)
-    for line in found.report.lines():
-        logger.warning("%s: %s", filesystem.describe(), line)
+    if logger.isEnabledFor(logging.WARNING):
+        for line in found.report.lines():
+            logger.warning("%s: %s", filesystem.describe(), line)
 
 
 def _rewrite_tail(filesystem: Filesystem, name: str, start: int, stop: int) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from binascii import unhexlify
 from collections.abc import Iterator
+from functools import lru_cache
 from struct import Struct
 
 import msgspec
@@ -190,10 +191,7 @@ def find_frames(data: bytes, *, identity: int, segment: int, start: int = 0) -> 
     It is how the evidence after a damaged place is collected (C8): a frame found here was written, and so was all
     that its ``synced_seq`` promises.
     """
-    # Most false starts (a frame's text inside a value) end here, without a decoder.
-    wanted = re.compile(
-        rb"#DKV1(?: [0-9a-f]{16})(?: [0-9a-f]{8}){2}(?: [0-9a-f]{16}) %016x %08x [0-9a-f]{8}\r\n" % (identity, segment)
-    )
+    wanted = _header_of(identity, segment)
     view = memoryview(data)
     while (match := wanted.search(data, start)) is not None:
         at = match.start()
@@ -210,6 +208,14 @@ def find_frames(data: bytes, *, identity: int, segment: int, start: int = 0) -> 
         if frame is not None:
             yield at, frame
             start = decoder.offset
+
+
+@lru_cache(maxsize=64)
+def _header_of(identity: int, segment: int) -> re.Pattern[bytes]:
+    """What frames of a segment begin with.  Most false starts (a frame's text inside a value) end there."""
+    return re.compile(
+        rb"#DKV1(?: [0-9a-f]{16})(?: [0-9a-f]{8}){2}(?: [0-9a-f]{16}) %016x %08x [0-9a-f]{8}\r\n" % (identity, segment)
+    )
 
 
 def _is_plausible(seq: int, count: int, length: int, synced_seq: int) -> bool:

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeAlias, cast
+
+import msgspec
 
 from durakv_formats.checksum import crc32c
 from durakv_formats.errors import FormatError, LimitError, UnsupportedVersionError
@@ -35,12 +36,14 @@ _HEADER_BYTES = 83
 _CHECKED_BYTES = 74
 _NUMBER = re.compile(rb"0|[1-9][0-9]{0,18}")
 
+_MANIFESTS_KEPT = 16
+"""What a swap wrote is read back at once; a laboratory reads the same ones thousands of times."""
+
 _LINES_KEPT = 512
 """Every swap reads back the manifest it is about to write, of which all but a line or two are as they were."""
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestFile:
+class ManifestFile(msgspec.Struct, frozen=True):
     """One line: a base (``b``), a log segment (``i``), or a file that only waits to be removed (``h``).
 
     ``first`` is the number of the first command the file can hold, ``last`` that of the last one it does hold, and
@@ -62,8 +65,7 @@ class ManifestFile:
         return self.last is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(msgspec.Struct, frozen=True):
     """A whole manifest.  Without an identity it is a stock server's, and nothing in it was ever promised by us."""
 
     identity: bytes | None
@@ -104,7 +106,8 @@ def encode_manifest(manifest: Manifest) -> bytes:
     return data
 
 
-def decode_manifest(data: bytes) -> Manifest:
+@lru_cache(maxsize=_MANIFESTS_KEPT)
+def decode_manifest(data: bytes, /) -> Manifest:
     """Read a whole manifest, ours or a stock server's.
 
     Raises FormatError for anything a stock server would refuse, for a checksum that does not match, and for our pairs

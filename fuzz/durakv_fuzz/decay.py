@@ -101,7 +101,7 @@ def _vouched(expectation: Expectation, width: int | None) -> int:
     """
     if width is None:
         return 0
-    written = [*zip(expectation.batches, expectation.vouched, strict=False)]
+    written = [*zip(expectation.batches, expectation.vouch(), strict=False)]
     width -= 1
     for batch, count in reversed(written[:-1]):
         if width <= 0:

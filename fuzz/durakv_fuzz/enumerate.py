@@ -144,14 +144,15 @@ class _Walk:
             if 1 < open_count <= self._exhaustive_units:
                 yield from self._branch(crash_seq, "every combination", _Branches(whole=True))
         for crash_seq in self._by_weight:
-            if 0 < self._timeline.moments[crash_seq].open_count <= _TORN_UNITS_MAX:
+            open_count = self._timeline.moments[crash_seq].open_count
+            if 0 < open_count <= _TORN_UNITS_MAX and crash_seq not in self._complete:
                 yield from self._branch(crash_seq, "every tear", _Branches(whole=False))
 
     def _branch(self, crash_seq: int, stage: str, branches: _Branches) -> Iterator[Proposal]:
         for _ in range(_BRANCHES_MAX):
             yield crash_seq, Model.POWER_LOSS, stage, branches
             if not branches.advance():
-                if not branches.whole:
+                if branches.is_complete:
                     self._complete.add(crash_seq)
                 return
 
@@ -198,13 +199,17 @@ class _Branches:
     """All answers to all questions, one combination after the other; ``whole`` leaves out all but first and last."""
 
     def __init__(self, *, whole: bool) -> None:
-        self.whole = whole
+        self._whole = whole
+        self.is_complete = True
+        """Whether no answer was left out so far."""
         self._path: list[tuple[int, int]] = []
         self._asked = 0
 
     def __call__(self, count: int, label: str, /) -> int:
         if self._asked == len(self._path):
             self._path.append((0, count))
+            if self._whole and count > 2:
+                self.is_complete = False
         answer, _ = self._path[self._asked]
         self._asked += 1
         return answer
@@ -215,7 +220,7 @@ class _Branches:
         while self._path:
             answer, count = self._path.pop()
             if answer < count - 1:
-                self._path.append((count - 1 if self.whole else answer + 1, count))
+                self._path.append((count - 1 if self._whole else answer + 1, count))
                 return True
         return False
 

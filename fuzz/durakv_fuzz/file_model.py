@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from durakv_fuzz.choose import Choose
@@ -135,10 +135,20 @@ def _choose_sectors(unit: DataUnit, choose: Choose) -> list[tuple[int, int]]:
             if pick == 2:
                 parts.append((first, last))
             else:
-                sectors = range(first, last, SECTOR_BYTES)
-                parts.extend((sector, min(sector + SECTOR_BYTES, last)) for sector in sectors if choose(2, "sector"))
+                parts += _choose_some(first, last, choose)
         first = last
     return parts
+
+
+def _choose_some(first: int, last: int, choose: Choose) -> Iterator[tuple[int, int]]:
+    """Some sectors of a torn page, but not all: that it is whole or lost is said in other answers."""
+    kept = lost = False
+    for start in range(first, last, SECTOR_BYTES):
+        stop = min(start + SECTOR_BYTES, last)
+        keeps = not kept if stop == last and kept != lost else choose(2, "sector") == 1
+        if keeps:
+            yield start, stop
+        kept, lost = kept or keeps, lost or not keeps
 
 
 def _tear(unit: DataUnit, data: bytearray, choose: Choose, *, anywhere: bool) -> None:

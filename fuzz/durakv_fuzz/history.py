@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from functools import partial
 
 from durakv.durability import Durability, FsyncPolicy
 from durakv_fuzz import told
@@ -252,7 +253,7 @@ class History:
             told_seq=self._told_seqs[notes],
             time=time,
             policy=policy,
-            vouched=epoch.vouched(notes),
+            vouch=partial(epoch.vouched, notes),
         )
 
     def _age(self, start: float, end: float) -> float:

@@ -9,7 +9,7 @@ oldest was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import compress, product
@@ -108,7 +108,7 @@ class Expectation:
     """When the crash was."""
     policy: FsyncPolicy | None
     """In force at the crash; None if nothing was open."""
-    vouched: Sequence[int] = ()
+    vouch: Callable[[], Sequence[int]] = tuple[int, ...]
     """For each batch that was acknowledged at WRITTEN: so many batches had been promised as SYNCED when it was handed
     over, and wherever it is in the log it says so (C8)."""
 

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from durakv.durability import FsyncPolicy
@@ -108,14 +109,7 @@ class Setup:
 
     def options(self) -> Options:
         """For the engine."""
-        return Options(
-            fsync=self.policy,
-            segment_bytes=self.segment_bytes,
-            pending_bytes_max=self.pending_bytes_max,
-            rewrite_percentage=0,
-            rewrite_segments_max=self.rewrite_segments_max,
-            rewrite_memory_bytes=self.rewrite_memory_bytes,
-        )
+        return _options(self)
 
     def entropy(self, size: int) -> bytes:
         """What the engine takes for random."""
@@ -146,6 +140,18 @@ class Setup:
             else:
                 commands.append((b"SET", key, value))
         return tuple(commands)
+
+
+@lru_cache(maxsize=16)
+def _options(setup: Setup) -> Options:
+    return Options(
+        fsync=setup.policy,
+        segment_bytes=setup.segment_bytes,
+        pending_bytes_max=setup.pending_bytes_max,
+        rewrite_percentage=0,
+        rewrite_segments_max=setup.rewrite_segments_max,
+        rewrite_memory_bytes=setup.rewrite_memory_bytes,
+    )
 
 
 def dump_setup(setup: Setup) -> dict[str, Any]:

@@ -14,10 +14,10 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import durakv
 from durakv.directory import MANIFEST_NAME
@@ -244,7 +244,7 @@ def lie(**changes: object) -> Callable[[Manifest], Manifest]:
 
     def change(manifest: Manifest) -> Manifest:
         *files, last = manifest.files
-        return replace(manifest, files=(*files, replace(last, **changes)))  # type: ignore[arg-type]
+        return replace(manifest, files=(*files, replace(last, **changes)))
 
     return change
 

@@ -7,8 +7,7 @@ was written.
 
 from __future__ import annotations
 
-import dataclasses
-
+import msgspec.structs
 import pytest
 
 from durakv.directory import MANIFEST_NAME
@@ -170,7 +169,7 @@ def test_damage_in_an_open_segment_below_a_promise_retires_all_it_can_have_given
 def test_a_promise_without_data_is_given_up_only_on_request() -> None:
     files = long_log()
     manifest = decode_manifest(files[MANIFEST_NAME])
-    files[MANIFEST_NAME] = encode_manifest(dataclasses.replace(manifest, synced_seq=12))
+    files[MANIFEST_NAME] = encode_manifest(msgspec.structs.replace(manifest, synced_seq=12))
     plan, after = repaired(files)
     assert plan.remedy is Remedy.DISCARD
     assert plan.keep_seq == 8
