@@ -22,6 +22,7 @@ import msgspec
 
 from durakv.errors import UnsupportedVersion
 from durakv.storage.filesystem import File
+from durakv_formats.command_decoder import decode_short
 from durakv_formats.errors import FormatError, UnsupportedVersionError
 from durakv_formats.frame import FrameDecoder, FrameError, find_frames
 from durakv_formats.limits import STOCK_ANNOTATION_BYTES_MAX
@@ -115,8 +116,8 @@ def read_segment(
                 end.reason = f"the frame holds {frame.first_seq}..{seq}, but {end.last + 1} comes next"
                 break
             if payload:
-                commands = decode_batch(payload, count)
-                yield Record(seq, commands, decoder.offset)
+                single = decode_short(payload) if count == 1 else None
+                yield Record(seq, decode_batch(payload, count) if single is None else [single], decoder.offset)
                 end.batches += 1
                 end.commands += count
             elif end.offset:

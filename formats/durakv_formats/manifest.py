@@ -237,7 +237,8 @@ def _decode_name(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-def _encode_file(file: ManifestFile) -> bytes:
+@lru_cache(maxsize=_LINES_KEPT)
+def _encode_file(file: ManifestFile, /) -> bytes:
     try:
         name = join_word(file.name.encode("utf-8", "surrogateescape"))
     except UnicodeEncodeError as failure:

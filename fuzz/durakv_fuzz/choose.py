@@ -69,6 +69,19 @@ class Recording:
         return answer
 
 
+def recorded(choose: Choose) -> tuple[list[int], Choose]:
+    """A list, and a chooser that passes questions on and appends the answers to it; the quickest way to do that."""
+    answers: list[int] = []
+    append = answers.append
+
+    def remember(count: int, label: str, /) -> int:
+        answer = choose(count, label)
+        append(answer)
+        return answer
+
+    return answers, remember
+
+
 class Uneven:
     """Answers of one mood: from none to all survive, in this proportion, and from some question on nothing does.
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from durakv_fuzz.choose import Choose, Recorded, Recording, Seeded, Uneven, harshest, kindest
+from durakv_fuzz.choose import Choose, Recorded, Seeded, Uneven, harshest, kindest, recorded
 from durakv_fuzz.image import Image
 from durakv_fuzz.model import Model, crash_image
 from durakv_fuzz.timeline import Timeline
@@ -69,8 +69,8 @@ def crash_states(
     walk = _Walk(timeline, frozenset(models), exhaustive_units, random.Random(seed))
     seen: set[tuple[int, int, float]] = set()
     for crash_seq, model, stage, choose in islice(walk.proposals(), attempts):
-        recording = Recording(choose)
-        image = crash_image(timeline, crash_seq, recording, model=model)
+        answers, remember = recorded(choose)
+        image = crash_image(timeline, crash_seq, remember, model=model)
         time = timeline.time_at(crash_seq)
         key = (image.fingerprint(), timeline.notes_before(crash_seq), time)
         walk.learn(crash_seq, new=key not in seen)
@@ -79,7 +79,7 @@ def crash_states(
         if budget is not None and len(seen) >= budget:
             return
         seen.add(key)
-        yield CrashState(crash_seq, model, tuple(recording.answers), stage, image, time)
+        yield CrashState(crash_seq, model, tuple(answers), stage, image, time)
 
 
 def explain(source: Trace | Timeline, state: CrashState) -> list[str]:

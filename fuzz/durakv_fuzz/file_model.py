@@ -37,9 +37,10 @@ def content_in_parts(state: FileState, choose: Choose, fill: Fill) -> bytes:
     """
     parts: list[tuple[DataUnit, list[tuple[int, int]] | None]] = []
     size_since = 0
-    for index, (unit, required) in enumerate(zip(state.units, state.required, strict=True)):
+    required = state.required
+    for index, unit in enumerate(state.units):
         kept = unit.ways - 1
-        answer = kept if required else choose(unit.ways, unit.label)
+        answer = kept if required[index] else choose(unit.ways, unit.label)
         if answer == kept:
             parts.append((unit, None))
             if unit.is_truncation:
@@ -52,6 +53,9 @@ def content_in_parts(state: FileState, choose: Choose, fill: Fill) -> bytes:
     for unit, torn in parts:
         if unit.is_truncation:
             unit.apply(data)
+            continue
+        if torn is None and len(data) >= unit.offset:
+            data[unit.offset : unit.offset + len(unit.patch)] = unit.patch
             continue
         for first, last in ((0, len(unit.patch)),) if torn is None else torn:
             if len(data) < unit.offset + first:

@@ -154,7 +154,7 @@ class Recording:
 
     def within(self, crash: Crash) -> Crash:
         """The crash, or the life's own end: an engine that was mended since may do less than it did."""
-        return replace(crash, crash_seq=min(crash.crash_seq, self.trace.seq))
+        return crash if crash.crash_seq <= self.trace.seq else replace(crash, crash_seq=self.trace.seq)
 
     @property
     def closed_cleanly(self) -> bool:

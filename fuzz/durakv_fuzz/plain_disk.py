@@ -142,6 +142,10 @@ class PlainFile:
     def write_at(self, data: bytes | bytearray | memoryview, offset: int, /) -> None:
         """See :class:`File`."""
         written = bytes(data)
+        if not self._content.data and not offset:
+            self._check_writable()
+            self._content.data = written
+            return
         content = self._own(offset if written else 0)
         content[offset : offset + len(written)] = written
 
@@ -171,14 +175,17 @@ class PlainFile:
 
     def _own(self, size_min: int) -> bytearray:
         """The content, free to be changed, and at least so long."""
-        if self._closed or not self._writable:
-            self._refuse()
+        self._check_writable()
         data = self._content.data
         if not isinstance(data, bytearray):
             data = self._content.data = bytearray(data)
         if len(data) < size_min:
             data.extend(bytes(size_min - len(data)))
         return data
+
+    def _check_writable(self) -> None:
+        if self._closed or not self._writable:
+            self._refuse()
 
     def _refuse(self) -> NoReturn:
         reason = "the file is closed" if self._closed else "it is open for reading"

@@ -24,6 +24,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,7 +50,7 @@ SIZES = (10, 80, 80, 300, 600)
 DRAWN_STEPS = 30
 DRAWN_ACTIONS = (Action.WRITE, Action.WAIT, Action.SYNC, Action.ADVANCE)
 MODEL = Model.POWER_LOSS
-PARTS = ("recording", "enumerating", "recovering", "judging")
+PARTS = ("recording", "enumerating", "recovering", "judging", "collecting")
 """Together they are the whole work."""
 
 IMAGES = "making images"
@@ -112,6 +113,7 @@ def measure(programs: int, states: int, *, drawn: bool = False) -> Round:
             setup, script = Setup(policy=policy, segment_bytes=SEGMENT_BYTES, identity=number), plain_program(number)
         with collected_at_the_end():  # as in a campaign
             _measure_one(done, setup, script, states)
+            done.time("collecting", partial(gc.collect, 0))
     return done
 
 
