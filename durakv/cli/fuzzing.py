@@ -19,6 +19,7 @@ from durakv_fuzz.mutants import MUTANTS, Hunt, hunt
 from durakv_fuzz.report import summarise, tabulate
 from durakv_fuzz.reports import REPORT_NAMES, TEETH_NAME, save_teeth, write_reports
 from durakv_fuzz.scope import Profile, Scope
+from durakv_fuzz.trace_file import write_trace
 from durakv_fuzz.workers import STATE_NAME, BadCampaign, Campaign
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -116,14 +117,17 @@ def run_(
 
 @fuzz.command()
 @click.argument("file", type=_FILE)
+@click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Also write down every call (trace v1).")
 @click.pass_context
-def replay(ctx: click.Context, file: Path) -> None:
+def replay(ctx: click.Context, file: Path, trace: Path | None) -> None:
     """Repeat a failure exactly, and tell its story.
 
     The exit code is 1 if it still breaks its promise, 0 if it does not.
     """
     failure = _load(file)
     print_lines(failure.tell())
+    if trace is not None:
+        write_trace(failure.trace(), trace)
     violation = failure.replay().violation
     if violation is not None and violation.verdict is not failure.verdict:
         tell(f"when it was found the verdict was {failure.verdict}: {failure.reason}")

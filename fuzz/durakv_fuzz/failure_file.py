@@ -15,12 +15,13 @@ from typing import Any, cast
 
 import durakv
 from durakv_fuzz.campaign import Failure
-from durakv_fuzz.lives import Case, replay
+from durakv_fuzz.lives import Case, play, replay
 from durakv_fuzz.mutants import MUTANTS
 from durakv_fuzz.oracle import Judgement, Verdict
 from durakv_fuzz.quiet import quiet
 from durakv_fuzz.shrink import shrink
 from durakv_fuzz.story import tell
+from durakv_fuzz.trace import Trace
 
 FORMAT = "durakv-failure"
 VERSION = 1
@@ -59,6 +60,11 @@ class FailureFile:
         """The story, line by line."""
         with self._engine(), quiet():
             return tell(self.case)
+
+    def trace(self) -> Trace:
+        """What its last life did to the disk, and what it was told."""
+        with self._engine(), quiet():
+            return play(self.case).trace
 
     def shrink(self, attempts: int = 300) -> FailureFile:
         """The smallest case found that breaks the same promise."""

@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 
 from durakv.cli.app import app
 from durakv_fuzz.failure_file import FailureFile
+from durakv_fuzz.trace_file import read_trace
 from durakv_fuzz.workers import Campaign
 
 MUTANT = "no fsync before ack"
@@ -220,3 +221,10 @@ def test_a_report_on_a_damaged_campaign_is_refused_by_the_files_name(failure: Pa
     told = durakv("report", directory)
     assert told.exit_code == 2
     assert name in told.output or "holds no campaign" in told.output
+
+
+def test_a_replay_can_write_down_every_call(failure: Path, tmp_path: Path) -> None:
+    assert durakv("replay", failure, "--trace", tmp_path / "run.trace").exit_code == 1
+    trace = read_trace(tmp_path / "run.trace")
+    assert [note.kind for note in trace.notes].count("Opened") >= 1
+    assert all(operation.site.startswith("durakv/") for operation in trace.operations)
