@@ -5,12 +5,14 @@ Nothing reads these lines back: they may change in any version.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from durakv_formats.columns import KIND_EXPIRY, KIND_STRING, decode_columns
 from durakv_formats.errors import FormatError
 from durakv_formats.frame import Frame, FrameDecoder, FrameError, find_frames
 from durakv_formats.manifest import decode_manifest
+from durakv_formats.rdb import Aux, Entry, Function, Header, ModuleData, Stream, read_rdb
+from durakv_formats.rdb import Kind as RdbKind
 from durakv_formats.resp import CommandDecoder, decode_batch
 from durakv_formats.snapshot import SnapshotDecoder, StoredBlock
 
@@ -83,6 +85,39 @@ def describe_snapshot(data: bytes) -> Iterator[str]:
         yield f"{decoder.offset}: end, whole and verified"
     else:
         yield f"{decoder.offset}: the file ends before its footer"
+
+
+def describe_rdb(read: Callable[[int], bytes]) -> Iterator[str]:
+    """The records of an RDB file, and at its end whether they are vouched for."""
+    try:
+        for record in read_rdb(read):
+            if isinstance(record, Header):
+                yield f"0: RDB of {'Valkey' if record.is_valkey else 'Redis'}, version {record.version}"
+            elif isinstance(record, Entry):
+                until = "" if record.deadline_ms is None else f", until {record.deadline_ms} ms"
+                what = f"{_describe_bytes(record.key)}: {_summary(record)}{until}"
+                yield f"{record.offset}: database {record.database}, {what}"
+            elif isinstance(record, Aux):
+                yield f"fact {_describe_bytes(record.key)}: {_describe_bytes(record.value)}"
+            elif isinstance(record, Function):
+                yield f"library of functions, {len(record.source)} bytes"
+            elif isinstance(record, ModuleData):
+                yield f"data of the module {record.module}, passed over"
+            else:
+                checked = "verified" if record.is_checked else "without a checksum"
+                yield f"end: {record.keys} keys, whole and {checked}"
+    except FormatError as failure:
+        yield f"{failure.offset}: {failure.reason}"
+
+
+def _summary(entry: Entry) -> str:
+    value = entry.value
+    if isinstance(value, Stream):
+        return f"stream of {len(value.entries)} entries, {len(value.groups)} groups"
+    if isinstance(value, bytes):
+        module = entry.kind is RdbKind.MODULE
+        return f"of the module {value.decode()}, passed over" if module else f"string of {len(value)} bytes"
+    return f"{entry.kind} of {len(value)}"
 
 
 def describe_manifest(data: bytes) -> Iterator[str]:

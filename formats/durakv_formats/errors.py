@@ -29,3 +29,12 @@ class UnsupportedVersionError(FormatError):
         super().__init__(offset, f"version {version} is newer than this reader, or unknown to it")
         self.args = (offset, version)
         self.version = version
+
+
+class UnsupportedContentError(UnsupportedVersionError):
+    """The bytes are whole, and hold something that this reader does not know; ``version`` says what (C12)."""
+
+    def __init__(self, offset: int, what: str) -> None:
+        FormatError.__init__(self, offset, f"{what}, which this reader does not know")
+        self.args = (offset, what)
+        self.version = what

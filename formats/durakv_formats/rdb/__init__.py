@@ -1,0 +1,37 @@
+"""Genuine RDB files, as Redis and Valkey write them.  Needs ``anycrc``, which comes with the command line."""
+
+from durakv_formats.rdb.reader import read_rdb
+from durakv_formats.rdb.source import crc64
+from durakv_formats.rdb.values import (
+    Aux,
+    Consumer,
+    End,
+    Entry,
+    Function,
+    Group,
+    Header,
+    Kind,
+    ModuleData,
+    PendingEntry,
+    Record,
+    Stream,
+    Value,
+)
+
+__all__ = [
+    "Aux",
+    "Consumer",
+    "End",
+    "Entry",
+    "Function",
+    "Group",
+    "Header",
+    "Kind",
+    "ModuleData",
+    "PendingEntry",
+    "Record",
+    "Stream",
+    "Value",
+    "crc64",
+    "read_rdb",
+]
