@@ -17,9 +17,11 @@ from durakv_formats.rdb.values import (
     Stream,
     Value,
 )
+from durakv_formats.rdb.writer import CannotCarry, RdbWriter, Target
 
 __all__ = [
     "Aux",
+    "CannotCarry",
     "Consumer",
     "End",
     "Entry",
@@ -29,8 +31,10 @@ __all__ = [
     "Kind",
     "ModuleData",
     "PendingEntry",
+    "RdbWriter",
     "Record",
     "Stream",
+    "Target",
     "Value",
     "crc64",
     "read_rdb",

@@ -5,6 +5,7 @@ All of them return byte strings in the order they stand there; numbers become th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from struct import Struct
 from typing import NoReturn
@@ -133,13 +134,47 @@ def _listpack_entry(reader: _Reader, code: int) -> bytes:
     return b"%d" % reader.number(size)
 
 
-def _check_back_length(reader: _Reader, size: int) -> None:
-    """Behind each entry stands its size, for those who go backwards: the high bits first, seven to a byte."""
+def encode_listpack(entries: Sequence[bytes | int]) -> bytes:
+    """A listpack of these strings and numbers."""
+    parts: list[bytes] = []
+    for entry in entries:
+        data = _encode_number(entry) if isinstance(entry, int) else _encode_text(entry)
+        parts += (data, _back_length(len(data)))
+    body = b"".join(parts)
+    size = _LISTPACK_HEAD.size + len(body) + 1
+    return b"%b%b\xff" % (_LISTPACK_HEAD.pack(size, min(len(entries), _MANY)), body)
+
+
+def _encode_number(number: int) -> bytes:
+    if 0 <= number < 128:
+        return bytes((number,))
+    if -(1 << 12) <= number < 1 << 12:
+        return (0xC000 | number & 0x1FFF).to_bytes(2, "big")
+    for code, size in ((0xF1, 2), (0xF2, 3), (0xF3, 4)):
+        if -(1 << 8 * size - 1) <= number < 1 << 8 * size - 1:
+            return bytes((code,)) + number.to_bytes(size, "little", signed=True)
+    return b"\xf4" + number.to_bytes(8, "little", signed=True)
+
+
+def _encode_text(text: bytes) -> bytes:
+    if len(text) < 64:
+        return bytes((0x80 | len(text),)) + text
+    if len(text) < 1 << 12:
+        return (0xE000 | len(text)).to_bytes(2, "big") + text
+    return b"\xf0" + len(text).to_bytes(4, "little") + text
+
+
+def _back_length(size: int) -> bytes:
+    """What stands behind an entry of that size, for those who go backwards: the high bits first, seven to a byte."""
     groups = [size & 127]
     while size := size >> 7:
         groups.append(size & 127)
     groups.reverse()
-    expected = bytes([groups[0], *(group | 128 for group in groups[1:])])
+    return bytes((groups[0], *(group | 128 for group in groups[1:])))
+
+
+def _check_back_length(reader: _Reader, size: int) -> None:
+    expected = _back_length(size)
     if reader.take(len(expected)) != expected:
         reader.refuse("the size behind an entry is not that of the entry")
 

@@ -8,10 +8,11 @@ The first entries of a listpack name what the others have in common:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from struct import Struct
 
 from durakv_formats.errors import FormatError
-from durakv_formats.rdb.packed import decode_listpack
+from durakv_formats.rdb.packed import decode_listpack, encode_listpack
 from durakv_formats.rdb.source import Source
 from durakv_formats.rdb.values import Consumer, Group, PendingEntry, Stream
 
@@ -20,6 +21,8 @@ _INT64 = Struct("<q").unpack
 _DELETED, _SAME_FIELDS = 1, 2
 _NOT_KNOWN = (1 << 64) - 1
 _NUMBER_MAX = (1 << 64) - 1
+_NODE_ENTRIES = 100
+"""As stock servers do by default."""
 
 Id = tuple[int, int]
 _Entries = list[tuple[Id, tuple[bytes, ...]]]
@@ -86,6 +89,30 @@ def _add_entries(entries: _Entries, master: Id, data: bytes, offset: int) -> Non
         raise FormatError(offset, "a part of a stream that ends too early") from None
     if dead != deleted or next(left, None) is not None:
         raise FormatError(offset, "a part of a stream that holds other entries than it says")
+
+
+def pack_entries(entries: Sequence[tuple[Id, tuple[bytes, ...]]]) -> list[tuple[Id, bytes]]:
+    """Listpacks of entries, each under the id of its first, whose fields are what they have in common."""
+    nodes: list[tuple[Id, bytes]] = []
+    for start in range(0, len(entries), _NODE_ENTRIES):
+        part = entries[start : start + _NODE_ENTRIES]
+        first = part[0][0]
+        common = part[0][1][::2]
+        words: list[bytes | int] = [len(part), 0, len(common), *common, 0]
+        for identity, content in part:
+            # Differences are those of unsigned numbers: of a later millisecond the sequence may be smaller.
+            differences = _signed(identity[0] - first[0]), _signed(identity[1] - first[1])
+            if content[::2] == common:
+                words += (_SAME_FIELDS, *differences, *content[1::2], len(common) + 3)
+            else:
+                words += (0, *differences, len(content) // 2, *content, len(content) + 4)
+        nodes.append((first, encode_listpack(words)))
+    return nodes
+
+
+def _signed(number: int) -> int:
+    number &= _NUMBER_MAX
+    return number - (1 << 64) if number >> 63 else number
 
 
 def _number(text: bytes, offset: int) -> int:
