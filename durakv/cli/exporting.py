@@ -1,13 +1,14 @@
-"""``durakv export``: the state as a stream of commands that any server loads."""
+"""``durakv export``: the state as commands or as an RDB file, which any server loads."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import click
 
+import durakv
 from durakv.cli import exits
 from durakv.cli.loading import load_keyspace
 from durakv.cli.output import json_option, print_json, progress, size, tell
@@ -17,6 +18,7 @@ from durakv.keyspace.machine import Keyspace
 from durakv.keyspace.values import DATABASE_COUNT
 from durakv.storage.posix import PosixFilesystem
 from durakv.storage.replace import atomic_replace
+from durakv_formats.rdb import Aux, Entry, Kind, RdbWriter, Target
 from durakv_formats.resp import encode_command
 
 _PART_BYTES_MIN = 256 << 10
@@ -25,18 +27,31 @@ _PART_BYTES_MIN = 256 << 10
 @click.command()
 @click.argument("directory", metavar="DIR")
 @click.argument("file", default="-")
+@click.option(
+    "--to", type=click.Choice(["aof", "rdb"]), default="aof", show_default=True, help="Commands, or an RDB file."
+)
+@click.option(
+    "--target",
+    type=click.Choice([str(target) for target in Target]),
+    help="Who is to load the RDB file; by default every server from Redis 5.0 on, and every Valkey.",
+)
 @json_option
 @click.pass_context
-def export(ctx: click.Context, directory: str, file: str, as_json: bool) -> None:
-    """Write the state as RESP commands to FILE, or to standard output (-).
+def export(ctx: click.Context, directory: str, file: str, to: str, target: str | None, as_json: bool) -> None:
+    """Write the state to FILE, or to standard output (-), as RESP commands or as an RDB file.
 
-    Per database SELECT, then SET and PEXPIREAT for every key: `redis-cli --pipe` takes it, and so does any server as
-    its append-only file.  Expired keys are left out.  DIR is only read, a torn tail is left where it is.  FILE gets
-    its content all at once, or not at all; a file of that name is replaced.
+    Commands are per database SELECT, then SET and PEXPIREAT for every key: `redis-cli --pipe` takes them, and so does
+    any server as its append-only file.  An RDB file is what a server loads as its dump.rdb.  Expired keys are left out.
+    DIR is only read, a torn tail is left where it is.  FILE gets its content all at once, or not at all; a file of that
+    name is replaced.
     """
+    if target is not None and to != "rdb":
+        raise click.UsageError("--target says who is to load an RDB file: add --to rdb")
     filesystem = existing_place(directory)
     keyspace, report = load_keyspace(filesystem, quiet=as_json)
-    counted = _Counted(keyspace, SystemClock().time_ms())
+    keys = _Keys(keyspace, SystemClock().time_ms())
+    written = _rdb(keys, Target(target or Target.ANY)) if to == "rdb" else _commands(keys)
+    counted = _Counted(written)
     if file == "-":
         for part in counted.parts():
             sys.stdout.buffer.write(part)
@@ -48,28 +63,64 @@ def export(ctx: click.Context, directory: str, file: str, as_json: bool) -> None
             if bar is not None:
                 bar(counted.bytes, counted.bytes)
     if as_json and file != "-":
-        print_json({"file": file, "keys": counted.keys, "bytes": counted.bytes, "last_seq": report.last_seq})
+        print_json({"file": file, "keys": keys.count, "bytes": counted.bytes, "last_seq": report.last_seq})
     else:
-        tell(f"exported {counted.keys} keys, {size(counted.bytes)}, up to number {report.last_seq}")
+        tell(f"exported {keys.count} keys, {size(counted.bytes)}, up to number {report.last_seq}")
     ctx.exit(exits.TOLD if report.cut is not None else exits.OK)
 
 
-class _Counted:
-    """The stream, and how much of it there was."""
+class _Keys:
+    """Every key that has not expired, database by database, and how many there were."""
 
     def __init__(self, keyspace: Keyspace, now_ms: int) -> None:
         self._keyspace = keyspace
         self._now_ms = now_ms
-        self.keys = 0
+        self.count = 0
+
+    def __iter__(self) -> Iterator[tuple[int, bytes, bytes, int | None]]:
+        for number in range(DATABASE_COUNT):
+            store = self._keyspace.store(number)
+            for slot in range(store.slot_count if len(store) else 0):
+                for key, value, deadline in store.columns(slot):
+                    if deadline is None or deadline >= self._now_ms:
+                        assert isinstance(value, bytes), "this version holds strings only"
+                        self.count += 1
+                        yield number, key, value, deadline
+
+
+def _commands(keys: _Keys) -> Iterator[bytes]:
+    database = -1
+    for number, key, value, deadline in keys:
+        if number != database:
+            database = number
+            yield encode_command((b"SELECT", b"%d" % number))
+        yield encode_command((b"SET", key, value))
+        if deadline is not None:
+            yield encode_command((b"PEXPIREAT", key, b"%d" % deadline))
+
+
+def _rdb(keys: _Keys, target: Target) -> Iterator[bytes]:
+    writer = RdbWriter(target)
+    yield writer.begin([Aux(b"durakv-ver", durakv.__version__.encode())])
+    for number, key, value, deadline in keys:
+        yield writer.entry(Entry(number, key, Kind.STRING, value, deadline, 0))
+    yield writer.end()
+
+
+class _Counted:
+    """What is written, in pieces worth a write each, and how much of it there was."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = pieces
         self.bytes = 0
 
     def parts(self) -> Iterator[bytes]:
-        """The stream, in pieces worth a write each."""
+        """All of it."""
         part: list[bytes] = []
         size = 0
-        for command in self._commands():
-            part.append(command)
-            size += len(command)
+        for piece in self._pieces:
+            part.append(piece)
+            size += len(piece)
             if size >= _PART_BYTES_MIN:
                 self.bytes += size
                 yield b"".join(part)
@@ -77,20 +128,3 @@ class _Counted:
                 size = 0
         self.bytes += size
         yield b"".join(part)
-
-    def _commands(self) -> Iterator[bytes]:
-        for number in range(DATABASE_COUNT):
-            store = self._keyspace.store(number)
-            selected = False
-            for slot in range(store.slot_count if len(store) else 0):
-                for key, value, deadline in store.columns(slot):
-                    if deadline is not None and deadline < self._now_ms:
-                        continue
-                    if not selected:
-                        selected = True
-                        yield encode_command((b"SELECT", b"%d" % number))
-                    assert isinstance(value, bytes), "this version holds strings only"
-                    yield encode_command((b"SET", key, value))
-                    if deadline is not None:
-                        yield encode_command((b"PEXPIREAT", key, b"%d" % deadline))
-                    self.keys += 1

@@ -8,6 +8,7 @@ import stat
 import sys
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import BinaryIO
 
 import click
@@ -16,7 +17,9 @@ import durakv
 from durakv.cli import exits
 from durakv.cli.output import Progress, json_option, print_json, progress
 from durakv.cli.places import place_of
+from durakv.cli.rdb_source import MAGIC_BYTES, Joined, copied, is_rdb, rdb_groups
 from durakv.cli.streams import CommandStream, Group
+from durakv.clock import SystemClock
 from durakv.durability import Durability
 from durakv.errors import CommandError, DurakvError
 from durakv.keyspace.command import parse_database
@@ -44,15 +47,19 @@ def import_(ctx: click.Context, directory: str, file: str, durability: str, as_j
     """Run the commands of FILE, or of standard input (-), in DIR, which is created if it is missing.
 
     FILE is RESP: what `durakv export` and `redis-cli --pipe` speak, a stock server's append-only file, or a log
-    segment of durakv.  Commands are taken in batches of some hundred; MULTI to EXEC is never divided.  At the first
-    command that is refused the import ends: everything before it is in, nothing of its group is.
+    segment of durakv; or it is an RDB file (commands may follow it), which is looked through before anything is taken.
+    Commands are taken in batches of some hundred; MULTI to EXEC is never divided.  At the first command that is refused
+    the import ends: everything before it is in, nothing of its group is.
     """
     filesystem = PosixFilesystem(place_of(directory))
-    with _source(file) as source, durakv.open(None, filesystem=filesystem) as db:
-        importer = _Importer(db, Durability[durability.upper()], "standard input" if file == "-" else file)
-        with progress("import", quiet=as_json) as bar:
-            importer.run(iter(CommandStream(source, importer.name)), bar, _size(source))
-        keys = sum(db.select(number).dbsize() for number in range(DATABASE_COUNT))
+    name = "standard input" if file == "-" else file
+    with _source(file) as given, _groups(given, name) as (groups, size):
+        first = next(groups, None)  # what cannot be taken at all is refused before the directory is made
+        with durakv.open(None, filesystem=filesystem) as db:
+            importer = _Importer(db, Durability[durability.upper()], name)
+            with progress("import", quiet=as_json) as bar:
+                importer.run(chain([] if first is None else [first], groups), bar, size)
+            keys = sum(db.select(number).dbsize() for number in range(DATABASE_COUNT))
     where = filesystem.describe()
     if as_json:
         print_json({"directory": where, "commands": importer.commands, "batches": importer.batches, "keys": keys})
@@ -135,6 +142,22 @@ class _Importer:
             f"{self.name}: a command before byte {group.offset} was refused: {error}. "
             "Everything before it is in; leave it out and import the rest"
         )
+
+
+@contextlib.contextmanager
+def _groups(source: BinaryIO, name: str) -> Generator[tuple[Iterator[Group], int], None, None]:
+    """What is to be taken, and how many bytes it comes from."""
+    size = _size(source)
+    magic = source.read(MAGIC_BYTES)
+    whole = Joined(magic, source)
+    now_ms = SystemClock().time_ms()
+    if not is_rdb(magic):
+        yield iter(CommandStream(whole, name)), size
+    elif source.seekable():
+        yield rdb_groups(source, name, now_ms), size
+    else:
+        with copied(whole) as file:
+            yield rdb_groups(file, name, now_ms), size
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Protocol
 
 from durakv.errors import CommandError, Corruption, UnsupportedVersion
 from durakv_formats.errors import FormatError, UnsupportedVersionError
@@ -17,9 +17,16 @@ from durakv_formats.frame import Frame, FrameDecoder, FrameError
 from durakv_formats.resp import CommandDecoder, decode_batch
 
 READ_BYTES = 256 << 10
-_RDB = b"REDIS"
 _COMMENTS = re.compile(rb"(#(?!DKV)[^\n]*\n)*")
 _REMEDY = "Everything before this place was taken; mend the stream and import the rest"
+
+
+class Readable(Protocol):
+    """As much of a file as a stream needs."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to so many bytes; none at the end."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,7 @@ class Group:
 class CommandStream:
     """Reads groups of commands from a binary stream."""
 
-    def __init__(self, source: BinaryIO, name: str) -> None:
+    def __init__(self, source: Readable, name: str) -> None:
         self._source = source
         self._name = name
         # What the decoder in use was fed and has not passed yet: another decoder may have to go on from there.
@@ -45,7 +52,6 @@ class CommandStream:
 
     def __iter__(self) -> Iterator[Group]:
         """The groups; raises Corruption at damage and at an end inside a command or transaction."""
-        self._refuse_rdb()
         try:
             while True:
                 found = self._next()
@@ -126,10 +132,3 @@ class CommandStream:
         if rest:
             raise FormatError(end - len(rest), "bytes behind zeros")
         self._switch(CommandDecoder(end), end)
-
-    def _refuse_rdb(self) -> None:
-        while len(self._kept) < len(_RDB) and self._read():
-            pass
-        if self._kept.startswith(_RDB):
-            remedy = "Have the server write plain commands (CONFIG SET aof-use-rdb-preamble no, BGREWRITEAOF)"
-            raise UnsupportedVersion(self._name, "RDB", remedy)
