@@ -49,6 +49,8 @@ class _Culprits:
         outlived = self._outlived(first)
         if outlived is not None:
             return f"{outlived} was durable before {first}"
+        if self._verdict is Verdict.SEQ_REUSED:
+            why = f"number {self._recording.expect(self._crash).told_seq} was told"
         if why:
             return f"{why} before {first} was durable"
         later = self._last_settled(first)
