@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from durakv.storage.filesystem import File
 from durakv_fuzz.choose import Choose, Seeded, harshest, kindest
-from durakv_fuzz.choose_hypothesis import Drawn
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.image import Image
 from durakv_fuzz.model import Model, crash_image
+from durakv_fuzz.strategies import Drawn
 from durakv_fuzz.timeline import Timeline
 
 NAMES = ("a", "b", "c")
@@ -161,7 +161,7 @@ def test_what_was_synced_is_there_and_nothing_else_is_invented(program: list[Ste
 @given(steps, st.data())
 def test_the_same_with_answers_that_can_be_shrunk(program: list[Step], data: st.DataObject) -> None:
     witness, timeline = play(program)
-    witness.check(crash_image(timeline, timeline.trace.seq, Drawn(data)))
+    witness.check(crash_image(timeline, timeline.trace.seq, Drawn(data.draw)))
 
 
 @settings(deadline=None)
