@@ -235,16 +235,21 @@ def _read_foreign(file: File, end: SegmentEnd, limit: int, *, ours: bool) -> Gen
 def _look_behind(file: File, end: SegmentEnd, identity: int | None, number: int, limit: int) -> None:
     """Evidence behind the last good frame: valid frames with their promises, and how far the damage reaches."""
     position = end.offset
-    chunks: list[bytes] = []
+    rest = bytearray()
+    zeros = 0
     while position < limit:
         data = file.read_at(min(CHUNK_BYTES, limit - position), position)
         if not data:
             break
         position += len(data)
-        chunks.append(data)
-    rest = b"".join(chunks)
-    # Nearly always nothing follows, and that is seen in one comparison.
-    kept = 0 if rest == bytes(len(rest)) else len(rest.rstrip(b"\0"))
+        # Nearly always only zeros follow: that is seen in one comparison, and they are not kept.
+        if data == bytes(len(data)):
+            zeros += len(data)
+        else:
+            rest += bytes(zeros)
+            rest += data
+            zeros = 0
+    kept = len(rest.rstrip(b"\0"))
     end.damage_bytes = kept
     if kept == 0:
         end.kind = "zeros"
@@ -254,5 +259,5 @@ def _look_behind(file: File, end: SegmentEnd, identity: int | None, number: int,
         end.kind = "bad"
         end.reason = "zeros stand where a frame should, and other bytes follow them"
     if identity is not None:
-        for _, frame in find_frames(rest[:kept], identity=identity, segment=number):
+        for _, frame in find_frames(bytes(rest[:kept]), identity=identity, segment=number):
             end.promise = max(end.promise, frame.synced_seq)
