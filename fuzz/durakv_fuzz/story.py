@@ -59,7 +59,7 @@ def _tell_life(recording: Recording, crash: Crash) -> Iterator[str]:
     broken = any(isinstance(note.payload, told.Broken) for note in trace.notes)
     events: list[tuple[int, str]] = []
     for note in trace.notes:
-        if (note.seq < crash.crash_seq or broken) and (text := _tell_note(note)):
+        if (note.seq < crash.crash_seq or broken) and (text := tell_note(note)):
             events.append((note.seq, f"{note.time:8.2f} s  {text}"))
     for operation in trace.operations:
         if operation.start < crash.crash_seq or broken:
@@ -72,7 +72,8 @@ def _tell_life(recording: Recording, crash: Crash) -> Iterator[str]:
         yield from explain(recording.timeline, state)
 
 
-def _tell_note(note: Note) -> str:
+def tell_note(note: Note) -> str:
+    """What a caller was told, or asked for."""
     word = note.payload
     if isinstance(word, told.Opened):
         report = "; ".join(word.lines) or "nothing to report"

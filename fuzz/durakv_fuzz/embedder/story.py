@@ -12,6 +12,7 @@ from durakv_fuzz.embedder.subject import Commands, M, Subject
 from durakv_fuzz.enumerate import CrashState, explain
 from durakv_fuzz.image import Image
 from durakv_fuzz.lives import Crash
+from durakv_fuzz.story import tell_note
 from durakv_fuzz.trace import Note
 
 _TEXT_MAX = 400
@@ -60,15 +61,7 @@ def _tell_note(recording: Recording[M], note: Note) -> str:
         return f"opened ({word.policy}), last number {word.applied_seq}: {report}"
     if isinstance(word, told.Invoked):
         return f"batch {word.batch}: {_tell_batch(recording.names[word.batch])}"
-    if isinstance(word, told.Numbered):
-        return f"batch {word.batch} has number {word.seq}"
-    if isinstance(word, told.Promised):
-        return f"everything up to number {word.seq} is {word.level.name}"
-    if isinstance(word, told.Policy):
-        return f"the policy is {word.policy}"
-    if isinstance(word, told.Broken):
-        return f"BROKEN: {word.reason[:_TEXT_MAX]}"
-    return type(word).__name__.lower()
+    return tell_note(note)
 
 
 def _tell_batch(batch: Commands) -> str:

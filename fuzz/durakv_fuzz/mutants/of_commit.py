@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import durakv.commit
@@ -91,9 +92,8 @@ def not_poisoned() -> list[Patch]:
     return [Patch(Commit, "fail", broken)]
 
 
-@mutants("Redis everysec: a write that met ENOSPC is acknowledged, and lives in memory until there is room")
-def full_disk_healed_without_proof() -> list[Patch]:
-    """After ENOSPC the bytes are written again and acknowledged as synced, without a sync."""
+def instead_of_healing(heal: Callable[[Work], None]) -> list[Patch]:
+    """A write that met a full disk is healed in another way, and counts as synced."""
 
     def broken(self: Commit, work: Work, *, through: bool) -> None:
         file = work.segment.file
@@ -102,12 +102,19 @@ def full_disk_healed_without_proof() -> list[Patch]:
         except OSError as failure:
             if failure.errno not in NO_SPACE:
                 raise
-            file.write_at(work.data, work.offset)
+            heal(work)
             work.healed = work.synced = True
             return
         work.synced = through
 
     return [Patch(Commit, "_write", broken)]
+
+
+@mutants("Redis everysec: a write that met ENOSPC is acknowledged, and lives in memory until there is room")
+def full_disk_healed_without_proof() -> list[Patch]:
+    """After ENOSPC the bytes are written again and acknowledged as synced, without a sync."""
+
+    return instead_of_healing(lambda work: work.segment.file.write_at(work.data, work.offset))
 
 
 @mutants("Redis 7, Valkey: the manifest names the next file, and the old one is synced in the background")

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from durakv.commit import SYNC_AGE_SECONDS, Commit, Kind, Work
-from durakv.directory import NO_SPACE
 from durakv.durability import Durability
 from durakv.engine import Engine
 from durakv.errors import DurakvError
@@ -16,6 +15,7 @@ from durakv.report import Status
 from durakv.rewrite import Rewrite
 from durakv.runner import Runner
 from durakv_fuzz.mutants.mutant import Mutants, Patch
+from durakv_fuzz.mutants.of_commit import instead_of_healing
 
 R = TypeVar("R")
 
@@ -175,24 +175,16 @@ def close_swallows_its_failure() -> list[Patch]:
 def written_again_behind_a_hole() -> list[Patch]:
     """After a short write the file is cut back, and the same bytes are written where the short write had ended."""
 
-    def broken(self: Commit, work: Work, *, through: bool) -> None:
+    def heal(work: Work) -> None:
         file = work.segment.file
-        try:
-            (file.write_through if through else file.write_at)(work.data, work.offset)
-        except OSError as failure:
-            if failure.errno not in NO_SPACE:
-                raise
-            there = file.read_at(len(work.data), work.offset)
-            short = next((at for at, (a, b) in enumerate(zip(there, work.data, strict=False)) if a != b), 0)
-            file.truncate(work.offset)
-            file.truncate(work.segment.capacity)
-            file.write_at(work.data, work.offset + short)
-            file.sync()
-            work.healed = work.synced = True
-            return
-        work.synced = through
+        there = file.read_at(len(work.data), work.offset)
+        short = next((at for at, (a, b) in enumerate(zip(there, work.data, strict=False)) if a != b), 0)
+        file.truncate(work.offset)
+        file.truncate(work.segment.capacity)
+        file.write_at(work.data, work.offset + short)
+        file.sync()
 
-    return [Patch(Commit, "_write", broken)]
+    return instead_of_healing(heal)
 
 
 @mutants("the directory's fsync fails once, in another thread, and nobody else hears of it")
