@@ -1,16 +1,19 @@
 """Slots as blocks of a base: keys and values in columns, deadlines beside them.
 
 A block is self-contained: a key, its value and its deadline are in the same one.  A slot that is large becomes
-several blocks.
+several blocks.  Only a container that is larger than a block goes on in the next ones, which hold nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
+from durakv.keyspace.kinds import CONTAINERS, kind_of
+from durakv.keyspace.kinds.hash import Hash
 from durakv.keyspace.store import SlotStore
-from durakv.keyspace.values import DATABASE_COUNT, DEADLINES, KIND_BY_TYPE, Value
-from durakv_formats.columns import Column, decode_columns, encode_columns
+from durakv.keyspace.values import DATABASE_COUNT, Container, Plain, Value
+from durakv_formats.columns import KIND_EXPIRY, KIND_MORE, KIND_STRING, Column, decode_columns, encode_columns
 
 BLOCK_BYTES = 8 << 20
 """A block is closed once its keys and values are this large."""
@@ -25,12 +28,16 @@ def encode_blocks(contents: Iterable[Contents]) -> Iterator[tuple[bytes, int]]:
     count = size = 0
     for database, values, deadlines in contents:
         for keys, portion_size in _portions(values):
-            columns += _columns(database, keys, values, deadlines)
+            rest: list[tuple[int, Iterator[Plain]]] = []
+            columns += _columns(database, keys, values, deadlines, rest)
             count += len(keys)
             size += portion_size
             if size >= BLOCK_BYTES:
                 yield encode_columns(columns), count
                 columns, count, size = [], 0, 0
+            for kind, pieces in rest:
+                for piece in pieces:
+                    yield encode_columns([Column(database, KIND_MORE + kind, keys, [piece])]), 0
     if count:
         yield encode_columns(columns), count
 
@@ -55,47 +62,103 @@ def decode_block(
         if database >= DATABASE_COUNT:
             raise ValueError(f"it holds keys of database {database}, but there are {DATABASE_COUNT}")
         store = store_of(database)
-        if kind != DEADLINES:
+        if kind == KIND_EXPIRY:
+            if store is not None:
+                if not set(keys) <= set(store.keys(slot)):
+                    raise ValueError("it holds a deadline of a key that it does not hold")
+                store.load_deadlines(slot, keys, values)
+        elif kind > KIND_MORE:
+            if store is not None:
+                _extend(store, CONTAINERS[kind - KIND_MORE], keys, values)
+        else:
             count += len(keys)
             if store is not None:
+                if kind != KIND_STRING:
+                    values = _contained(store, CONTAINERS[kind], keys, values)
                 store.load(slot, keys, values)
-        elif store is not None:
-            if not set(keys) <= set(store.keys(slot)):
-                raise ValueError("it holds a deadline of a key that it does not hold")
-            store.load_deadlines(slot, keys, values)
     return count
 
 
+def _contained(store: SlotStore, container: type[Container], keys: list[bytes], plains: list[Plain]) -> list[Value]:
+    values = list(map(container.from_plain, plains))
+    for key, value in zip(keys, values, strict=True) if container is Hash else ():
+        _watch(store, key, value)
+    return values
+
+
+def _extend(store: SlotStore, container: type[Container], keys: list[bytes], plains: list[Plain]) -> None:
+    for key, plain in zip(keys, plains, strict=True):
+        value = store.value(key)
+        if type(value) is not container:
+            raise ValueError(f"it goes on with {key!r}, which no block before it began")
+        value.extend_plain(plain)
+        _watch(store, key, value)
+
+
+def _watch(store: SlotStore, key: bytes, value: Value) -> None:
+    if type(value) is Hash and value.deadlines is not None:
+        store.watch_fields(key)
+
+
 def _columns(
-    database: int, keys: list[bytes], values: Mapping[bytes, Value], deadlines: Mapping[bytes, int]
+    database: int,
+    keys: list[bytes],
+    values: Mapping[bytes, Value],
+    deadlines: Mapping[bytes, int],
+    rest: list[tuple[int, Iterator[Plain]]],
 ) -> Iterator[Column]:
-    of_keys = list(values.values()) if len(keys) == len(values) else [values[key] for key in keys]
-    types = set(map(type, of_keys))
-    if len(types) == 1:
-        yield Column(database, KIND_BY_TYPE[types.pop()].number, keys, of_keys)
+    """The columns of some keys; what is left of a container that is larger than a block, a key alone, is put aside."""
+    by_kind: dict[int, tuple[list[bytes], list[Any]]] = {}
+    if set(map(type, map(values.__getitem__, keys))) == {bytes}:
+        by_kind[KIND_STRING] = keys, list(map(values.__getitem__, keys))
     else:
-        by_kind: dict[int, list[bytes]] = {}
         for key in keys:
-            by_kind.setdefault(KIND_BY_TYPE[type(values[key])].number, []).append(key)
-        for kind, members in by_kind.items():
-            yield Column(database, kind, members, [values[key] for key in members])
+            value = values[key]
+            kind = kind_of(value).number
+            of_kind = by_kind.setdefault(kind, ([], []))
+            of_kind[0].append(key)
+            if kind == KIND_STRING:
+                of_kind[1].append(value)
+                continue
+            pieces = value.pieces(_piece_items(value) if len(keys) == 1 else len(value))
+            of_kind[1].append(next(pieces))
+            if len(keys) == 1:
+                rest.append((kind, pieces))
+    for kind, (members, plains) in by_kind.items():
+        yield Column(database, kind, members, plains)
     mortal = [key for key in keys if key in deadlines] if deadlines else []
     if mortal:
-        yield Column(database, DEADLINES, mortal, [deadlines[key] for key in mortal])
+        yield Column(database, KIND_EXPIRY, mortal, [deadlines[key] for key in mortal])
+
+
+def _piece_items(value: Container) -> int:
+    """How many elements of a container fill a block."""
+    return max(1, len(value) * BLOCK_BYTES // max(1, value.size_bytes()))
 
 
 def _portions(values: Mapping[bytes, Value]) -> Iterator[tuple[list[bytes], int]]:
-    """The keys, in their order, in lists whose contents are about as large as a block, with that size."""
-    size = sum(map(len, values)) + sum(map(len, values.values()))
+    """The keys, in their order, in lists whose contents are about as large as a block, with that size.
+
+    A container that is larger than a block is in a list of its own.
+    """
+    if set(map(type, values.values())) <= {bytes}:
+        sizes = list(map(len, values.values()))
+    else:
+        sizes = [len(value) if type(value) is bytes else value.size_bytes() for value in values.values()]
+    size = sum(map(len, values)) + sum(sizes)
     if size < BLOCK_BYTES:
         yield list(values), size
         return
     portion: list[bytes] = []
     size = 0
-    for key, value in values.items():
+    for (key, value), value_size in zip(values.items(), sizes, strict=True):
+        is_apart = value_size >= BLOCK_BYTES and type(value) is not bytes
+        if portion and is_apart:
+            yield portion, size
+            portion, size = [], 0
         portion.append(key)
-        size += len(key) + len(value)
-        if size >= BLOCK_BYTES:
+        size += len(key) + value_size
+        if size >= BLOCK_BYTES or is_apart:
             yield portion, size
             portion, size = [], 0
     if portion:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from durakv.errors import CommandError
 from durakv.keyspace.integers import parse_small_integer
 from durakv.keyspace.replies import Reply, wrong_type
 from durakv.keyspace.store import Store
-from durakv.keyspace.values import DATABASE_COUNT, Value
+from durakv.keyspace.values import DATABASE_COUNT, Container, Value
 from durakv.machine import Command
 
 NO_CLOCK = -(1 << 63)
 """The time of a replay: before every deadline, so that nothing expires."""
+
+
+C = TypeVar("C", bound=Container)
 
 
 class Stores(Protocol):
@@ -63,6 +66,14 @@ class Call:
             return None
         return value
 
+    def find_container(self, key: bytes, kind: type[C]) -> C | None:
+        """``find``, for a command on one kind of container."""
+        return _container(self.find(key), kind)
+
+    def meet_container(self, key: bytes, kind: type[C]) -> C | None:
+        """``meet``, for a command on one kind of container."""
+        return _container(self.meet(key), kind)
+
     def find_string(self, key: bytes) -> bytes | None:
         """``find``, for a command on strings."""
         return _string(self.find(key))
@@ -106,6 +117,12 @@ def _string(value: Value | None) -> bytes | None:
     return value
 
 
+def _container(value: Value | None, kind: type[C]) -> C | None:
+    if value is not None and type(value) is not kind:
+        raise wrong_type()
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
     """A row of the command table."""
@@ -127,7 +144,7 @@ class CommandSpec:
     @property
     def touches_one_key(self) -> bool:
         """Whether its effects concern the one key it names, in the database it is called in."""
-        return self.keys == (1, 1, 1) and self.name != b"move"
+        return self.keys in ((1, 1, 1), (2, 2, 1)) and self.name != b"move"
 
 
 NO_KEYS = (0, 0, 0)

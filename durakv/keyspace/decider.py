@@ -80,11 +80,12 @@ class Decider:
             state = self.keyspace.overlay()
             effects: list[Command] = []
             replies: list[Reply] = []
+            unseen: list[Command] = []  # applied only if somebody comes who could see them
             for database, command in commands:
-                more, reply = decide(state, database, command, now_ms)
-                for effect in more:
+                for effect in unseen:
                     state.apply(effect)
-                effects += more
+                unseen, reply = decide(state, database, command, now_ms)
+                effects += unseen
                 replies.append(reply)
             return fewest_selects(effects), replies
 

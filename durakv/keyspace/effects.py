@@ -8,6 +8,8 @@
     PEXPIREAT key ms, PERSIST key    the deadline of a key that is there
     FLUSHDB                          nothing is left of the database
 
+and those of containers, which stand with the values they change: ``kinds``.
+
 Each names exactly one key or, FLUSHDB, its whole database, and depends on nothing else: no clock, no other key.  So
 the log can be cut by key.  They are a subset of Redis's own commands: a stock server replays them to the same state.
 
@@ -18,10 +20,10 @@ against this state.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from durakv.errors import CommandError
-from durakv.keyspace.integers import INTEGER_MAX, INTEGER_MIN, parse_integer
+from durakv.keyspace.integers import add_integers, parse_integer
+from durakv.keyspace.kinds import hash
+from durakv.keyspace.kinds.effect import Effect
 from durakv.keyspace.replies import too_long_error, wrong_type
 from durakv.keyspace.store import Store
 from durakv.machine import Command
@@ -106,7 +108,7 @@ def _flushdb(store: Store, command: Command) -> bool:
     return True
 
 
-EFFECTS: dict[bytes, Callable[[Store, Command], bool]] = {
+EFFECTS: dict[bytes, Effect] = {
     b"SET": _set,
     b"DEL": _del,
     b"INCRBY": _incrby,
@@ -115,6 +117,7 @@ EFFECTS: dict[bytes, Callable[[Store, Command], bool]] = {
     b"PEXPIREAT": _pexpireat,
     b"PERSIST": _persist,
     b"FLUSHDB": _flushdb,
+    **hash.EFFECTS,
 }
 
 
@@ -128,14 +131,6 @@ def _string(store: Store, key: bytes, absent: bytes) -> bytes:
 
 
 # --- the arithmetic that effects and the commands deciding them share -------------------------------------------------
-
-
-def add_integers(value: bytes, increment: int) -> bytes:
-    """The sum as it is stored; raises CommandError outside 64 bits."""
-    total = parse_integer(value) + increment
-    if not INTEGER_MIN <= total <= INTEGER_MAX:
-        raise CommandError("ERR increment or decrement would overflow")
-    return b"%d" % total
 
 
 def overwrite(value: bytes, start: int, part: bytes) -> bytes:

@@ -24,6 +24,14 @@ def parse_integer(text: bytes) -> int:
     raise CommandError("ERR value is not an integer or out of range")
 
 
+def add_integers(value: bytes, increment: int) -> bytes:
+    """The sum as it is stored; raises CommandError outside 64 bits."""
+    total = parse_integer(value) + increment
+    if not INTEGER_MIN <= total <= INTEGER_MAX:
+        raise CommandError("ERR increment or decrement would overflow")
+    return b"%d" % total
+
+
 def parse_small_integer(text: bytes) -> int:
     """The number, which must fit into 32 bits (a database index)."""
     number = parse_integer(text)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from durakv.errors import CommandError
 from durakv.keyspace.command import ALL_KEYS, NO_KEYS, Call, CommandSpec, parse_database
+from durakv.keyspace.kinds import kind_of, rebuild
 from durakv.keyspace.replies import OK, Reply, Status, same_object_error, syntax_error
-from durakv.keyspace.values import DATABASE_COUNT, KIND_BY_TYPE, Value
+from durakv.keyspace.values import DATABASE_COUNT, Value
 from durakv.machine import Command
 
 
@@ -17,7 +18,7 @@ def exists(call: Call, command: Command) -> Reply:
 def type_(call: Call, command: Command) -> Reply:
     """TYPE key"""
     value = call.find(command[1])
-    return Status(b"none" if value is None else KIND_BY_TYPE[type(value)].name)
+    return Status(b"none" if value is None else kind_of(value).name)
 
 
 def delete(call: Call, command: Command) -> Reply:
@@ -102,7 +103,7 @@ def _source(call: Call, key: bytes) -> Value:
 
 
 def _rebuild(call: Call, key: bytes, value: Value, deadline: int | None) -> None:
-    call.effects += KIND_BY_TYPE[type(value)].rebuild(key, value, deadline)
+    call.effects += rebuild(key, value, deadline)
 
 
 # --- whole databases --------------------------------------------------------------------------------------------------

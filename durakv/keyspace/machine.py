@@ -9,13 +9,15 @@ by slot, so a rewrite merges it with the log in another process (``merge.py``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from durakv.keyspace.blocks import Contents, decode_block, encode_blocks
 from durakv.keyspace.command import in_database
 from durakv.keyspace.databases import Databases
+from durakv.keyspace.kinds import copy_value
+from durakv.keyspace.kinds.hash import expired_fields
 from durakv.keyspace.store import SlotStore, slot_of
-from durakv.keyspace.values import DATABASE_COUNT, SLOT_COUNT
+from durakv.keyspace.values import DATABASE_COUNT, SLOT_COUNT, Value
 from durakv.machine import Command
 
 EXPIRY_VISITS_MAX = 1024
@@ -55,11 +57,10 @@ class Keyspace(Databases[SlotStore]):
     def freeze_slots(self) -> Iterator[tuple[int, bytes, int]]:
         """See :class:`durakv.machine.SlotFreezer`; for the base of a log that cannot be merged.
 
-        The call copies the dictionaries but no keys or values: some
-        50 ms for a million keys.
+        The call copies the dictionaries and the containers but no byte strings: some 50 ms for a million keys.
         """
         slots = [
-            (slot, [(number, dict(values), dict(deadlines)) for number, values, deadlines in self._contents(slot)])
+            (slot, [(number, _copied(values), dict(deadlines)) for number, values, deadlines in self._contents(slot)])
             for slot in range(self.slot_count)
         ]
         return ((slot, payload, count) for slot, contents in slots for payload, count in encode_blocks(contents))
@@ -89,7 +90,7 @@ class Keyspace(Databases[SlotStore]):
         """The deletion of up to ``limit`` keys whose deadline has passed; changes nothing itself.
 
         Each call goes on where the last one stopped and looks at a bounded number of slots, so it costs the same
-        however many keys there are.  Called often enough, it finds every expired key.
+        however many keys there are.  Called often enough, it finds every expired key, and every expired field.
         """
         effects: list[Command] = []
         visits = EXPIRY_VISITS_MAX
@@ -105,10 +106,19 @@ class Keyspace(Databases[SlotStore]):
                         visits -= 1
             else:
                 self._expiry_slot = self.slot_count
-            effects += in_database(self._expiry_database, [(b"DEL", key) for key in keys])
-            found += len(keys)
+            expired: list[Command] = [(b"DEL", key) for key in keys]
+            if self._expiry_slot >= self.slot_count and found + len(keys) < limit:
+                expired += expired_fields(store, now_ms, limit - found - len(keys))
+            effects += in_database(self._expiry_database, expired)
+            found += len(expired)
             if self._expiry_slot < self.slot_count:
                 break
             self._expiry_slot = 0
             self._expiry_database = (self._expiry_database + 1) % DATABASE_COUNT
         return effects
+
+
+def _copied(values: Mapping[bytes, Value]) -> dict[bytes, Value]:
+    if set(map(type, values.values())) <= {bytes}:
+        return dict(values)
+    return {key: copy_value(value) for key, value in values.items()}

@@ -92,8 +92,7 @@ class KeyspaceMerger:
             histories = touched[slot] = {}
         return histories
 
-    def _take(self, command: Command) -> None:
-        key = command[1]
+    def _take(self, command: Command, key: bytes) -> None:
         slot = slot_of(key) & (self.slot_count - 1)
         if not self._first <= slot <= self._last:
             return
@@ -118,12 +117,12 @@ class KeyspaceMerger:
                 self._flush(database)
         elif name in (b"DEL", b"UNLINK"):
             for key in command[1:]:
-                self._take((b"DEL", key))
+                self._take((b"DEL", key), key)
         elif name == b"MSET":
             for key, value in zip(command[1::2], command[2::2], strict=True):
-                self._take((b"SET", key, value))
-        elif spec is not None and spec.writes and spec.touches_one_key and len(command) > 1:
-            self._take(command if name == command[0] else (name, *command[1:]))
+                self._take((b"SET", key, value), key)
+        elif spec is not None and spec.writes and spec.touches_one_key and len(command) > spec.keys[0]:
+            self._take(command if name == command[0] else (name, *command[1:]), command[spec.keys[0]])
         elif name not in IGNORED:
             raise Unmergeable(f"{printable(command[0][:64])} cannot be merged slot by slot")
 

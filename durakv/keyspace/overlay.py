@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from durakv.keyspace.kinds import copy_value
 from durakv.keyspace.store import Store, slot_of
 from durakv.keyspace.values import Value
 
@@ -30,6 +31,15 @@ class OverlayStore:
         if key in self._values:
             return self._values[key]
         return None if self._cleared else self._base.value(key)
+
+    def own(self, key: bytes, /) -> Value | None:
+        """The value as changed; one of the store beneath is copied first."""
+        if key not in self._values:
+            value = self.value(key)
+            if value is None:
+                return None
+            self._values[key] = copy_value(value)
+        return self._values[key]
 
     def deadline(self, key: bytes, /) -> int | None:
         """The deadline as changed, None if dropped."""
@@ -71,6 +81,9 @@ class OverlayStore:
         """Keep that the key is gone."""
         self._values[key] = None
         self._deadlines[key] = None
+
+    def watch_fields(self, key: bytes, /) -> None:
+        """Of no use here: nothing expires in an overlay."""
 
     def clear(self) -> None:
         """Hide everything beneath."""

@@ -15,8 +15,8 @@ from durakv.errors import CommandError
 from durakv.keyspace.command import NO_KEYS, Call, CommandSpec
 from durakv.keyspace.glob import matcher
 from durakv.keyspace.integers import parse_integer
+from durakv.keyspace.kinds import kind_of
 from durakv.keyspace.replies import Reply, syntax_error
-from durakv.keyspace.values import KIND_BY_TYPE
 from durakv.machine import Command
 
 _COUNT_DEFAULT = 10
@@ -26,7 +26,7 @@ _RANDOM_SLOTS = 32
 
 def scan(call: Call, command: Command) -> Reply:
     """SCAN cursor [MATCH pattern] [COUNT n] [TYPE name]"""
-    slot = _parse_cursor(command[1])
+    slot = parse_cursor(command[1])
     count, pattern, kind = _scan_options(command)
     matches = matcher(pattern)
     found: list[Reply] = []
@@ -40,7 +40,8 @@ def scan(call: Call, command: Command) -> Reply:
     return [b"%d" % (slot if slot < call.store.slot_count else 0), found]
 
 
-def _parse_cursor(text: bytes) -> int:
+def parse_cursor(text: bytes) -> int:
+    """A cursor as clients send it; raises CommandError for what is none."""
     if not text:
         return 0  # as C's strtoul has it
     if text.isdigit() and len(text) <= 20 and int(text) <= _CURSOR_MAX:
@@ -71,7 +72,7 @@ def _scan_options(command: Command) -> tuple[int, bytes, bytes | None]:
 
 def _is_live(call: Call, key: bytes, kind: bytes | None = None) -> bool:
     value = call.find(key)
-    return value is not None and (kind is None or KIND_BY_TYPE[type(value)].name == kind)
+    return value is not None and (kind is None or kind_of(value).name == kind)
 
 
 def keys(call: Call, command: Command) -> Reply:

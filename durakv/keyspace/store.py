@@ -40,6 +40,10 @@ class Store(Protocol):
         """What the key holds, expired or not; None if it is absent."""
         ...
 
+    def own(self, key: bytes, /) -> Value | None:
+        """``value``, to be changed in place by the effect that asks: such a change is seen in this store only."""
+        ...
+
     def deadline(self, key: bytes, /) -> int | None:
         """When the key expires; None if never, or if it is absent."""
         ...
@@ -72,6 +76,10 @@ class Store(Protocol):
         """Remove the key and its deadline; absent keys are fine."""
         ...
 
+    def watch_fields(self, key: bytes, /) -> None:
+        """Let active expiry know that fields of this hash have deadlines of their own."""
+        ...
+
     def clear(self) -> None:
         """Remove every key."""
         ...
@@ -84,7 +92,7 @@ class SlotStore:
     value first, so a value is never taken for expired, or for alive, by the deadline of another one.
     """
 
-    __slots__ = ("deadlines", "mask", "slot_count", "slots", "soonest")
+    __slots__ = ("deadlines", "mask", "slot_count", "slots", "soonest", "watched")
 
     def __init__(self, slot_count: int = SLOT_COUNT) -> None:
         assert slot_count & (slot_count - 1) == 0, "slots are told apart by the low bits of a checksum"
@@ -94,11 +102,15 @@ class SlotStore:
         self.deadlines: list[dict[bytes, int]] | None = None
         self.soonest: list[int] = []
         """Per slot, no deadline is earlier than this; it may be lower than need be."""
+        self.watched: dict[bytes, None] = {}
+        """The hashes with deadlines of fields, and perhaps some that no longer have any."""
 
     def value(self, key: bytes, /) -> Value | None:
         """See :class:`Store`."""
         slots = self.slots
         return None if slots is None else slots[crc_hqx(key, 0) & self.mask].get(key)
+
+    own = value
 
     def deadline(self, key: bytes, /) -> int | None:
         """See :class:`Store`."""
@@ -154,12 +166,18 @@ class SlotStore:
         self.slots = None
         self.deadlines = None
         self.soonest = []
+        self.watched = {}
+
+    def watch_fields(self, key: bytes, /) -> None:
+        """See :class:`Store`."""
+        self.watched[key] = None
 
     def swap(self, other: SlotStore, /) -> None:
         """Exchange contents with another database (SWAPDB)."""
         self.slots, other.slots = other.slots, self.slots
         self.deadlines, other.deadlines = other.deadlines, self.deadlines
         self.soonest, other.soonest = other.soonest, self.soonest
+        self.watched, other.watched = other.watched, self.watched
 
     # --- whole slots: bases and expiry ----------------------------------------------------------------------------
 

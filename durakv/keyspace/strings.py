@@ -5,8 +5,8 @@ from __future__ import annotations
 from durakv.errors import CommandError
 from durakv.keyspace.command import ALL_KEYS, Call, CommandSpec
 from durakv.keyspace.deadlines import LifetimeOptions, has_passed, lifetime
-from durakv.keyspace.effects import add_integers, check_length
-from durakv.keyspace.integers import INTEGER_MIN, parse_integer
+from durakv.keyspace.effects import check_length
+from durakv.keyspace.integers import INTEGER_MIN, add_integers, parse_integer
 from durakv.keyspace.longdouble import add_floats
 from durakv.keyspace.replies import OK, Reply, arity_error
 from durakv.machine import Command

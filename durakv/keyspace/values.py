@@ -1,23 +1,22 @@
-"""What a key can hold.
+"""What a key can hold, as everything beneath the commands sees it.
 
-Each kind of value has a number (its column in a base), a name (what TYPE answers), a Python type and a way to be
-built again by effects.  Strings are plain ``bytes``: a wrapper object would cost 65 bytes a key.  A new kind is one
-more line in ``KINDS``, and its effects in ``effects.py``.
+A value is ``bytes`` (a string) or a container of one of the classes in ``kinds``; which one is told by its exact
+type.  Strings are plain: a wrapper object would cost 65 bytes a key.  Containers are changed in place, and only by
+effects (``Store.own``); an empty one is never held, its key is removed instead, except for streams.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from typing import Any, Protocol, Self, TypeAlias
 
 from durakv.machine import Command
 
 Value: TypeAlias = Any
 """A value of one of the ``KINDS``; which one is told by its exact type."""
 
-DEADLINES = 255
-"""The number of the column that holds expiry deadlines instead of values."""
+Plain: TypeAlias = Any
+"""A value, or a piece of one, as the column of a base has it: see formats/snapshot-v1.md."""
 
 DATABASE_COUNT = 16
 """How many numbered databases there are."""
@@ -25,25 +24,38 @@ DATABASE_COUNT = 16
 SLOT_COUNT = 4096
 """How many dictionaries a database is cut into; four slots of Redis Cluster share one."""
 
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of value."""
-
-    number: int
-    name: bytes
-    type: type
-    rebuild: Callable[[bytes, Value, int | None], list[Command]]
-    """The effects that make a key hold this value and this deadline, whatever it held before."""
+REBUILD_ITEMS = 1024
+"""How many elements an effect that builds a container again holds at most."""
 
 
-def _rebuild_string(key: bytes, value: bytes, deadline: int | None) -> list[Command]:
-    if deadline is None:
-        return [(b"SET", key, value)]
-    return [(b"SET", key, value, b"PXAT", b"%d" % deadline)]
+class Container(Protocol):
+    """What all values but strings can do."""
 
+    def __len__(self) -> int:
+        """How many elements."""
+        ...
 
-STRING = Kind(0, b"string", bytes, _rebuild_string)
+    def copy(self) -> Self:
+        """The same, so that no change of either is seen in the other."""
+        ...
 
-KINDS = (STRING,)
-KIND_BY_TYPE: dict[type, Kind] = {kind.type: kind for kind in KINDS}
+    def size_bytes(self) -> int:
+        """About how large it is in a base."""
+        ...
+
+    def pieces(self, count: int, /) -> Iterator[Plain]:
+        """The value in plain form, in pieces of at most so many elements; the first can stand alone."""
+        ...
+
+    @classmethod
+    def from_plain(cls, plain: Plain, /) -> Self:
+        """The value whose first piece this is; it may keep what it is given.  Raises ValueError for nonsense."""
+        ...
+
+    def extend_plain(self, plain: Plain, /) -> None:
+        """Take the next piece.  Raises ValueError for nonsense."""
+        ...
+
+    def effects(self, key: bytes, /) -> Iterator[Command]:
+        """What makes an absent key hold this value."""
+        ...

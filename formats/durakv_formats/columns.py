@@ -4,12 +4,13 @@
     column  := [ kind, database, [key*], [value*] ]         as many values as keys
 
 Kind 0 holds strings (values are byte strings), kind 255 deadlines of keys (values are milliseconds since 1970).
-Kinds 1 to 5 are set aside for the other types and are not written in this version.
+Kinds 1 to 5 hold containers; kinds 129 to 133 hold further pieces of such as an earlier block of the slot began.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -17,6 +18,13 @@ import msgspec
 from durakv_formats.errors import FormatError, LimitError, UnsupportedVersionError
 
 KIND_STRING = 0
+KIND_HASH = 1
+KIND_LIST = 2
+KIND_SET = 3
+KIND_ZSET = 4
+KIND_STREAM = 5
+KIND_MORE = 128
+"""Added to the kind of a container: further pieces of it."""
 KIND_EXPIRY = 255
 DATABASE_MAX = (1 << 31) - 1
 
@@ -45,10 +53,101 @@ class _Deadlines(msgspec.Struct, array_like=True, tag=KIND_EXPIRY, forbid_unknow
     values: list[int]
 
 
-_KINDS: dict[type[_Strings | _Deadlines], int] = {_Strings: KIND_STRING, _Deadlines: KIND_EXPIRY}
-_VALUE_TYPES: dict[int, type] = {KIND_STRING: bytes, KIND_EXPIRY: int}
+_Hash: TypeAlias = tuple[dict[bytes, bytes], dict[bytes, int] | None]
+_List: TypeAlias = list[bytes]
+_Set: TypeAlias = set[bytes]
+_Zset: TypeAlias = dict[bytes, float]
+
+
+class _Hashes(msgspec.Struct, array_like=True, tag=KIND_HASH, forbid_unknown_fields=True):
+    database: _Database
+    keys: list[bytes]
+    values: list[_Hash]
+
+
+class _Lists(msgspec.Struct, array_like=True, tag=KIND_LIST, forbid_unknown_fields=True):
+    database: _Database
+    keys: list[bytes]
+    values: list[_List]
+
+
+class _Sets(msgspec.Struct, array_like=True, tag=KIND_SET, forbid_unknown_fields=True):
+    database: _Database
+    keys: list[bytes]
+    values: list[_Set]
+
+
+class _Zsets(msgspec.Struct, array_like=True, tag=KIND_ZSET, forbid_unknown_fields=True):
+    database: _Database
+    keys: list[bytes]
+    values: list[_Zset]
+
+
+class _MoreHashes(_Hashes, array_like=True, tag=KIND_MORE + KIND_HASH, forbid_unknown_fields=True):
+    pass
+
+
+class _MoreLists(_Lists, array_like=True, tag=KIND_MORE + KIND_LIST, forbid_unknown_fields=True):
+    pass
+
+
+class _MoreSets(_Sets, array_like=True, tag=KIND_MORE + KIND_SET, forbid_unknown_fields=True):
+    pass
+
+
+class _MoreZsets(_Zsets, array_like=True, tag=KIND_MORE + KIND_ZSET, forbid_unknown_fields=True):
+    pass
+
+
+_AnyColumn: TypeAlias = (
+    _Strings | _Deadlines | _Hashes | _Lists | _Sets | _Zsets | _MoreHashes | _MoreLists | _MoreSets | _MoreZsets
+)
+_KINDS: dict[type, int] = {
+    _Strings: KIND_STRING,
+    _Deadlines: KIND_EXPIRY,
+    _Hashes: KIND_HASH,
+    _Lists: KIND_LIST,
+    _Sets: KIND_SET,
+    _Zsets: KIND_ZSET,
+    _MoreHashes: KIND_MORE + KIND_HASH,
+    _MoreLists: KIND_MORE + KIND_LIST,
+    _MoreSets: KIND_MORE + KIND_SET,
+    _MoreZsets: KIND_MORE + KIND_ZSET,
+}
+
+
+def _are_hashes(values: list[Any]) -> bool:
+    fields = [fields for fields, _ in values]
+    deadlines = [deadlines for _, deadlines in values if deadlines is not None]
+    return (
+        _all_are(dict, fields)
+        and _all_are(bytes, chain.from_iterable(fields))
+        and _all_are(bytes, chain.from_iterable(of_one.values() for of_one in fields))
+        and _all_are(dict, deadlines)
+        and _all_are(bytes, chain.from_iterable(deadlines))
+        and _all_are(int, chain.from_iterable(of_one.values() for of_one in deadlines))
+    )
+
+
+def _are_zsets(values: list[Any]) -> bool:
+    return (
+        _all_are(dict, values)
+        and _all_are(bytes, chain.from_iterable(values))
+        and _all_are(float, chain.from_iterable(of_one.values() for of_one in values))
+    )
+
+
+_ARE_RIGHT: dict[int, Callable[[list[Any]], bool]] = {
+    KIND_STRING: lambda values: _all_are(bytes, values),
+    KIND_EXPIRY: lambda values: _all_are(int, values),
+    KIND_HASH: _are_hashes,
+    KIND_LIST: lambda values: _all_are(list, values) and _all_are(bytes, chain.from_iterable(values)),
+    KIND_SET: lambda values: _all_are(set, values) and _all_are(bytes, chain.from_iterable(values)),
+    KIND_ZSET: _are_zsets,
+}
+_ARE_RIGHT |= {KIND_MORE + kind: are_right for kind, are_right in _ARE_RIGHT.items() if 0 < kind < KIND_MORE}
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(list[_Strings | _Deadlines])
+_decoder = msgspec.msgpack.Decoder(list[_AnyColumn])
 _kinds_decoder = msgspec.msgpack.Decoder(list[tuple[int, msgspec.Raw, msgspec.Raw, msgspec.Raw]])
 
 
@@ -56,14 +155,14 @@ def encode_columns(columns: Sequence[Column | tuple[int, int, list[bytes], list[
     """The payload of a block.  Raises FormatError if it would be refused when it is read."""
     rows: list[tuple[int, int, list[bytes], list[Any]]] = []
     for database, kind, keys, values in columns:
-        if kind not in _VALUE_TYPES:
+        if kind not in _ARE_RIGHT:
             raise UnsupportedVersionError(0, f"column kind {kind}")
         if not 0 <= database <= DATABASE_MAX:
             raise LimitError(0, f"database {database}; 0 to {DATABASE_MAX} are allowed")
         if len(keys) != len(values):
             raise FormatError(0, f"a column of {len(keys)} keys and {len(values)} values")
         # A wrong type would be written without a murmur and make the whole snapshot unreadable.
-        if not _all_are(bytes, keys) or not _all_are(_VALUE_TYPES[kind], values):
+        if not _all_are(bytes, keys) or not _ARE_RIGHT[kind](values):
             raise FormatError(0, f"a column of kind {kind} with keys or values of another type")
         rows.append((kind, database, keys, values))
     try:
@@ -93,7 +192,7 @@ def _refuse_unknown_kinds(payload: bytes) -> None:
     except (msgspec.MsgspecError, RecursionError):
         return
     for kind in kinds:
-        if kind not in _VALUE_TYPES:
+        if kind not in _ARE_RIGHT:
             raise UnsupportedVersionError(0, f"column kind {kind}")
 
 

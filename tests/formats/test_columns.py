@@ -127,7 +127,7 @@ def test_a_payload_of_another_shape_is_refused(columns: Any) -> None:
 
 
 def test_kinds_of_later_versions_are_refused_by_number() -> None:
-    for kind in (1, 5, 6, 254, 256):
+    for kind in (6, 128, 254, 256):
         with pytest.raises(UnsupportedVersionError) as refused:
             decode_columns(msgspec.msgpack.encode([[0, 0, [b"a"], [b"b"]], [kind, 0, [b"a"], [{"any": "thing"}]]]))
         assert refused.value.version == f"column kind {kind}"

@@ -136,7 +136,7 @@ def test_strings_do_not_grow_beyond_512_mib(world: World) -> None:
 
 
 def test_a_value_of_another_type_is_refused_and_left_alone(world: World) -> None:
-    world.keyspace.store(0).put(b"h", {b"field": b"value"})
+    world.run(b"HSET", b"h", b"field", b"value")
     before = dump(world.keyspace)
     for command in (
         (b"GET", b"h"),
@@ -160,8 +160,8 @@ def test_a_value_of_another_type_is_refused_and_left_alone(world: World) -> None
 
 
 def test_a_command_that_does_not_exist_is_told_with_its_arguments(world: World) -> None:
-    assert world.refusal(b"HSET", b"h", b"f\r\n", b"v") == (
-        "ERR unknown command 'HSET', with args beginning with: 'h' 'f  ' 'v' "
+    assert world.refusal(b"HSETT", b"h", b"f\r\n", b"v") == (
+        "ERR unknown command 'HSETT', with args beginning with: 'h' 'f  ' 'v' "
     )
     assert world.refusal(b"x" * 200, b"y" * 200).count("x") == 128
     assert world.refusal(b"GET") == "ERR wrong number of arguments for 'get' command"

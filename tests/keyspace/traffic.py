@@ -24,14 +24,25 @@ MILLISECONDS = [b"4000000000000", b"4000100000000", b"1"]
 DATABASES = [b"0", b"1", b"15", b"16", b"-1", b"x", b"99999999999"]
 
 Words = list[bytes]
+Makers = list[tuple[int, Callable[[], Words]]]
+"""How often each command comes, and what makes one."""
+
+Family = Callable[["Traffic"], Makers]
+"""The commands on one kind of value."""
 
 
 class Traffic:
     """An endless supply of commands, the same for the same seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, family: Family | None = None) -> None:
         self.random = random.Random(seed)
         self._makers: list[tuple[int, Callable[[], Words]]] = [
+            *([*family(self), *self._keys()] if family else [*self._strings(), *self._keys()]),
+        ]
+        self._weights = [weight for weight, _ in self._makers]
+
+    def _strings(self) -> Makers:
+        return [
             (12, self._set),
             (4, lambda: [b"GET", self.key()]),
             (3, lambda: [b"MGET", *self.keys()]),
@@ -49,6 +60,10 @@ class Traffic:
             (6, lambda: [self.pick([b"INCR", b"DECR"]), self.key()]),
             (6, lambda: [self.pick([b"INCRBY", b"DECRBY"]), self.key(), self.integer()]),
             (6, lambda: [b"INCRBYFLOAT", self.key(), self.float()]),
+        ]
+
+    def _keys(self) -> Makers:
+        return [
             (4, lambda: [self.pick([b"DEL", b"UNLINK"]), *self.keys()]),
             (3, lambda: [self.pick([b"EXISTS", b"TOUCH"]), *self.keys()]),
             (1, lambda: [b"TYPE", self.key()]),
@@ -65,7 +80,6 @@ class Traffic:
             (1, self._flush),
             (1, lambda: [self.pick([b"NOSUCH", b"get\n", b"x" * 200]), *self.keys()]),
         ]
-        self._weights = [weight for weight, _ in self._makers]
 
     def command(self) -> Words:
         """Any command, sometimes with a word too many or too few, sometimes in lower case."""

@@ -9,6 +9,7 @@ from durakv.keyspace import Keyspace, Reply, decide
 from durakv.keyspace.requests import Argument, encode
 from durakv.keyspace.values import DATABASE_COUNT
 from durakv.machine import Command
+from tests.keyspace.contents import comparable
 
 NOW_MS = 1_700_000_000_000
 
@@ -50,13 +51,13 @@ class World:
 
 
 def dump(keyspace: Keyspace) -> Dump:
-    """Everything a keyspace holds: by database and key, the value and the deadline."""
+    """Everything a keyspace holds: by database and key, the value in a form to compare, and the deadline."""
     contents: Dump = {}
     for number in range(DATABASE_COUNT):
         store = keyspace.store(number)
         for slot in range(store.slot_count if len(store) else 0):
             for key in store.keys(slot):
-                contents.setdefault(number, {})[key] = store.value(key), store.deadline(key)
+                contents.setdefault(number, {})[key] = comparable(store.value(key)), store.deadline(key)
     return contents
 
 

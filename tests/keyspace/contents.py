@@ -1,0 +1,62 @@
+"""What keys hold, ours and a server's, in one form that can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from durakv.keyspace.kinds.hash import Hash
+from durakv.keyspace.values import Value
+from tests.keyspace.stock_server import StockServer
+
+Comparable = Any
+"""Bytes, or the name of a kind and what is in it."""
+
+
+def comparable(value: Value) -> Comparable:
+    """A value of ours; what is returned does not change with it."""
+    if isinstance(value, bytes) or value is None:
+        return value
+    if isinstance(value, Hash):
+        deadlines = value.deadlines or {}
+        return "hash", {field: (content, deadlines.get(field)) for field, content in value.fields.items()}
+    raise AssertionError(f"no form for {type(value)}")
+
+
+def _pairs(reply: list[Any]) -> list[tuple[Any, Any]]:
+    return list(zip(reply[::2], reply[1::2], strict=True))
+
+
+def contents_of(server: StockServer, keys: list[bytes]) -> list[Comparable]:
+    """What a server's keys hold, in its selected database."""
+    kinds = server.run_all([(b"TYPE", key) for key in keys])
+    replies = server.run_all([(*_READ[kind][0](key),) for kind, key in zip(kinds, keys, strict=True)])
+    return [_READ[kind][1](reply) for kind, reply in zip(kinds, replies, strict=True)]
+
+
+_READ: dict[bytes, tuple[Callable[[bytes], list[bytes]], Callable[[Any], Comparable]]] = {
+    b"string": (lambda key: [b"GET", key], lambda reply: reply),
+    b"hash": (
+        lambda key: [b"HGETALL", key],
+        lambda reply: ("hash", {field: (content, None) for field, content in _pairs(reply)}),
+    ),
+}
+
+PAIRS = frozenset({b"HGETALL"})
+ANY_ORDER = PAIRS | {b"KEYS", b"HKEYS", b"HVALS"}
+"""Commands whose reply may come in any order."""
+SCANS = frozenset({b"SCAN", b"HSCAN", b"SSCAN", b"ZSCAN"})
+RANDOM = frozenset({b"RANDOMKEY", b"HRANDFIELD", b"SRANDMEMBER", b"ZRANDMEMBER"})
+"""Commands whose reply is a matter of chance."""
+
+
+def in_some_order(name: bytes, reply: Any) -> Any:
+    """The reply, sorted."""
+    if not isinstance(reply, list):
+        return reply
+    return sorted(_pairs(reply) if name in PAIRS else reply)
+
+
+def amount(reply: Any) -> Any:
+    """What is left of a reply that is a matter of chance: nothing, one thing, or how many."""
+    return len(reply) if isinstance(reply, list) else reply is None
