@@ -138,6 +138,9 @@ class CommandSpec:
     writes: bool
     """Whether it may have effects."""
 
+    is_random: bool = False
+    """Whether it does something else each time; a log never holds such a command."""
+
     keys: tuple[int, int, int] = (1, 1, 1)
     """Where its keys are: first, last (negative: from the end) and step; (0, 0, 0) if it names none."""
 

@@ -73,7 +73,7 @@ class Databases(Generic[S]):
             self._swap(command)
             return
         effect = EFFECTS.get(name)
-        if effect is not None and name != command[0] and effect(self._store, command):
+        if effect is not None and name != command[0] and effect(self._store, (name, *command[1:])):
             return
         selected = self._selected
         for replayed in replay_effects(self, selected, command):

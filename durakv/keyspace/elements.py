@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from durakv.errors import CommandError
 from durakv.keyspace.glob import matcher
-from durakv.keyspace.integers import parse_integer
+from durakv.keyspace.integers import parse_integer, parse_positive
 from durakv.keyspace.replies import syntax_error
 from durakv.keyspace.scan import parse_cursor
 from durakv.machine import Command
@@ -61,12 +61,26 @@ def element_scan(
     return Chosen([pair for pair in present if matches(pair[0])], word)
 
 
+def take_keys(command: Command, place: int, refusal: str = "syntax error") -> tuple[Command, Command]:
+    """The keys behind their number, which stands at ``place``, and what follows them.
+
+    ``refusal`` is what Redis says if there are fewer.
+    """
+    count = parse_positive(command[place], "numkeys should be greater than 0", least=1)
+    first = place + 1
+    if count > len(command) - first:
+        raise CommandError(f"ERR {refusal}")
+    return command[first : first + count], command[first + count :]
+
+
 def random_elements(command: Command, word: bytes, elements: Callable[[], list[T]]) -> list[T]:
     """HRANDFIELD, SRANDMEMBER and ZRANDMEMBER key count [word]: some elements, with repetitions if count is below 0."""
+    if len(command) > 3 and not word:
+        raise syntax_error()
     count = parse_integer(command[2])
     if count == -_LONG_MAX - 1:
         raise CommandError(f"ERR value is out of range, value must between {-_LONG_MAX} and {_LONG_MAX}")
-    if len(command) > 4 or (len(command) == 4 and (not word or command[3].upper() != word)):
+    if len(command) > 4 or (len(command) == 4 and command[3].upper() != word):
         raise syntax_error()
     if len(command) == 4 and abs(count) > _LONG_MAX // 2:
         raise CommandError("ERR value is out of range")

@@ -24,6 +24,17 @@ def parse_integer(text: bytes) -> int:
     raise CommandError("ERR value is not an integer or out of range")
 
 
+def parse_positive(text: bytes, refusal: str = "value is out of range, must be positive", *, least: int = 0) -> int:
+    """A count of at least 0 or 1; ``refusal`` is what Redis says to anything else."""
+    try:
+        number = parse_integer(text)
+    except CommandError as error:
+        raise CommandError(f"ERR {refusal}") from error
+    if number < least:
+        raise CommandError(f"ERR {refusal}")
+    return number
+
+
 def add_integers(value: bytes, increment: int) -> bytes:
     """The sum as it is stored; raises CommandError outside 64 bits."""
     total = parse_integer(value) + increment

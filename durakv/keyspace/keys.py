@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from durakv.errors import CommandError
 from durakv.keyspace.command import ALL_KEYS, NO_KEYS, Call, CommandSpec, parse_database
 from durakv.keyspace.kinds import kind_of, rebuild
-from durakv.keyspace.replies import OK, Reply, Status, same_object_error, syntax_error
+from durakv.keyspace.replies import OK, Reply, Status, no_key_error, same_object_error, syntax_error
 from durakv.keyspace.values import DATABASE_COUNT, Value
 from durakv.machine import Command
 
@@ -98,7 +97,7 @@ def move(call: Call, command: Command) -> Reply:
 def _source(call: Call, key: bytes) -> Value:
     value = call.find(key)
     if value is None:
-        raise CommandError("ERR no such key")
+        raise no_key_error()
     return value
 
 

@@ -51,6 +51,16 @@ def too_long_error() -> CommandError:
     return CommandError("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
 
 
+def no_key_error() -> CommandError:
+    """A key that has to be there, and is not."""
+    return CommandError("ERR no such key")
+
+
+def index_range_error() -> CommandError:
+    """An index beyond the ends of a list."""
+    return CommandError("ERR index out of range")
+
+
 def same_object_error() -> CommandError:
     """A source that is its own destination."""
     return CommandError("ERR source and destination objects are the same")

@@ -28,7 +28,7 @@ def replay_effects(databases: Stores, selected: int, command: Command) -> list[C
     if name.upper() in IGNORED:
         return []
     spec = TABLE.get(name.lower())
-    if spec is None or not spec.writes:
+    if spec is None or not spec.writes or spec.is_random:
         raise Unreplayable(_refusal(name))
     effects, _ = decide(databases, selected, command, NO_CLOCK)
     return effects
@@ -38,4 +38,4 @@ def _refusal(name: bytes) -> str:
     told = printable(name[:64])
     if name.upper() == b"RESTORE":
         return f"{told} carries a value in RDB form, which this version does not read"
-    return f"{told} is no command that this version can replay: it holds strings only"
+    return f"{told} is no command that this version can replay"

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from durakv.keyspace.kinds.hash import Hash
+from durakv.keyspace.kinds.list import List
+from durakv.keyspace.kinds.set import Set
 from durakv.keyspace.values import Value
 from tests.keyspace.stock_server import StockServer
 
@@ -20,6 +22,10 @@ def comparable(value: Value) -> Comparable:
     if isinstance(value, Hash):
         deadlines = value.deadlines or {}
         return "hash", {field: (content, deadlines.get(field)) for field, content in value.fields.items()}
+    if isinstance(value, List):
+        return "list", value.elements()
+    if isinstance(value, Set):
+        return "set", frozenset(value.members)
     raise AssertionError(f"no form for {type(value)}")
 
 
@@ -40,10 +46,12 @@ _READ: dict[bytes, tuple[Callable[[bytes], list[bytes]], Callable[[Any], Compara
         lambda key: [b"HGETALL", key],
         lambda reply: ("hash", {field: (content, None) for field, content in _pairs(reply)}),
     ),
+    b"list": (lambda key: [b"LRANGE", key, b"0", b"-1"], lambda reply: ("list", reply)),
+    b"set": (lambda key: [b"SMEMBERS", key], lambda reply: ("set", frozenset(reply))),
 }
 
 PAIRS = frozenset({b"HGETALL"})
-ANY_ORDER = PAIRS | {b"KEYS", b"HKEYS", b"HVALS"}
+ANY_ORDER = PAIRS | {b"KEYS", b"HKEYS", b"HVALS", b"SMEMBERS", b"SUNION", b"SINTER", b"SDIFF", b"SPOP"}
 """Commands whose reply may come in any order."""
 SCANS = frozenset({b"SCAN", b"HSCAN", b"SSCAN", b"ZSCAN"})
 RANDOM = frozenset({b"RANDOMKEY", b"HRANDFIELD", b"SRANDMEMBER", b"ZRANDMEMBER"})

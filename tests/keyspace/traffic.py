@@ -87,7 +87,7 @@ class Traffic:
         words = make()
         if self.chance(0.03):
             words.append(self.value())
-        if self.chance(0.03) and len(words) > 1:
+        if self.chance(0.03) and len(words) > 1 and words[0] != b"SPOP":  # a random member would part the two states
             words.pop()
         if self.chance(0.2):
             words[0] = words[0].lower()

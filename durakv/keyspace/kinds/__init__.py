@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from durakv.keyspace.kinds.hash import Hash
+from durakv.keyspace.kinds.list import List
+from durakv.keyspace.kinds.set import Set
 from durakv.keyspace.values import Container, Value
 from durakv.machine import Command
 from durakv_formats import columns
@@ -25,9 +27,15 @@ class Kind:
 
 STRING = Kind(columns.KIND_STRING, b"string", bytes)
 HASH = Kind(columns.KIND_HASH, b"hash", Hash)
-KINDS = (STRING, HASH)
+LIST = Kind(columns.KIND_LIST, b"list", List)
+SET = Kind(columns.KIND_SET, b"set", Set)
+KINDS = (STRING, HASH, LIST, SET)
 KIND_BY_TYPE: dict[type, Kind] = {kind.type: kind for kind in KINDS}
-CONTAINERS: dict[int, type[Container]] = {HASH.number: Hash}
+CONTAINERS: dict[int, type[Container]] = {
+    HASH.number: Hash,
+    LIST.number: List,
+    SET.number: Set,
+}
 """By the number of their column."""
 
 
