@@ -89,7 +89,7 @@ def _contained(store: SlotStore, container: type[Container], keys: list[bytes], 
 def _extend(store: SlotStore, container: type[Container], keys: list[bytes], plains: list[Plain]) -> None:
     for key, plain in zip(keys, plains, strict=True):
         value = store.value(key)
-        if type(value) is not container:
+        if value is None or type(value) is not container:
             raise ValueError(f"it goes on with {key!r}, which no block before it began")
         value.extend_plain(plain)
         _watch(store, key, value)

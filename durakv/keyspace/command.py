@@ -14,7 +14,7 @@ from durakv.errors import CommandError
 from durakv.keyspace.integers import parse_small_integer
 from durakv.keyspace.replies import Reply, wrong_type
 from durakv.keyspace.store import Store
-from durakv.keyspace.values import DATABASE_COUNT, Container, Value
+from durakv.keyspace.values import DATABASE_COUNT, REBUILD_ITEMS, Container, Value
 from durakv.machine import Command
 
 NO_CLOCK = -(1 << 63)
@@ -85,6 +85,11 @@ class Call:
     def log(self, *effect: bytes) -> None:
         """Ask for one effect."""
         self.effects.append(effect)
+
+    def log_each(self, name: bytes, key: bytes, elements: Sequence[bytes]) -> None:
+        """Ask for one effect on each of these elements, in commands of a bounded length."""
+        for start in range(0, len(elements), REBUILD_ITEMS):
+            self.effects.append((name, key, *elements[start : start + REBUILD_ITEMS]))
 
     def elsewhere(self, database: int) -> Call:
         """A call in another database, with effects of its own."""

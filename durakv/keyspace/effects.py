@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from durakv.errors import CommandError
 from durakv.keyspace.integers import add_integers, parse_integer
-from durakv.keyspace.kinds import hash, list, set
+from durakv.keyspace.kinds import hash, list, set, zset
 from durakv.keyspace.kinds.effect import Effect
 from durakv.keyspace.replies import too_long_error, wrong_type
 from durakv.keyspace.store import Store
@@ -120,6 +120,7 @@ EFFECTS: dict[bytes, Effect] = {
     **hash.EFFECTS,
     **list.EFFECTS,
     **set.EFFECTS,
+    **zset.EFFECTS,
 }
 
 

@@ -9,14 +9,13 @@ from typing import TypeVar
 
 from durakv.errors import CommandError
 from durakv.keyspace.glob import matcher
-from durakv.keyspace.integers import parse_integer, parse_positive
+from durakv.keyspace.integers import INTEGER_MAX, INTEGER_MIN, parse_integer, parse_positive
 from durakv.keyspace.replies import syntax_error
 from durakv.keyspace.scan import parse_cursor
 from durakv.machine import Command
 
 T = TypeVar("T")
 
-_LONG_MAX = (1 << 63) - 1
 _RANDOM_MAX = 1 << 24
 """A reply of repeated random elements is made as a whole; a longer one is refused."""
 
@@ -78,11 +77,11 @@ def random_elements(command: Command, word: bytes, elements: Callable[[], list[T
     if len(command) > 3 and not word:
         raise syntax_error()
     count = parse_integer(command[2])
-    if count == -_LONG_MAX - 1:
-        raise CommandError(f"ERR value is out of range, value must between {-_LONG_MAX} and {_LONG_MAX}")
+    if count == INTEGER_MIN:
+        raise CommandError(f"ERR value is out of range, value must between {-INTEGER_MAX} and {INTEGER_MAX}")
     if len(command) > 4 or (len(command) == 4 and command[3].upper() != word):
         raise syntax_error()
-    if len(command) == 4 and abs(count) > _LONG_MAX // 2:
+    if len(command) == 4 and abs(count) > INTEGER_MAX // 2:
         raise CommandError("ERR value is out of range")
     present = elements()
     if not present:

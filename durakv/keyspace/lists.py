@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from durakv.errors import CommandError
 from durakv.keyspace.command import NO_KEYS, Call, CommandSpec
 from durakv.keyspace.elements import take_keys
-from durakv.keyspace.integers import parse_integer, parse_positive
-from durakv.keyspace.kinds.list import List, span
+from durakv.keyspace.integers import INTEGER_MAX, INTEGER_MIN, parse_integer, parse_positive
+from durakv.keyspace.kinds.effect import span
+from durakv.keyspace.kinds.list import List
 from durakv.keyspace.replies import OK, Reply, arity_error, index_range_error, no_key_error, syntax_error
 from durakv.machine import Command
 
@@ -74,6 +75,8 @@ def lpos(call: Call, command: Command) -> Reply:
 
 def _rank(text: bytes) -> int:
     rank = parse_integer(text)
+    if rank == INTEGER_MIN:
+        raise CommandError(f"ERR value is out of range, value must between {-INTEGER_MAX} and {INTEGER_MAX}")
     if rank == 0:
         raise CommandError(
             "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... "

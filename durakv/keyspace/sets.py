@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from functools import reduce
 
 from durakv.keyspace.command import ALL_KEYS, NO_KEYS, Call, CommandSpec
 from durakv.keyspace.elements import element_scan, random_elements, take_keys
@@ -103,8 +102,7 @@ def spop(call: Call, command: Command) -> Reply:
         call.log(b"DEL", key)
         return [*value.members]
     popped = random.sample(list(value.members), count) if count else []
-    if popped:
-        call.log(b"SREM", key, *popped)
+    call.log_each(b"SREM", key, popped)
     return [*popped]
 
 
@@ -129,11 +127,12 @@ def smove(call: Call, command: Command) -> Reply:
 
 
 def _union(sets: Sequence[set[bytes]]) -> set[bytes]:
-    return set().union(*sets)
+    return sets[0].union(*sets[1:])
 
 
 def _inter(sets: Sequence[set[bytes]]) -> set[bytes]:
-    return reduce(set.intersection, sorted(sets, key=len))
+    first, *others = sorted(sets, key=len)
+    return first.intersection(*others)
 
 
 def _diff(sets: Sequence[set[bytes]]) -> set[bytes]:

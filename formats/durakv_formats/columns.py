@@ -137,7 +137,7 @@ def _are_zsets(values: list[Any]) -> bool:
     )
 
 
-_ARE_RIGHT: dict[int, Callable[[list[Any]], bool]] = {
+_are_right: dict[int, Callable[[list[Any]], bool]] = {
     KIND_STRING: lambda values: _all_are(bytes, values),
     KIND_EXPIRY: lambda values: _all_are(int, values),
     KIND_HASH: _are_hashes,
@@ -145,7 +145,7 @@ _ARE_RIGHT: dict[int, Callable[[list[Any]], bool]] = {
     KIND_SET: lambda values: _all_are(set, values) and _all_are(bytes, chain.from_iterable(values)),
     KIND_ZSET: _are_zsets,
 }
-_ARE_RIGHT |= {KIND_MORE + kind: are_right for kind, are_right in _ARE_RIGHT.items() if 0 < kind < KIND_MORE}
+_ARE_RIGHT = _are_right | {KIND_MORE + kind: check for kind, check in _are_right.items() if 0 < kind < KIND_MORE}
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[_AnyColumn])
 _kinds_decoder = msgspec.msgpack.Decoder(list[tuple[int, msgspec.Raw, msgspec.Raw, msgspec.Raw]])

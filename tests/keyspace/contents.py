@@ -8,6 +8,7 @@ from typing import Any
 from durakv.keyspace.kinds.hash import Hash
 from durakv.keyspace.kinds.list import List
 from durakv.keyspace.kinds.set import Set
+from durakv.keyspace.kinds.zset import SortedSet
 from durakv.keyspace.values import Value
 from tests.keyspace.stock_server import StockServer
 
@@ -26,6 +27,8 @@ def comparable(value: Value) -> Comparable:
         return "list", value.elements()
     if isinstance(value, Set):
         return "set", frozenset(value.members)
+    if isinstance(value, SortedSet):
+        return "zset", dict(value.scores)
     raise AssertionError(f"no form for {type(value)}")
 
 
@@ -48,6 +51,10 @@ _READ: dict[bytes, tuple[Callable[[bytes], list[bytes]], Callable[[Any], Compara
     ),
     b"list": (lambda key: [b"LRANGE", key, b"0", b"-1"], lambda reply: ("list", reply)),
     b"set": (lambda key: [b"SMEMBERS", key], lambda reply: ("set", frozenset(reply))),
+    b"zset": (
+        lambda key: [b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"],
+        lambda reply: ("zset", {member: float(score) for member, score in _pairs(reply)}),
+    ),
 }
 
 PAIRS = frozenset({b"HGETALL"})
@@ -63,6 +70,16 @@ def in_some_order(name: bytes, reply: Any) -> Any:
     if not isinstance(reply, list):
         return reply
     return sorted(_pairs(reply) if name in PAIRS else reply)
+
+
+def with_numbers(reply: Any) -> Any:
+    """The reply, with what is a number as such: servers before 7.2 print more digits of it than are needed."""
+    if isinstance(reply, list):
+        return [*map(with_numbers, reply)]
+    try:
+        return float(reply) if isinstance(reply, bytes) else reply
+    except ValueError:
+        return reply
 
 
 def amount(reply: Any) -> Any:

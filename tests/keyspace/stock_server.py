@@ -62,16 +62,16 @@ class StockServer:
 
 
 @contextmanager
-def stock_server(directory: Path, *settings: str) -> Iterator[StockServer]:
+def stock_server(directory: Path, *settings: str, binary: str = "redis-server") -> Iterator[StockServer]:
     """A server for the length of a test; skips it, visibly, where there is none."""
-    binary = shutil.which("redis-server")
-    if binary is None:
+    found = shutil.which(binary)
+    if found is None:
         if os.environ.get(REQUIRED):
-            pytest.fail(f"no redis-server on this machine, and {REQUIRED} is set")
-        pytest.skip("no redis-server on this machine: nothing is compared with it")
+            pytest.fail(f"no {binary} on this machine, and {REQUIRED} is set")
+        pytest.skip(f"no {binary} on this machine: nothing is compared with it")
     process = subprocess.Popen(
         [
-            *(binary, "--port", "0", "--unixsocket", "socket", "--dir", os.fspath(directory)),
+            *(found, "--port", "0", "--unixsocket", "socket", "--dir", os.fspath(directory)),
             *("--save", "", "--logfile", "server.log", *settings),
         ],
         cwd=directory,

@@ -8,126 +8,44 @@ reply and the whole final state are compared.  Then the log of each side is repl
 from __future__ import annotations
 
 import random
-import re
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import hiredis
 import pytest
 
-from durakv.errors import CommandError
 from durakv.keyspace.glob import matcher
 from durakv.machine import Command
-from tests.keyspace.contents import ANY_ORDER, RANDOM, SCANS, amount, contents_of, in_some_order
+from tests.keyspace.differential import (
+    SETTINGS,
+    agrees,
+    answers,
+    assert_same_state,
+    differences,
+    dump_of,
+    random_commands,
+    with_selects,
+    world_of_now,
+)
 from tests.keyspace.families import FAMILIES
 from tests.keyspace.stock_server import StockServer, stock_server
-from tests.keyspace.traffic import PATTERNS, Family, Traffic
+from tests.keyspace.traffic import PATTERNS
 from tests.keyspace.world import Dump, World, dump, replayed
 
 COMMANDS = 2000
-CLOCK_SLACK_MS = 60_000
-"""The keyspace's clock stands still, the server's runs on."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StockServer]:
-    with stock_server(tmp_path_factory.mktemp("redis"), "--enable-debug-command", "yes") as running:
-        running.run(b"DEBUG", b"SET-ACTIVE-EXPIRE", b"0")
+    with stock_server(tmp_path_factory.mktemp("redis"), *SETTINGS) as running:
         yield running
-
-
-def random_commands(seed: int, count: int, family: Family | None = None) -> list[tuple[int, Command]]:
-    traffic = Traffic(seed, family)
-    return [(traffic.random.choice([0, 0, 0, 1, 15]), tuple(traffic.command())) for _ in range(count)]
-
-
-def world_of_now() -> World:
-    world = World()
-    world.now_ms = time.time_ns() // 1_000_000
-    return world
-
-
-def answers(world: World, commands: Iterable[tuple[int, Command]]) -> list[Any]:
-    replies: list[Any] = []
-    for database, command in commands:
-        try:
-            replies.append(world.run(*command, database=database))
-        except CommandError as error:
-            replies.append(error)
-    return replies
-
-
-def with_selects(commands: Iterable[tuple[int, Command]]) -> Iterator[Command]:
-    for database, command in commands:
-        yield b"SELECT", b"%d" % database
-        yield command
-
-
-def agrees(command: Command, ours: Any, theirs: Any) -> bool:
-    if isinstance(theirs, hiredis.ReplyError):
-        # The client shows what is no UTF-8 as U+FFFD, we escape it.
-        return isinstance(ours, CommandError) and re.sub(r"\\x[0-9a-f]{2}", "\ufffd", str(ours)) == str(theirs)
-    if isinstance(ours, CommandError):
-        return False
-    name = command[0].upper()
-    if name in (b"TTL", b"EXPIRETIME") and theirs > 0:
-        return bool(abs(ours - theirs) <= CLOCK_SLACK_MS // 1000)
-    if name in (b"PTTL", b"PEXPIRETIME") and theirs > 0:
-        return bool(abs(ours - theirs) <= CLOCK_SLACK_MS)
-    if name in ANY_ORDER:
-        return bool(in_some_order(name, ours) == in_some_order(name, theirs))
-    if name in SCANS:
-        return bool(ours[0] == theirs[0] and sorted(ours[1]) == sorted(theirs[1]))
-    if name in RANDOM:
-        return bool(amount(ours) == amount(theirs))
-    return bool(ours == theirs and type(ours) is not bool)
-
-
-def dump_of(server: StockServer) -> Dump:
-    contents: Dump = {}
-    for number in range(16):
-        server.run(b"SELECT", b"%d" % number)
-        keys: list[bytes] = server.run(b"KEYS", b"*")
-        values = contents_of(server, keys)
-        deadlines = server.run_all([(b"PEXPIRETIME", key) for key in keys])
-        if keys:
-            contents[number] = {
-                key: (value, None if deadline == -1 else deadline)
-                for key, value, deadline in zip(keys, values, deadlines, strict=True)
-            }
-    return contents
-
-
-def assert_same_state(ours: Dump, theirs: Dump, *, slack_ms: int = 0) -> None:
-    assert {number: sorted(keys) for number, keys in ours.items()} == {
-        number: sorted(keys) for number, keys in theirs.items()
-    }
-    for number, keys in ours.items():
-        for key, (value, deadline) in keys.items():
-            their_value, their_deadline = theirs[number][key]
-            assert value == their_value, (number, key)
-            assert (deadline is None) == (their_deadline is None), (number, key)
-            assert abs((deadline or 0) - (their_deadline or 0)) <= slack_ms, (number, key)
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_reply_and_the_final_state_are_those_of_redis(server: StockServer, seed: int, family: str) -> None:
-    server.run(b"FLUSHALL")
-    commands = random_commands(seed, COMMANDS, FAMILIES[family])
-    world = world_of_now()
-    ours = answers(world, commands)
-    theirs = server.run_all(with_selects(commands))[1::2]
-    for index, ((database, command), our, their) in enumerate(zip(commands, ours, theirs, strict=True)):
-        if not agrees(command, our, their):
-            history = [earlier for earlier in commands[:index] if set(earlier[1][1:]) & set(command[1:])][-6:]
-            pytest.fail(
-                f"command {index} in database {database}: {command!r}\n ours: {our!r}\n theirs: {their!r}\n"
-                f" before it: {history!r}"
-            )
-    assert_same_state(dump(world.keyspace), dump_of(server), slack_ms=CLOCK_SLACK_MS)
+    assert next(differences(server, seed, COMMANDS, FAMILIES[family]), None) is None
 
 
 @pytest.mark.parametrize("family", FAMILIES)

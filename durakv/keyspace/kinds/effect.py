@@ -37,3 +37,12 @@ def chunks(items: Iterable[T], count: int) -> Iterator[tuple[T, ...]]:
     left = iter(items)
     while chunk := tuple(islice(left, count)):
         yield chunk
+
+
+def span(start: int, stop: int, size: int) -> tuple[int, int]:
+    """Two indices as commands have them, the second one included, negative ones from the end, as those of a slice."""
+    if start < 0:
+        start = max(0, start + size)
+    if stop < 0:
+        stop += size
+    return (start, min(stop + 1, size)) if start <= stop and start < size else (0, 0)

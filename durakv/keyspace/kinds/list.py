@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Self
 
 from durakv.keyspace.integers import parse_integer
-from durakv.keyspace.kinds.effect import Effect, chunks, own, settle
+from durakv.keyspace.kinds.effect import Effect, chunks, own, settle, span
 from durakv.keyspace.replies import index_range_error
 from durakv.keyspace.store import Store
 from durakv.keyspace.values import REBUILD_ITEMS, Plain
@@ -142,15 +142,6 @@ class List:
         if count < 0:
             kept.reverse()
         self._items, self._head = kept, 0
-
-
-def span(start: int, stop: int, size: int) -> tuple[int, int]:
-    """Two indices as commands have them, the second one included, negative ones from the end, as those of a slice."""
-    if start < 0:
-        start = max(0, start + size)
-    if stop < 0:
-        stop += size
-    return (start, min(stop + 1, size)) if start <= stop and start < size else (0, 0)
 
 
 def _push(store: Store, command: Command) -> bool:
