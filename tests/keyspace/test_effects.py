@@ -14,6 +14,7 @@ from durakv.errors import CommandError
 from durakv.keyspace import Keyspace
 from durakv.keyspace.effects import EFFECTS
 from durakv.keyspace.store import slot_of
+from tests.keyspace.families import FAMILIES
 from tests.keyspace.traffic import Traffic
 from tests.keyspace.world import NOW_MS, World, dump, replayed
 
@@ -67,6 +68,43 @@ SOON = b"%d" % (NOW_MS + 10_000)
         (b"FLUSHALL", [b"FLUSHDB", b"SELECT 7", b"FLUSHDB", b"SELECT 0"]),
         (b"GET k", []),
         (b"TOUCH k", []),
+        (b"HSET h f 2 new 1", [b"HSET h f 2 new 1"]),
+        (b"HMSET new f 2", [b"HSET new f 2"]),
+        (b"HSETNX h f 2", []),
+        (b"HSETNX h new 2", [b"HSET h new 2"]),
+        (b"HDEL h f new f", [b"HDEL h f"]),
+        (b"HINCRBY h f 5", [b"HINCRBY h f 5"]),
+        (b"HINCRBYFLOAT h f 0.5", [b"HSET h f 1.5"]),
+        (b"RENAME h k", [b"DEL k", b"HSET k f 1", b"DEL h"]),
+        (b"LPUSHX new a", []),
+        (b"RPUSHX l d", [b"RPUSH l d"]),
+        (b"LPOP l", [b"LPOP l"]),
+        (b"RPOP l 9", [b"RPOP l 3"]),
+        (b"LMPOP 2 new l LEFT COUNT 2", [b"LPOP l 2"]),
+        (b"LMOVE l new LEFT RIGHT", [b"RPUSH new a", b"LPOP l"]),
+        (b"LMOVE l l LEFT LEFT", []),
+        (b"RPOPLPUSH l l", [b"LPUSH l c", b"RPOP l"]),
+        (b"LINSERT l after b x", [b"LINSERT l AFTER b x"]),
+        (b"LREM l 0 nope", []),
+        (b"LTRIM l 0 -1", []),
+        (b"LTRIM l 5 6", [b"LTRIM l 5 6"]),
+        (b"SADD s a b b", [b"SADD s b"]),
+        (b"SREM s nope", []),
+        (b"SPOP s", [b"SREM s a"]),
+        (b"SPOP s 2", [b"DEL s"]),
+        (b"SMOVE s new a", [b"SREM s a", b"SADD new a"]),
+        (b"SUNIONSTORE k s", [b"DEL k", b"SADD k a"]),
+        (b"SDIFFSTORE k s s", [b"DEL k"]),
+        (b"ZADD z XX CH 5 a 7 new", [b"ZADD z 5.0 a"]),
+        (b"ZADD z NX 5 a", []),
+        (b"ZINCRBY z 0.1 a", [b"ZADD z 1.1 a"]),
+        (b"ZPOPMIN z", [b"ZREM z a"]),
+        (b"ZPOPMAX z 9", [b"DEL z"]),
+        (b"ZMPOP 2 new z MAX", [b"ZREM z b"]),
+        (b"ZREMRANGEBYSCORE z (1 inf", [b"ZREM z b"]),
+        (b"ZREMRANGEBYRANK z 0 -1", [b"DEL z"]),
+        (b"ZRANGESTORE new z 0 0", [b"DEL new", b"ZADD new 1.0 a"]),
+        (b"ZUNIONSTORE k 2 z s", [b"DEL k", b"ZADD k 2.0 a 2.0 b"]),
     ],
 )
 def test_each_command_becomes_its_effects(command: bytes, effects: list[bytes]) -> None:
@@ -74,6 +112,10 @@ def test_each_command_becomes_its_effects(command: bytes, effects: list[bytes]) 
     world.run(b"SET", b"k", b"1")
     world.run(b"SET", b"t", b"1", b"PXAT", 2_000_000_000_000)
     world.run(b"SET", b"elsewhere", b"1", database=7)
+    world.run(b"HSET", b"h", b"f", b"1")
+    world.run(b"RPUSH", b"l", b"a", b"b", b"c")
+    world.run(b"SADD", b"s", b"a")
+    world.run(b"ZADD", b"z", b"1", b"a", b"2", b"b")
     assert world.effects(*command.split()) == effects
 
 
@@ -93,10 +135,14 @@ def test_nothing_to_flush_logs_nothing() -> None:
     assert World().effects(b"FLUSHALL") == []
 
 
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 2**32), ticks=st.lists(st.integers(0, 3_000_000_000), min_size=1, max_size=8))
-def test_replaying_the_log_gives_the_same_state(seed: int, ticks: list[int]) -> None:
-    world, traffic = World(), Traffic(seed)
+@settings(max_examples=80, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    family=st.sampled_from([*FAMILIES]),
+    ticks=st.lists(st.integers(0, 3_000_000_000), min_size=1, max_size=8),
+)
+def test_replaying_the_log_gives_the_same_state(seed: int, family: str, ticks: list[int]) -> None:
+    world, traffic = World(), Traffic(seed, FAMILIES[family])
     for tick in ticks:
         world.now_ms += tick
         for _ in range(30):

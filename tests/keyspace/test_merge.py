@@ -19,6 +19,7 @@ from durakv.keyspace.merge import KeyspaceMerger
 from durakv.keyspace.pending import Pending
 from durakv.keyspace.store import slot_of
 from durakv.machine import Command, Unmergeable
+from tests.keyspace.families import FAMILIES
 from tests.keyspace.traffic import Traffic
 from tests.keyspace.world import Dump, World, dump, replayed
 
@@ -111,10 +112,12 @@ def test_merging_is_applying(old: list[Command], new: list[Command]) -> None:
     assert merged(base, [[command] for command in log]) == dump(applied)
 
 
-@settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 2**32), cut=st.integers(0, 400), passes=st.integers(1, 5))
-def test_rewriting_twice_in_several_passes_changes_nothing(seed: int, cut: int, passes: int) -> None:
-    world, traffic = World(), Traffic(seed)
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32), family=st.sampled_from([*FAMILIES]), cut=st.integers(0, 400), passes=st.integers(1, 5)
+)
+def test_rewriting_twice_in_several_passes_changes_nothing(seed: int, family: str, cut: int, passes: int) -> None:
+    world, traffic = World(), Traffic(seed, FAMILIES[family])
     for _ in range(400):
         try:
             world.run(*traffic.command(), database=traffic.random.choice([0, 0, 3]))
