@@ -14,11 +14,13 @@ from durakv.cli.loading import load_keyspace
 from durakv.cli.output import json_option, print_json, progress, size, tell
 from durakv.cli.places import existing_place
 from durakv.clock import SystemClock
+from durakv.keyspace.kinds import effects_of
 from durakv.keyspace.machine import Keyspace
-from durakv.keyspace.values import DATABASE_COUNT
+from durakv.keyspace.rdb import to_entry
+from durakv.keyspace.values import DATABASE_COUNT, Value
 from durakv.storage.posix import PosixFilesystem
 from durakv.storage.replace import atomic_replace
-from durakv_formats.rdb import Aux, Entry, Kind, RdbWriter, Target
+from durakv_formats.rdb import Aux, RdbWriter, Target
 from durakv_formats.resp import encode_command
 
 _PART_BYTES_MIN = 256 << 10
@@ -40,10 +42,10 @@ _PART_BYTES_MIN = 256 << 10
 def export(ctx: click.Context, directory: str, file: str, to: str, target: str | None, as_json: bool) -> None:
     """Write the state to FILE, or to standard output (-), as RESP commands or as an RDB file.
 
-    Commands are per database SELECT, then SET and PEXPIREAT for every key: `redis-cli --pipe` takes them, and so does
-    any server as its append-only file.  An RDB file is what a server loads as its dump.rdb.  Expired keys are left out.
-    DIR is only read, a torn tail is left where it is.  FILE gets its content all at once, or not at all; a file of that
-    name is replaced.
+    Commands are per database SELECT, then for every key what makes it again: `redis-cli --pipe` takes them, and so
+    does any server as its append-only file.  An RDB file is what a server loads as its dump.rdb.  Expired keys are
+    left out.  DIR is only read, a torn tail is left where it is.  FILE gets its content all at once, or not at all; a
+    file of that name is replaced.
     """
     if target is not None and to != "rdb":
         raise click.UsageError("--target says who is to load an RDB file: add --to rdb")
@@ -77,13 +79,12 @@ class _Keys:
         self._now_ms = now_ms
         self.count = 0
 
-    def __iter__(self) -> Iterator[tuple[int, bytes, bytes, int | None]]:
+    def __iter__(self) -> Iterator[tuple[int, bytes, Value, int | None]]:
         for number in range(DATABASE_COUNT):
             store = self._keyspace.store(number)
             for slot in range(store.slot_count if len(store) else 0):
                 for key, value, deadline in store.columns(slot):
                     if deadline is None or deadline >= self._now_ms:
-                        assert isinstance(value, bytes), "this version holds strings only"
                         self.count += 1
                         yield number, key, value, deadline
 
@@ -94,16 +95,15 @@ def _commands(keys: _Keys) -> Iterator[bytes]:
         if number != database:
             database = number
             yield encode_command((b"SELECT", b"%d" % number))
-        yield encode_command((b"SET", key, value))
-        if deadline is not None:
-            yield encode_command((b"PEXPIREAT", key, b"%d" % deadline))
+        for effect in effects_of(key, value, deadline):
+            yield encode_command(effect)
 
 
 def _rdb(keys: _Keys, target: Target) -> Iterator[bytes]:
     writer = RdbWriter(target)
     yield writer.begin([Aux(b"durakv-ver", durakv.__version__.encode())])
     for number, key, value, deadline in keys:
-        yield writer.entry(Entry(number, key, Kind.STRING, value, deadline, 0))
+        yield writer.entry(to_entry(number, key, value, deadline))
     yield writer.end()
 
 

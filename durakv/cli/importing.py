@@ -22,9 +22,11 @@ from durakv.cli.streams import CommandStream, Group
 from durakv.clock import SystemClock
 from durakv.durability import Durability
 from durakv.errors import CommandError, DurakvError
-from durakv.keyspace.command import parse_database
+from durakv.keyspace.command import in_database, parse_database
+from durakv.keyspace.decider import fewest_selects
 from durakv.keyspace.stock import IGNORED
 from durakv.keyspace.values import DATABASE_COUNT
+from durakv.machine import Command
 from durakv.storage.posix import PosixFilesystem
 
 BATCH_COMMANDS = 512
@@ -68,7 +70,7 @@ def import_(ctx: click.Context, directory: str, file: str, durability: str, as_j
     ctx.exit(exits.TOLD if db.report.cut is not None else exits.OK)
 
 
-Placed = list[tuple[int, list[bytes]]]
+Placed = list[tuple[int, Command]]
 """Commands with the databases they run in."""
 
 
@@ -94,6 +96,8 @@ class _Importer:
                 raise
             if group is None:
                 break
+            if self._waiting and self._waiting[-1][0].are_effects != group.are_effects:
+                self._take()
             placed = self._place(group)
             self._waiting.append((group, placed))
             self._waiting_commands += len(placed)
@@ -120,8 +124,12 @@ class _Importer:
     def _take(self) -> None:
         """Commit what waits, as one batch; if a command is refused, group by group up to it."""
         waiting, self._waiting, self._waiting_commands = self._waiting, [], 0
+        everything = [command for _, placed in waiting for command in placed]
         try:
-            self._commit([command for _, placed in waiting for command in placed])
+            if waiting and waiting[0][0].are_effects:
+                self._log(everything)
+            else:
+                self._commit(everything)
         except CommandError:
             for group, placed in waiting:
                 try:
@@ -130,6 +138,13 @@ class _Importer:
                     raise self._refused(group, error) from error
         if waiting:
             self._taken = waiting[-1][0].offset
+
+    def _log(self, placed: Placed) -> None:
+        if placed:
+            effects = [effect for database, command in placed for effect in in_database(database, [command])]
+            self.db.engine.apply(fewest_selects(effects), self.durability)
+            self.commands += len(placed)
+            self.batches += 1
 
     def _commit(self, placed: Placed) -> None:
         if placed:

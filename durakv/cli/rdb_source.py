@@ -15,7 +15,10 @@ from typing import BinaryIO
 from durakv.cli.output import tell
 from durakv.cli.streams import CommandStream, Group, Readable
 from durakv.errors import Corruption, UnsupportedVersion
+from durakv.keyspace.kinds import rebuild
+from durakv.keyspace.rdb import from_entry
 from durakv.keyspace.values import DATABASE_COUNT
+from durakv.machine import Command
 from durakv_formats.errors import FormatError, UnsupportedVersionError
 from durakv_formats.rdb import Entry, Function, Kind, ModuleData, Record, read_rdb
 
@@ -72,15 +75,15 @@ def rdb_groups(source: BinaryIO, name: str, now_ms: int) -> Iterator[Group]:
             break
         if not isinstance(record, Entry) or (record.deadline_ms is not None and record.deadline_ms < now_ms):
             continue
-        assert isinstance(record.value, bytes), "the file was looked through"
-        commands: list[list[bytes]] = []
+        value = from_entry(record)
+        if value is None:
+            continue
+        commands: list[Command] = []
         if record.database != database:
             database = record.database
             commands.append([b"SELECT", b"%d" % database])
-        commands.append([b"SET", record.key, record.value])
-        if record.deadline_ms is not None:
-            commands.append([b"PEXPIREAT", record.key, b"%d" % record.deadline_ms])
-        yield Group(commands, record.offset)
+        commands += rebuild(record.key, value, record.deadline_ms)
+        yield Group(commands, record.offset, are_effects=True)
     begin = source.tell() - len(rest)
     if database:
         yield Group([[b"SELECT", b"0"]], begin)
@@ -113,7 +116,7 @@ def _look_through(source: BinaryIO, name: str) -> None:
         kinds = ", ".join(f"{count} {what}" for what, count in sorted(foreign.items()))
         named = ", ".join(examples)
         raise UnsupportedVersion(
-            name, f"of keys other than strings ({kinds}; {named})", "Nothing was taken; this version holds strings only"
+            name, f"with what has no place here ({kinds}; {named})", "Nothing was taken; export it without these"
         )
     for what, count in left_out.items():
         tell(f"{name}: left out: {what} ({count})")
@@ -124,4 +127,7 @@ def _foreign(record: Record) -> str:
         return ""
     if record.database >= DATABASE_COUNT:
         return f"in a database beyond {DATABASE_COUNT - 1}"
-    return "" if record.kind is Kind.STRING else str(record.kind)
+    if record.kind is Kind.MODULE:
+        assert isinstance(record.value, bytes), "of a module only the name was read"
+        return f"values of the module {record.value.decode()}"
+    return ""

@@ -7,11 +7,12 @@ What belongs together (MULTI to EXEC, a frame) comes as one group.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from durakv.errors import CommandError, Corruption, UnsupportedVersion
+from durakv.machine import Command
 from durakv_formats.errors import FormatError, UnsupportedVersionError
 from durakv_formats.frame import Frame, FrameDecoder, FrameError
 from durakv_formats.resp import CommandDecoder, decode_batch
@@ -33,8 +34,10 @@ class Readable(Protocol):
 class Group:
     """Commands that belong together, and the end of their bytes in the stream."""
 
-    commands: list[list[bytes]]
+    commands: Sequence[Command]
     offset: int
+    are_effects: bool = False
+    """Whether they are what a log holds, and need not be decided."""
 
 
 class CommandStream:

@@ -13,11 +13,21 @@ from click.testing import CliRunner, Result
 
 import durakv
 from durakv.cli.app import app
+from durakv.keyspace.kinds.effect import chunks
 from durakv_formats.rdb import Entry, Kind, RdbWriter, Target, read_rdb
 from durakv_formats.resp import encode_command
+from tests.keyspace.differential import SETTINGS, assert_same_state, dump_of, random_commands, with_selects
+from tests.keyspace.families import FAMILIES
 from tests.keyspace.stock_server import stock_server
+from tests.keyspace.world import dump
 
 FAR_MS = 4_000_000_000_000
+FILTER = sum(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".index(letter) << 58 - 6 * place
+    for place, letter in enumerate("bf-filter")
+)
+MODULE_KEY = b"\x07\x04many\x81" + FILTER.to_bytes(8, "big") + b"\x00"
+"""A key whose value is of a module, and empty."""
 
 
 def run(*arguments: object, stdin: bytes | None = None) -> Result:
@@ -66,7 +76,7 @@ def test_commands_behind_an_rdb_file_are_imported_too(tmp_path: Path) -> None:
     [
         (rdb(*ENTRIES)[:-1], 3, "the file ends"),
         (rdb(*ENTRIES)[:-9] + b"\xff" + bytes([1] * 8), 3, "checksum"),
-        (rdb(*ENTRIES, Entry(0, b"many", Kind.LIST, [b"x"], None, 0)), 4, "keys other than strings (1 list; 'many')"),
+        (rdb(*ENTRIES)[:-9] + MODULE_KEY + b"\xff" + bytes(8), 4, "(1 values of the module bf-filter; 'many')"),
         (rdb(*ENTRIES, text(b"k", b"v", 16)), 4, "in a database beyond 15"),
         (b"REDIS0099" + bytes(20), 4, "REDIS0099"),
     ],
@@ -102,6 +112,41 @@ def test_an_export_is_loaded_by_a_stock_server_and_its_file_by_us(tmp_path: Path
         stock.run(b"SAVE")
     assert run("import", tmp_path / "back", server / "dump.rdb").exit_code == 0
     assert held(tmp_path / "back") == {**held(tmp_path / "data"), (0, b"theirs"): b"too"}
+
+
+KINDS = {"hash", "list", "set", "zset"}
+LARGE = {
+    b"HSET": [b"%d" % number for number in range(4000)],
+    b"RPUSH": [b"%d" % (number % 77) * (number % 300) for number in range(3000)],
+    b"SADD": [b"member %d" % number for number in range(3000)],
+    b"ZADD": [b"%d" % number for number in range(4000)],
+}
+"""Words for keys that a server holds in other encodings than small ones."""
+
+
+@pytest.mark.parametrize("to", ["rdb", "aof"])
+def test_everything_a_server_holds_comes_in_and_goes_out_again(tmp_path: Path, to: str) -> None:
+    server, back = tmp_path / "server", tmp_path / "back"
+    server.mkdir()
+    (back / "appendonlydir").mkdir(parents=True)
+    with stock_server(server, *SETTINGS) as stock:
+        for seed, family in enumerate(FAMILIES.values()):
+            stock.run_all(with_selects(random_commands(seed, 1000, family)))
+        for name, words in LARGE.items():
+            stock.run_all([(name, b"large:" + name, *some) for some in chunks(words, 1000)])
+        stock.run(b"SAVE")
+        there = dump_of(stock)
+    assert {value[0] for keys in there.values() for value, _ in keys.values() if isinstance(value, tuple)} == KINDS
+    ran = run("import", tmp_path / "data", server / "dump.rdb")
+    assert ran.exit_code == 0, ran.output
+    with durakv.open(tmp_path / "data") as db:
+        assert dump(db.decider.keyspace) == there
+    out = back / ("dump.rdb" if to == "rdb" else "appendonlydir/appendonly.aof.1.base.aof")
+    ran = run("export", tmp_path / "data", out, "--to", to)
+    assert ran.exit_code == 0, ran.output
+    (back / "appendonlydir" / "appendonly.aof.manifest").write_text(f"file {out.name} seq 1 type b\n")
+    with stock_server(back, *SETTINGS, "--appendonly", "yes" if to == "aof" else "no") as stock:
+        assert_same_state(there, dump_of(stock))
 
 
 def test_the_target_decides_the_version(tmp_path: Path) -> None:

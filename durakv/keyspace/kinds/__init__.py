@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from durakv.keyspace.kinds.hash import Hash
@@ -52,11 +53,18 @@ def copy_value(value: Value) -> Value:
     return value if type(value) is bytes else value.copy()
 
 
+def effects_of(key: bytes, value: Value, deadline: int | None) -> Iterator[Command]:
+    """The effects that make an absent key hold this value and this deadline; those of a container need it absent."""
+    if type(value) is bytes:
+        yield b"SET", key, value
+    else:
+        yield from value.effects(key)
+    if deadline is not None:
+        yield b"PEXPIREAT", key, b"%d" % deadline
+
+
 def rebuild(key: bytes, value: Value, deadline: int | None) -> list[Command]:
     """The effects that make a key hold this value and this deadline, whatever it held before."""
-    if type(value) is bytes:
-        return [(b"SET", key, value) if deadline is None else (b"SET", key, value, b"PXAT", b"%d" % deadline)]
-    effects: list[Command] = [(b"DEL", key), *value.effects(key)]
-    if deadline is not None:
-        effects.append((b"PEXPIREAT", key, b"%d" % deadline))
-    return effects
+    if type(value) is not bytes:
+        return [(b"DEL", key), *effects_of(key, value, deadline)]
+    return [(b"SET", key, value) if deadline is None else (b"SET", key, value, b"PXAT", b"%d" % deadline)]

@@ -1,4 +1,4 @@
-"""Genuine RDB files, as Redis and Valkey write them.  Needs ``anycrc``, which comes with the command line."""
+"""Genuine RDB files, as Redis and Valkey write them."""
 
 from durakv_formats.rdb.reader import read_rdb
 from durakv_formats.rdb.source import crc64
