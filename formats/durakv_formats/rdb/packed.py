@@ -18,6 +18,7 @@ _INTSET_HEAD = Struct("<II")
 _MANY = 0xFFFF
 """A count of so many or more is not kept."""
 _END = 0xFF
+_SMALL_NUMBERS = [b"%d" % number for number in range(0x80)]
 
 
 class _Reader:
@@ -105,13 +106,30 @@ def decode_listpack(data: bytes, offset: int = 0) -> list[bytes]:
     if size != len(data):
         reader.refuse(f"it says it has {size} bytes, and has {len(data)}")
     entries: list[bytes] = []
-    while True:
-        start = reader.at
-        code = reader.byte()
-        if code == _END:
+    at = reader.at
+    while at < size:
+        code = data[at]
+        # Most entries are short strings and small numbers, whose length back is one byte: they cost no call.
+        if 0x80 <= code < 0xC0:
+            end = at + code - 0x7F
+            if end < size and data[end] == code - 0x7F:
+                entries.append(data[at + 1 : end])
+                at = end + 1
+                continue
+        elif code < 0x80:
+            if at + 1 < size and data[at + 1] == 1:
+                entries.append(_SMALL_NUMBERS[code])
+                at += 2
+                continue
+        elif code == _END:
             break
+        reader.at = at + 1
         entries.append(_listpack_entry(reader, code))
-        _check_back_length(reader, reader.at - start)
+        _check_back_length(reader, reader.at - at)
+        at = reader.at
+    reader.at = at
+    if reader.byte() != _END:
+        reader.refuse("it does not end")
     reader.finish(len(entries), said)
     return entries
 

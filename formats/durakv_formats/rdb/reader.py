@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator
+from itertools import repeat
 from struct import Struct
 
 from durakv_formats.errors import FormatError, UnsupportedContentError, UnsupportedVersionError
@@ -176,8 +177,7 @@ class _Body:
     def _list(self, code: int) -> Iterator[bytes]:
         source = self._source
         if code == 1:
-            for _ in range(source.length()):
-                yield source.string()
+            yield from source.strings(source.length())
         elif code == 10:
             start = source.offset
             yield from decode_ziplist(source.string(), start)
@@ -200,7 +200,7 @@ class _Body:
     def _set(self, code: int) -> Iterator[bytes]:
         source = self._source
         if code == 2:
-            return (source.string() for _ in range(source.length()))
+            return iter(source.strings(source.length()))
         start = source.offset
         return iter((decode_intset if code == 11 else decode_listpack)(source.string(), start))
 
@@ -237,8 +237,8 @@ class _Body:
     def _fields(self, code: int) -> Iterator[tuple[bytes, bytes, int | None]]:
         source = self._source
         if code == 4:
-            for _ in range(source.length()):
-                yield source.string(), source.string(), None
+            parts = source.strings(2 * source.length())
+            yield from zip(parts[::2], parts[1::2], repeat(None))
             return
         start = source.offset
         decode = {9: decode_zipmap, 13: decode_ziplist, 16: decode_listpack}[code]

@@ -108,6 +108,26 @@ class Source:
             return decompress_lzf(self.exactly(packed), size, inner)
         raise FormatError(start, f"a string in the unknown encoding {length}")
 
+    def strings(self, count: int) -> list[bytes]:
+        """So many strings, one after the other; short ones, which most are, cost no call each."""
+        found: list[bytes] = []
+        add = found.append
+        data, at = self._data, self._at
+        safe = len(data) - 64  # as far as a short string is there whole
+        for _ in range(count):
+            if at < safe:
+                first = data[at]
+                if first < 64:
+                    add(data[at + 1 : at + 1 + first])
+                    at += 1 + first
+                    continue
+            self._at = at
+            add(self.string())
+            data, at = self._data, self._at
+            safe = len(data) - 64
+        self._at = at
+        return found
+
     def _length(self) -> tuple[int, bool]:
         """A length, or the number of a string's encoding and False."""
         first = self.byte()
