@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from durakv.clock import Clock
+from durakv.collector import without_collections
 from durakv.directory import MANIFEST_NAME, check_orphans, empty_manifest, frame_identity, read_manifest
 from durakv.errors import CommandError, Corruption, UnsupportedVersion
 from durakv.judgement import highest_promise, judge, judge_plain_base, read_up_to
@@ -56,6 +57,7 @@ class Recovered:
     """Files left by a crash, to be removed once the next manifest is in force."""
 
 
+@without_collections()
 def recover(
     filesystem: Filesystem,
     machine: StateMachine,

@@ -20,6 +20,7 @@ from durakv.cli.places import place_of
 from durakv.cli.rdb_source import MAGIC_BYTES, Joined, copied, is_rdb, rdb_groups
 from durakv.cli.streams import CommandStream, Group
 from durakv.clock import SystemClock
+from durakv.collector import without_collections
 from durakv.durability import Durability
 from durakv.errors import CommandError, DurakvError
 from durakv.keyspace.command import in_database, parse_database
@@ -59,7 +60,7 @@ def import_(ctx: click.Context, directory: str, file: str, durability: str, as_j
         first = next(groups, None)  # what cannot be taken at all is refused before the directory is made
         with durakv.open(None, filesystem=filesystem) as db:
             importer = _Importer(db, Durability[durability.upper()], name)
-            with progress("import", quiet=as_json) as bar:
+            with without_collections(), progress("import", quiet=as_json) as bar:
                 importer.run(chain([] if first is None else [first], groups), bar, size)
             keys = sum(db.select(number).dbsize() for number in range(DATABASE_COUNT))
     where = filesystem.describe()

@@ -7,6 +7,8 @@ import gc
 import logging
 from collections.abc import Generator
 
+from durakv.collector import without_collections
+
 
 @contextlib.contextmanager
 def quiet() -> Generator[None]:
@@ -27,11 +29,8 @@ def collected_at_the_end() -> Generator[None]:
     Engines leave cycles behind, and a fifth of a recovery's time went into looking for them among what lives anyway.
     Not for more than a thousand recoveries at once: each leaves some ten kilobytes.
     """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.collect(0)
-        if enabled:
-            gc.enable()
+    with without_collections():
+        try:
+            yield
+        finally:
+            gc.collect(0)
