@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
-from operator import and_, or_, xor
 
 from durakv.errors import CommandError
 from durakv.keyspace.command import Call, CommandSpec
@@ -115,7 +114,11 @@ def bitop(call: Call, command: Command) -> Reply:
     return size
 
 
-_OPERATIONS: dict[bytes, Callable[[int, int], int]] = {b"AND": and_, b"OR": or_, b"XOR": xor}
+_OPERATIONS: dict[bytes, Callable[[int, int], int]] = {
+    b"AND": int.__and__,
+    b"OR": int.__or__,
+    b"XOR": int.__xor__,
+}
 
 
 def _unit_bits(words: Command) -> int:

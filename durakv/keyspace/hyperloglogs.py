@@ -11,9 +11,11 @@ from durakv.keyspace.hyperloglog.registers import OVERFLOWN, REGISTER_COUNT, est
 from durakv.keyspace.replies import OK, Reply
 from durakv.machine import Command
 
-_CHANGED = re.compile(rb"[^\0]+")
 _EFFECT_BYTES = 40
 """About what a SETRANGE costs in the log, beside what it writes."""
+
+_PART = re.compile(rb"[^\0]+(?:\0{1,%d}[^\0]+)*" % _EFFECT_BYTES)
+"""What differs, with what is between two differences that are near."""
 
 
 def pfadd(call: Call, command: Command) -> Reply:
@@ -80,8 +82,8 @@ def _log_change(call: Call, key: bytes, old: bytes, new: bytes) -> None:
     """Log the parts that differ, or the whole value if that is shorter."""
     if len(new) == len(old):
         difference = int.from_bytes(old, "little") ^ int.from_bytes(new, "little")
-        parts = [match.span() for match in _CHANGED.finditer(difference.to_bytes(len(old), "little"))]
-        if len(parts) * _EFFECT_BYTES < len(new):
+        parts = [match.span() for match in _PART.finditer(difference.to_bytes(len(old), "little"))]
+        if sum(end - start + _EFFECT_BYTES for start, end in parts) < len(new):
             for start, end in parts:
                 call.log(b"SETRANGE", key, b"%d" % start, new[start:end])
             return

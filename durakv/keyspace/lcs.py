@@ -14,9 +14,10 @@ from durakv.keyspace.command import Call, CommandSpec
 from durakv.keyspace.integers import parse_integer
 from durakv.keyspace.replies import Reply, syntax_error
 from durakv.machine import Command
+from durakv_formats.limits import BULK_BYTES_MAX
 
-_TABLE_BITS_MAX = 1 << 33
-"""A gigabyte of rows."""
+_CELL_BYTES = 4
+"""What a server takes for a cell of the table.  We take a bit, but refuse what it refuses."""
 
 
 def lcs(call: Call, command: Command) -> Reply:
@@ -45,8 +46,8 @@ def lcs(call: Call, command: Command) -> Reply:
                 raise syntax_error()
     if wants_length and wants_places:
         raise CommandError("ERR If you want both the length and indexes, please just use IDX.")
-    if len(one) * len(other) > _TABLE_BITS_MAX:
-        raise CommandError("ERR Insufficient memory, failed allocating transient memory for LCS")
+    if (len(one) + 1) * (len(other) + 1) * _CELL_BYTES > BULK_BYTES_MAX:
+        raise CommandError("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")
     if wants_length:
         row = _end(other)
         for row in _rows(one, other):  # noqa: B007

@@ -15,7 +15,12 @@ PATTERNS = [b"\xff" * 5, b"\x00" * 300 + b"\x10", b"\xff" * 300 + b"\xfe\xff", b
 _SPARSE = EMPTY[:-2]
 _DENSE = b"HYLL" + bytes(DENSE_BYTES - 4)
 HYPERLOGLOGS = [
-    *(EMPTY, EMPTY[:15] + b"\x80" + EMPTY[16:], _SPARSE + b"\x7e\xff\x3f\x3f\x3f\x3f", _SPARSE + b"\x00" * 5 + b"\x7f\xfa"),
+    *(
+        EMPTY,
+        EMPTY[:15] + b"\x80" + EMPTY[16:],
+        _SPARSE + b"\x7e\xff\x3f\x3f\x3f\x3f",
+        _SPARSE + b"\x00" * 5 + b"\x7f\xfa",
+    ),
     *(_DENSE, _DENSE[:15] + b"\x80" + _DENSE[16:], _DENSE[:15] + b"\x80" + b"\x7c\x29\x51" * 4096),
     # Neighbours to be joined and runs to be split; a few more and it is dense.
     _SPARSE[:15] + b"\x80" + b"\x83\x84\x87\x80" * 735 + b"\x63\x49",
@@ -91,7 +96,9 @@ def _bitfield(traffic: Traffic) -> Words:
         if name == b"BITFIELD_RO" and traffic.chance(0.8):
             words += [b"GET", kind, offset]
             continue
-        overflow = traffic.pick([b"WRAP", b"SAT", b"FAIL", b"sat", b"fail", *([b"what"] if traffic.chance(0.1) else [])])
+        overflow = traffic.pick(
+            [b"WRAP", b"SAT", b"FAIL", b"sat", b"fail", *([b"what"] if traffic.chance(0.1) else [])]
+        )
         options = ([b"GET", kind, offset], [b"SET", kind, offset, number], [b"incrby", kind, offset, number])
         if traffic.chance(0.4):
             words += [b"OVERFLOW", overflow]

@@ -48,20 +48,21 @@ def _length(opcode: int, following: int) -> int:
     return ((opcode & 63) << 8 | following) + 1 if _is_xzero(opcode) else opcode + 1
 
 
+_RUNS = [b"" if _is_xzero(opcode) else bytes((_rank(opcode),)) * _length(opcode, 0) for opcode in range(256)]
+
+
 def unpack(data: bytes) -> bytes | None:
     """The registers, a byte each; None if there are more or fewer of them than there should be."""
     parts: list[bytes] = []
-    position = count = 0
-    while position < len(data) and count <= REGISTER_COUNT:
-        opcode = data[position]
-        length = _length(opcode, data[position + 1] if position + 1 < len(data) else 0)
-        parts.append(_UNITS[_rank(opcode)] * length)
-        position += 2 if _is_xzero(opcode) else 1
-        count += length
+    count = 0
+    opcodes = iter(data)
+    for opcode in opcodes:
+        run = _RUNS[opcode] or bytes(_length(opcode, next(opcodes, 0)))
+        parts.append(run)
+        count += len(run)
+        if count > REGISTER_COUNT:
+            return None
     return b"".join(parts) if count == REGISTER_COUNT else None
-
-
-_UNITS = [bytes((rank,)) for rank in range(_RANK_MAX + 1)]
 
 
 class Draft:
