@@ -70,8 +70,11 @@ class Field:
     def as_set(self, number: int) -> int:
         """The number as SET compares it with the bounds: Redis computes in 64 bits without a sign, so that far enough
         beneath the range it is above."""
-        is_high = number <= self.largest - (1 << 63) and self.bits < 64 if self.signed else number < 0
-        return number + (1 << 64) if is_high else number
+        if self.signed:
+            wraps = self.bits < 64 and number <= self.largest - (1 << 63)
+        else:
+            wraps = number < 0
+        return number + (1 << 64) if wraps else number
 
 
 @dataclass(frozen=True, slots=True)
