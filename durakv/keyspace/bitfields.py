@@ -70,11 +70,8 @@ class Field:
     def as_set(self, number: int) -> int:
         """The number as SET compares it with the bounds: Redis computes in 64 bits without a sign, so that far enough
         beneath the range it is above."""
-        if self.signed:
-            wraps = self.bits < 64 and number <= self.largest - (1 << 63)
-        else:
-            wraps = number < 0
-        return number + (1 << 64) if wraps else number
+        highest_that_wraps = self.largest - (1 << 63) if self.signed else -1
+        return number + (1 << 64) if self.bits < 64 and number <= highest_that_wraps else number
 
 
 @dataclass(frozen=True, slots=True)
