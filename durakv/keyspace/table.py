@@ -10,14 +10,32 @@ and has none.
 from __future__ import annotations
 
 from durakv.errors import CommandError
-from durakv.keyspace import deadlines, hashes, keys, lists, scan, sets, strings, zset_operations, zsets
+from durakv.keyspace import (
+    bitfields,
+    bits,
+    deadlines,
+    hashes,
+    hyperloglogs,
+    keys,
+    lcs,
+    lists,
+    scan,
+    sets,
+    strings,
+    zset_operations,
+    zsets,
+)
 from durakv.keyspace.command import Call, CommandSpec, Stores, in_database
 from durakv.keyspace.replies import Reply, arity_error, printable
 from durakv.machine import Command
 
 TABLE: dict[bytes, CommandSpec] = {
     name: spec
-    for module in (strings, hashes, lists, sets, zsets, zset_operations, deadlines, keys, scan)
+    for module in (
+        *(strings, bits, bitfields, hyperloglogs, lcs),
+        *(hashes, lists, sets, zsets, zset_operations),
+        *(deadlines, keys, scan),
+    )
     for spec in module.COMMANDS
     for name in (spec.name, spec.name.upper())
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.keyspace.family_bits import bitmaps, hyperloglogs
 from tests.keyspace.traffic import Family, Makers, Traffic, Words
 
 FIELDS = [b"f", b"g", b"h", b"", b"\x00\xff", b"long" * 30, b"7"]
@@ -254,5 +255,7 @@ FAMILIES: dict[str, Family | None] = {
     "sets": _sets,
     "zsets": _zsets,
     "lexes": _lexes,
+    "bitmaps": bitmaps,
+    "hyperloglogs": hyperloglogs,
 }
 """By kind of value."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from durakv.errors import CommandError
 from durakv.keyspace import Keyspace
 from durakv.keyspace.effects import EFFECTS
+from durakv.keyspace.hyperloglog import EMPTY
 from durakv.keyspace.store import slot_of
 from tests.keyspace.families import FAMILIES
 from tests.keyspace.traffic import Traffic
@@ -64,6 +65,18 @@ SOON = b"%d" % (NOW_MS + 10_000)
         (b"COPY t new", [b"SET new 1 PXAT 2000000000000"]),
         (b"COPY k new DB 3", [b"SELECT 3", b"SET new 1", b"SELECT 0"]),
         (b"MOVE k 3", [b"SELECT 3", b"SET k 1", b"SELECT 0", b"DEL k"]),
+        (b"SETBIT k 2 0", [b"SETRANGE k 0 \x11"]),
+        (b"SETBIT k 2 1", []),
+        (b"SETBIT new 17 0", [b"SETRANGE new 2 \x00"]),
+        (b"BITFIELD k GET u8 0 OVERFLOW FAIL INCRBY u2 0 7", []),
+        (
+            b"BITFIELD k SET u8 4 255 SET u8 80 1 SET u1 96 0",
+            [b"SETRANGE k 0 ?\xf0", b"SETRANGE k 10 \x01", b"SETRANGE k 12 \x00"],
+        ),
+        (b"BITOP NOT k t", [b"SET k \xce"]),
+        (b"BITOP OR k new", [b"DEL k"]),
+        (b"PFADD new", [b"SET new " + EMPTY[:15] + b"\x80\x7f\xff"]),
+        (b"PFMERGE new", [b"SET new " + EMPTY[:15] + b"\x80\x7f\xff"]),
         (b"FLUSHDB ASYNC", [b"FLUSHDB"]),
         (b"FLUSHALL", [b"FLUSHDB", b"SELECT 7", b"FLUSHDB", b"SELECT 0"]),
         (b"GET k", []),

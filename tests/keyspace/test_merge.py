@@ -177,7 +177,11 @@ def test_a_slot_that_is_empty_now_has_no_block() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"RENAME a b", b"RENAMENX a b", b"COPY a b", b"MOVE a 1", b"SWAPDB 0 1", b"MSETNX a 1 b 2", b"NOSUCH k"]
+    "line",
+    [
+        *(b"RENAME a b", b"RENAMENX a b", b"COPY a b", b"MOVE a 1", b"SWAPDB 0 1", b"MSETNX a 1 b 2", b"NOSUCH k"),
+        *(b"BITOP NOT a b", b"PFMERGE a b", b"PFCOUNT a"),
+    ],
 )
 def test_what_reads_one_key_and_writes_another_cannot_be_merged(line: bytes) -> None:
     with pytest.raises(Unmergeable, match=line.split()[0].decode()):
