@@ -31,6 +31,8 @@ from durakv_formats.manifest import Manifest, ManifestFile, decode_manifest, enc
 APPEND_DIRECTORY = "appendonlydir"
 MANIFEST_NAME = "appendonly.aof.manifest"
 MANIFEST_TEMPORARY = "temp-appendonly.aof.manifest"
+SINGLE_NAME = "appendonly.aof"
+"""What servers before Redis 7 call their log, and later ones the base that they make of it."""
 LOCK_NAME = "durakv.lock"
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -156,7 +158,11 @@ def check_manifest(manifest: Manifest) -> None:
         return Corruption(MANIFEST_NAME, 0, reason, _REMEDY)
 
     for file in manifest.files:
-        if not is_ours(file.name) or file.name.startswith("temp-") or file.name == MANIFEST_NAME:
+        if (
+            not (is_ours(file.name) or file.name == SINGLE_NAME)
+            or file.name.startswith("temp-")
+            or file.name == MANIFEST_NAME
+        ):
             raise lie(f"it names {file.name!r}, which is no name of a base or segment")
     names = [file.name for file in manifest.files]
     if len(set(names)) != len(names):

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+from durakv_formats.rdb import Entry
+
 Command: TypeAlias = Sequence[bytes]
 Batch: TypeAlias = Sequence[Command]
 
@@ -76,6 +78,15 @@ class SlotFreezer(Protocol):
 
         The iterator is consumed later, between writes, like that of ``freeze()``.
         """
+        ...
+
+
+@runtime_checkable
+class RdbMachine(Protocol):
+    """What a state machine has besides that can take over the data of a stock server, and hand it back."""
+
+    def restore_entry(self, entry: Entry, /) -> None:
+        """Load one key of an RDB file into the (empty) state.  Raises ``ValueError`` if it has no place here."""
         ...
 
 

@@ -20,12 +20,14 @@ from durakv.errors import CommandError, Corruption, UnsupportedVersion
 from durakv.judgement import highest_promise, judge, judge_plain_base, read_up_to
 from durakv.log.reader import CHUNK_BYTES, SegmentEnd, read_segment
 from durakv.log.segment import numbers_given_out_max
-from durakv.machine import SlottedMachine, StateMachine
+from durakv.machine import RdbMachine, SlottedMachine, StateMachine
 from durakv.report import Cut, RecoveryReport
 from durakv.snapshot.reader import BaseReader, read_base
+from durakv.stock_base import read_rdb_part
 from durakv.storage.filesystem import Filesystem
 from durakv.strays import refuse_outdated
 from durakv_formats.manifest import Manifest, ManifestFile
+from durakv_formats.rdb import Entry
 
 Progress = Callable[[int, int], None]
 """Called with the bytes read so far and the bytes there are."""
@@ -148,18 +150,32 @@ def _load_base(
             reader.expect(identity=manifest.identity, number=base.seq, seq=base.last)
             found.report.base_keys = _restore(reader, base.name, machine, meter)
         found.seq = base.last
-    elif base.name.endswith(".aof"):
-        end = _replay(filesystem, base, manifest, found, machine, meter, is_last=False)
+    else:
+        start = _load_rdb(filesystem, base.name, found, machine, meter)
+        end = _replay(filesystem, base, manifest, found, machine, meter, is_last=False, start=start)
         damage = judge_plain_base(base, end)
         if damage:
             raise Corruption(base.name, end.offset, damage, _REMEDY)
         found.sealed[base.name] = (end.last, end.offset)
-    else:
-        raise UnsupportedVersion(
-            base.name,
-            base.name.rpartition(".")[2],
-            "Have the server write a plain base (CONFIG SET aof-use-rdb-preamble no, BGREWRITEAOF), then open again",
-        )
+
+
+def _load_rdb(filesystem: Filesystem, name: str, found: Recovered, machine: StateMachine, meter: _Meter) -> int:
+    """Load the RDB file that a stock base may begin with; return where it ends."""
+
+    def take(entry: Entry) -> None:
+        if not isinstance(machine, RdbMachine):
+            raise UnsupportedVersion(name, "RDB", "It belongs to another kind of state machine; open it with that one")
+        try:
+            machine.restore_entry(entry)
+        except ValueError as error:
+            raise UnsupportedVersion(name, f"key {entry.key[:64]!r} (byte {entry.offset})", str(error)) from error
+
+    file = filesystem.open(name)
+    try:
+        found.report.base_keys, end = read_rdb_part(file, take, meter.advance)
+    finally:
+        file.close()
+    return end
 
 
 def _restore(reader: BaseReader, name: str, machine: StateMachine, meter: _Meter) -> int:
@@ -204,6 +220,7 @@ def _replay(
     meter: _Meter,
     *,
     is_last: bool,
+    start: int = 0,
 ) -> SegmentEnd:
     identity = None if manifest.identity is None else frame_identity(manifest)
     apply = machine.apply
@@ -211,7 +228,7 @@ def _replay(
     file = filesystem.open(segment.name)
     try:
         stop = read_up_to(file, segment, is_last=is_last)
-        records = read_segment(file, identity=identity, number=segment.seq, prior=found.seq, stop=stop)
+        records = read_segment(file, identity=identity, number=segment.seq, prior=found.seq, stop=stop, start=start)
         told = 0
         while True:
             try:

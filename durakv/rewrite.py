@@ -252,7 +252,7 @@ class Rewrite:
         self._check_room()
         yield True
         machine = self._machine
-        if isinstance(machine, SlottedMachine):
+        if isinstance(machine, SlottedMachine) and not self._is_rdb(self._directory.manifest.base):
             seq = self._runner.rotate()
             yield True
             try:
@@ -265,6 +265,16 @@ class Rewrite:
         seq = self._runner.rotate(lambda _seq: frozen.append(freeze(machine)))
         yield True
         yield from self._replace(seq, frozen[0])
+
+    def _is_rdb(self, base: ManifestFile | None) -> bool:
+        """Whether the base begins with an RDB file, which can be read neither slot by slot nor as a part of the log."""
+        if base is None or not _is_plain(base):
+            return False
+        file = self._filesystem.open(base.name)
+        try:
+            return is_rdb(file.read_at(MAGIC_BYTES, 0))
+        finally:
+            file.close()
 
     def _check_room(self) -> None:
         """Refuse while it costs nothing.  The log must keep room as well: two more segments."""
@@ -461,8 +471,8 @@ def _sealed(manifest: Manifest, seq: int) -> tuple[list[ManifestFile], list[Seal
 
 
 def _is_plain(base: ManifestFile) -> bool:
-    """Whether a base is a stock server's, in plain RESP: the first part of the log then."""
-    return base.kind == "b" and base.name.endswith(".aof")
+    """Whether a base is a stock server's: the first part of the log then, unless it begins with an RDB file."""
+    return base.kind == "b" and not base.name.endswith(".dkv")
 
 
 def _identity(manifest: Manifest) -> bytes:

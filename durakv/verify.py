@@ -27,6 +27,7 @@ from durakv.errors import Corruption, UnsupportedVersion
 from durakv.judgement import highest_promise, judge, judge_plain_base, read_up_to
 from durakv.log.reader import CHUNK_BYTES, SegmentEnd, read_segment
 from durakv.snapshot.reader import read_base
+from durakv.stock_base import read_rdb_part
 from durakv.storage.filesystem import Filesystem
 from durakv.strays import refuse_outdated
 from durakv.verification import KEPT_PREFIX, FileCheck, Finding, Severity, Verification
@@ -184,15 +185,21 @@ class _Check:
             check.last = check.end.last
         elif entry.name.endswith(".dkv") and manifest.identity is not None:
             self._read_snapshot(manifest.identity, check)
-        elif entry.name.endswith(".aof"):
-            check.end = self._read_log(manifest, entry, prior, is_last=False)
+        else:
+            check.count, start = self._read_rdb(entry.name)
+            check.end = self._read_log(manifest, entry, prior, is_last=False, start=start)
             damage = judge_plain_base(entry, check.end)
             if damage:
                 self._find(entry.name, Severity.CORRUPTION, check.end.offset, damage)
             else:
                 check.last = check.end.last
-        else:
-            raise UnsupportedVersion(entry.name, entry.name.rpartition(".")[2])
+
+    def _read_rdb(self, name: str) -> tuple[int, int]:
+        file = self._filesystem.open(name)
+        try:
+            return read_rdb_part(file, lambda _entry: None, self._advance)
+        finally:
+            file.close()
 
     def _read_segment(self, manifest: Manifest, entry: ManifestFile, prior: int) -> SegmentEnd:
         """Read a segment; an open one until two readings agree on where it is bad.
@@ -210,12 +217,14 @@ class _Check:
                 break
         return end
 
-    def _read_log(self, manifest: Manifest, entry: ManifestFile, prior: int, *, is_last: bool) -> SegmentEnd:
+    def _read_log(
+        self, manifest: Manifest, entry: ManifestFile, prior: int, *, is_last: bool, start: int = 0
+    ) -> SegmentEnd:
         identity = None if manifest.identity is None else frame_identity(manifest)
         file = self._filesystem.open(entry.name)
         try:
             stop = read_up_to(file, entry, is_last=is_last)
-            records = read_segment(file, identity=identity, number=entry.seq, prior=prior, stop=stop)
+            records = read_segment(file, identity=identity, number=entry.seq, prior=prior, stop=stop, start=start)
             told = 0
             while True:
                 try:

@@ -17,7 +17,7 @@ import durakv
 from durakv.cli import exits
 from durakv.cli.output import Progress, json_option, print_json, progress
 from durakv.cli.places import place_of
-from durakv.cli.rdb_source import MAGIC_BYTES, Joined, copied, is_rdb, rdb_groups
+from durakv.cli.rdb_source import Joined, copied, rdb_groups
 from durakv.cli.streams import CommandStream, Group
 from durakv.clock import SystemClock
 from durakv.collector import without_collections
@@ -28,6 +28,7 @@ from durakv.keyspace.decider import fewest_selects
 from durakv.keyspace.stock import IGNORED
 from durakv.keyspace.values import DATABASE_COUNT
 from durakv.machine import Command
+from durakv.stock_base import MAGIC_BYTES, is_rdb
 from durakv.storage.posix import PosixFilesystem
 
 BATCH_COMMANDS = 512

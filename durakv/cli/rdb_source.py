@@ -22,15 +22,9 @@ from durakv.machine import Command
 from durakv_formats.errors import FormatError, UnsupportedVersionError
 from durakv_formats.rdb import Entry, Function, Kind, ModuleData, Record, read_rdb
 
-MAGIC_BYTES = 9
 _REMEDY = "Nothing was taken; restore the file from a copy"
 _NAMED_MAX = 3
 _COPY_BYTES = 1 << 20
-
-
-def is_rdb(magic: bytes) -> bool:
-    """Whether a file with these first bytes is an RDB file of whatever version."""
-    return magic.startswith((b"REDIS", b"VALKEY")) and magic[-3:].isdigit()
 
 
 class Joined:

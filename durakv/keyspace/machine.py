@@ -15,10 +15,12 @@ from durakv.keyspace.blocks import Contents, decode_block, encode_blocks
 from durakv.keyspace.command import in_database
 from durakv.keyspace.databases import Databases
 from durakv.keyspace.kinds import copy_value
-from durakv.keyspace.kinds.hash import expired_fields
+from durakv.keyspace.kinds.hash import Hash, expired_fields
+from durakv.keyspace.rdb import from_entry
 from durakv.keyspace.store import SlotStore, slot_of
 from durakv.keyspace.values import DATABASE_COUNT, SLOT_COUNT, Value
 from durakv.machine import Command
+from durakv_formats.rdb import Entry
 
 EXPIRY_VISITS_MAX = 1024
 """How many slots one slice of active expiry looks at; a comparison each, unless a key of it is due."""
@@ -75,6 +77,17 @@ class Keyspace(Databases[SlotStore]):
             store.clear()
         for chunk in chunks:
             decode_block(chunk, None, self.store, self._slot_of)
+
+    def restore_entry(self, entry: Entry, /) -> None:
+        """See :class:`durakv.machine.RdbMachine`."""
+        if not 0 <= entry.database < DATABASE_COUNT:
+            raise ValueError(f"It is of database {entry.database}, but there are only {DATABASE_COUNT}")
+        value = from_entry(entry)
+        if value is not None:
+            store = self._stores[entry.database]
+            store.replace(entry.key, value, entry.deadline_ms)
+            if type(value) is Hash and value.deadlines is not None:
+                store.watch_fields(entry.key)
 
     def _slot_of(self, key: bytes) -> int:
         return slot_of(key) & (self.slot_count - 1)

@@ -75,18 +75,19 @@ class SegmentEnd:
 
 
 def read_segment(
-    file: File, *, identity: int | None, number: int, prior: int, stop: int | None = None
+    file: File, *, identity: int | None, number: int, prior: int, stop: int | None = None, start: int = 0
 ) -> Generator[Record, None, SegmentEnd]:
     """Yield the batches of a segment in order and return its end.
 
-    ``prior`` is the last number before the segment, ``stop`` the size at which a sealed segment ends.  Without an
+    ``prior`` is the last number before the segment, ``start`` where it begins in its file (behind an RDB file), and
+    ``stop`` the size at which a sealed segment ends.  Without an
     identity, under a stock server's manifest, frames of any identity are read.  Raises ``OSError`` from the file, and
     UnsupportedVersion at a frame of a newer version.
     """
-    end = SegmentEnd(last=prior, size=file.size())
+    end = SegmentEnd(last=prior, size=file.size(), offset=start)
     limit = end.size if stop is None else min(stop, end.size)
-    decoder = FrameDecoder(identity, number)
-    position = 0
+    decoder = FrameDecoder(identity, number, start)
+    position = start
     # Arrays, because a large segment holds a million small frames, and a rewrite reads it in little memory.
     seqs, offsets = array("q"), array("q")
     next_frame = decoder.next_frame
@@ -120,7 +121,7 @@ def read_segment(
                 yield Record(seq, decode_batch(payload, count) if single is None else [single], decoder.offset)
                 end.batches += 1
                 end.commands += count
-            elif end.offset:
+            elif end.offset > start:
                 end.kind = "bad"
                 end.reason = "an opening frame stands inside the segment"
                 break

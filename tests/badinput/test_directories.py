@@ -328,8 +328,8 @@ def test_a_frame_behind_a_gap_in_the_numbers_is_refused(place: Path) -> None:
 def test_a_command_that_the_state_machine_cannot_know_is_refused_by_its_place(place: Path) -> None:
     path = segments(place)[-1]
     with path.open("ab") as file:
-        file.write(encode_command([b"LPUSH", b"list", b"x"]))
-    refusal = refused(place, path.name, "LPUSH", severity=None)
+        file.write(encode_command([b"JSON.SET", b"list", b"x"]))
+    refusal = refused(place, path.name, "JSON.SET", severity=None)
     assert isinstance(refusal, durakv.UnsupportedVersion)
 
 

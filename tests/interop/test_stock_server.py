@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -23,7 +23,7 @@ from durakv.cli.app import app
 from durakv.storage.posix import PosixFilesystem
 from durakv.verification import Severity
 from durakv.verify import verify
-from tests.keyspace.stock_server import StockServer, stock_server
+from tests.keyspace.stock_server import StockServer, stock_server, wait_until
 
 Contents: TypeAlias = dict[int, dict[bytes, tuple[bytes, int]]]
 """Database -> key -> value and deadline."""
@@ -234,19 +234,6 @@ def test_a_servers_torn_tail_is_cut_where_the_server_would_cut_it(tmp_path: Path
         assert server_contents(server) == expected
 
 
-def test_an_rdb_base_is_refused_by_name_and_left_alone(tmp_path: Path) -> None:
-    with stock(tmp_path, "--aof-use-rdb-preamble", "yes") as server:
-        server.run(b"SET", b"a", b"b")
-    directory = tmp_path / "appendonlydir"
-    before = {path.name: path.read_bytes() for path in directory.iterdir()}
-    with pytest.raises(durakv.UnsupportedVersion, match=r"base\.rdb.*aof-use-rdb-preamble no"):
-        durakv.open(tmp_path)
-    after = {path.name: path.read_bytes() for path in directory.iterdir() if path.name != "durakv.lock"}
-    assert after == before
-    assert verify(PosixFilesystem(directory)).severity is Severity.UNCHECKED
-    assert command_line("verify", str(tmp_path)).exit_code == 4
-
-
 def test_an_export_is_loaded_by_a_server_as_its_own_log(tmp_path: Path) -> None:
     with durakv.open(tmp_path / "ours") as db:
         for turn in range(3):
@@ -275,11 +262,3 @@ def test_a_servers_log_is_imported(tmp_path: Path) -> None:
     assert figures["keys"] == sum(map(len, expected.values()))
     with durakv.open(tmp_path / "ours") as db:
         assert durakv_contents(db) == expected
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it never came true")

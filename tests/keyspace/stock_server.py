@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,15 @@ def stock_server(directory: Path, *settings: str, binary: str = "redis-server") 
     finally:
         process.terminate()
         process.wait()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait up to five seconds for something to become true."""
+    for _ in range(500):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came true")
 
 
 def _connect(directory: Path, process: subprocess.Popen[bytes]) -> StockServer:

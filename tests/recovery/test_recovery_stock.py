@@ -18,6 +18,7 @@ from durakv.errors import Corruption, UnsupportedVersion
 from durakv.machine import Command
 from durakv.options import Options
 from durakv_formats.manifest import decode_manifest
+from durakv_formats.rdb import Entry, Kind, RdbWriter
 from durakv_formats.resp import encode_batch, encode_command
 from durakv_fuzz.choose import Seeded, harshest
 from durakv_fuzz.disk import SimulatedDisk
@@ -201,7 +202,7 @@ def test_a_torn_stock_log_is_cut_to_its_last_whole_batch_and_told() -> None:
         (INCR, INCR_DATA[:30] + b"\0" * 20 + INCR_DATA[50:], "damage in the middle"),
         (BASE, BASE_DATA[:-1], "a torn base"),
         (BASE, BASE_DATA + b"x", "a base with garbage"),
-        (BASE, b"REDIS0011" + bytes(20), "an RDB under a plain name"),
+        (BASE, b"REDIS0011\xfe", "an RDB that ends too early, under a plain name"),
     ],
 )
 def test_any_other_damage_in_a_stock_directory_is_refused_and_not_touched(name: str, data: bytes, reason: str) -> None:
@@ -221,12 +222,14 @@ def test_a_torn_segment_that_another_follows_is_corruption() -> None:
     assert caught.value.name == INCR
 
 
-def test_a_base_in_rdb_format_is_refused_by_name() -> None:
+def test_a_base_in_rdb_format_is_refused_by_a_machine_that_has_no_place_for_it() -> None:
+    writer = RdbWriter()
+    rdb = writer.begin() + writer.entry(Entry(0, b"k", Kind.STRING, b"v", None, 0)) + writer.end()
     disk = stock(
         f"file appendonly.aof.1.base.rdb seq 1 type b\nfile {INCR} seq 1 type i\n",
-        **{"appendonly.aof.1.base.rdb": b"REDIS0011", INCR: b""},
+        **{"appendonly.aof.1.base.rdb": rdb, INCR: b""},
     )
-    with pytest.raises(UnsupportedVersion, match=r"appendonly\.aof\.1\.base\.rdb.*rdb.*aof-use-rdb-preamble no"):
+    with pytest.raises(UnsupportedVersion, match=r"appendonly\.aof\.1\.base\.rdb.*RDB.*another kind of state machine"):
         open_stock(disk)
 
 

@@ -1,0 +1,154 @@
+"""The promise: what a stock server leaves behind with its default settings opens as it is, whatever it holds, and goes
+back to it; and what of it cannot be held is refused by name, with nothing touched.
+
+Method: a real redis-server fills a directory with every kind of value, rewrites in the middle so that its base is an
+RDB file, and takes turns on it with durakv.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import durakv
+from durakv.cli.app import app
+from durakv_formats.rdb import Aux, Entry, Function, Kind, RdbWriter, Target
+from durakv_formats.resp import encode_command
+from tests.keyspace.differential import SETTINGS, assert_same_state, dump_of, random_commands, with_selects
+from tests.keyspace.families import FAMILIES
+from tests.keyspace.stock_server import StockServer, stock_server, wait_until
+from tests.keyspace.world import Dump, dump
+
+LOGGING = ("--appendonly", "yes", "--appendfsync", "always", *SETTINGS)
+MANIFEST = "appendonly.aof.manifest"
+
+
+@contextmanager
+def stock(directory: Path) -> Iterator[StockServer]:
+    with stock_server(directory, *LOGGING) as server:
+        wait_until(lambda: server.run(b"PING") == b"PONG")
+        server.run(b"DEBUG", b"SET-ACTIVE-EXPIRE", b"0")
+        yield server
+
+
+def fill(server: StockServer, seed: int) -> None:
+    for number, family in enumerate(FAMILIES.values()):
+        server.run_all(with_selects(random_commands(100 * seed + number, 400, family)))
+
+
+def rewritten(server: StockServer) -> None:
+    server.run(b"BGREWRITEAOF")
+    wait_until(lambda: b"aof_rewrite_in_progress:0" in server.run(b"INFO", b"persistence"))
+
+
+def durakv_dump(place: Path) -> Dump:
+    with durakv.open(place, options=durakv.Options(active_expiry=False)) as db:
+        return dump(db.decider.keyspace)
+
+
+def verified(place: Path) -> None:
+    ran = CliRunner().invoke(app, ["verify", str(place)])
+    assert ran.exit_code == 0, ran.output
+
+
+def test_a_directory_of_a_server_opens_as_it_is_and_goes_back(tmp_path: Path) -> None:
+    with stock(tmp_path) as server:
+        fill(server, 1)
+        rewritten(server)
+        fill(server, 2)
+        theirs = dump_of(server)
+    [base] = (tmp_path / "appendonlydir").glob("*.base.rdb")
+    assert base.read_bytes().startswith(b"REDIS0010")
+    verified(tmp_path)
+    with durakv.open(tmp_path, options=durakv.Options(active_expiry=False)) as db:
+        assert_same_state(dump(db.decider.keyspace), theirs)
+        assert db.report.base_keys > 20
+        db.execute(b"RPUSH", b"ours", b"a", b"b")
+        ours = dump(db.decider.keyspace)
+    verified(tmp_path)
+    with stock(tmp_path) as server:  # before the first rewrite the base is theirs still
+        assert_same_state(dump_of(server), ours)
+        fill(server, 3)
+        theirs = dump_of(server)
+    with durakv.open(tmp_path, options=durakv.Options(active_expiry=False)) as db:
+        assert_same_state(dump(db.decider.keyspace), theirs)
+        db.rewrite()
+    assert not base.exists()
+    verified(tmp_path)
+    assert_same_state(durakv_dump(tmp_path), theirs)
+
+
+def test_a_single_file_that_a_server_took_over_as_its_base_is_read_behind_its_preamble(tmp_path: Path) -> None:
+    writer = RdbWriter(Target.ANY)
+    preamble = writer.begin() + writer.entry(Entry(3, b"k", Kind.LIST, [b"a"], None, 0)) + writer.end()
+    log = encode_command((b"SELECT", b"3")) + encode_command((b"RPUSH", b"k", b"b"))
+    (tmp_path / "appendonly.aof").write_bytes(preamble + log)
+    with stock(tmp_path) as server:
+        server.run(b"SET", b"new", b"1")
+        theirs = dump_of(server)
+    assert (tmp_path / "appendonlydir" / "appendonly.aof").read_bytes() == preamble + log
+    verified(tmp_path)
+    with durakv.open(tmp_path) as db:
+        assert (
+            dump(db.decider.keyspace)
+            == theirs
+            == {3: {b"k": (("list", [b"a", b"b"]), None)}, 0: {b"new": (b"1", None)}}
+        )
+        db.rewrite()
+    assert durakv_dump(tmp_path) == theirs
+    assert not (tmp_path / "appendonlydir" / "appendonly.aof").exists()
+
+
+def directory_with(place: Path, base: bytes) -> dict[str, bytes]:
+    directory = place / "appendonlydir"
+    directory.mkdir()
+    (directory / "appendonly.aof.1.base.rdb").write_bytes(base)
+    (directory / "appendonly.aof.1.incr.aof").write_bytes(b"")
+    (directory / MANIFEST).write_text(
+        "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n"
+    )
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def written(*records: Entry | Function) -> bytes:
+    writer = RdbWriter(Target.REDIS_7_0)
+    parts = [writer.begin([Aux(b"redis-ver", b"7.0.15")])]
+    for record in records:
+        parts.append(writer.function(record) if isinstance(record, Function) else writer.entry(record))
+    return b"".join([*parts, writer.end()])
+
+
+TEXT = Entry(0, b"k", Kind.STRING, b"v", None, 0)
+
+
+@pytest.mark.parametrize(
+    ("base", "error", "reason"),
+    [
+        (written(TEXT)[:-1], durakv.Corruption, "the file ends"),
+        (written(TEXT).replace(b"\x01k\x01v", b"\x01k\x01w"), durakv.Corruption, "checksum"),
+        (written(TEXT) + b"garbage", durakv.Corruption, ""),
+        (written(Function(b"#!lua name=lib")), durakv.UnsupportedVersion, "a library of functions"),
+        (written(Entry(16, b"k", Kind.STRING, b"v", None, 0)), durakv.UnsupportedVersion, "database 16"),
+        (b"REDIS0099" + written(TEXT)[9:], durakv.UnsupportedVersion, "REDIS0099"),
+    ],
+)
+def test_a_base_that_cannot_be_taken_whole_is_refused_and_left_alone(
+    tmp_path: Path, base: bytes, error: type[Exception], reason: str
+) -> None:
+    before = directory_with(tmp_path, base)
+    with pytest.raises(error, match=rf"appendonly\.aof\.1\.base\.rdb.*{reason}"):
+        durakv.open(tmp_path)
+    after = {path.name: path.read_bytes() for path in (tmp_path / "appendonlydir").iterdir()}
+    after.pop("durakv.lock", None)
+    assert after == before
+    ran = CliRunner().invoke(app, ["verify", str(tmp_path)])
+    assert ran.exit_code in (3, 4) or "database 16" in reason, ran.output  # how many there are is the keyspace's
+
+
+def test_commands_and_comments_behind_the_rdb_part_are_read(tmp_path: Path) -> None:
+    directory_with(tmp_path, written(TEXT) + b"#TS:1700000000\r\n" + encode_command((b"SET", b"more", b"1")))
+    assert durakv_dump(tmp_path) == {0: {b"k": (b"v", None), b"more": (b"1", None)}}
