@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from durakv.errors import CommandError
 from durakv.keyspace.integers import add_integers, parse_integer
-from durakv.keyspace.kinds import hash
+from durakv.keyspace.kinds import hash, stream_effects
 from durakv.keyspace.kinds.effect import Effect
 from durakv.keyspace.replies import too_long_error, wrong_type
 from durakv.keyspace.store import Store
@@ -118,6 +118,7 @@ EFFECTS: dict[bytes, Effect] = {
     b"PERSIST": _persist,
     b"FLUSHDB": _flushdb,
     **hash.EFFECTS,
+    **stream_effects.EFFECTS,
 }
 
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from durakv.keyspace.kinds.hash import Hash
+from durakv.keyspace.kinds.stream import Stream
 from durakv.keyspace.values import Value
+from tests.keyspace.family_streams import comparable_stream, stream_of_reply
 from tests.keyspace.stock_server import StockServer
 
 Comparable = Any
@@ -20,6 +22,8 @@ def comparable(value: Value) -> Comparable:
     if isinstance(value, Hash):
         deadlines = value.deadlines or {}
         return "hash", {field: (content, deadlines.get(field)) for field, content in value.fields.items()}
+    if isinstance(value, Stream):
+        return comparable_stream(value)
     raise AssertionError(f"no form for {type(value)}")
 
 
@@ -40,6 +44,7 @@ _READ: dict[bytes, tuple[Callable[[bytes], list[bytes]], Callable[[Any], Compara
         lambda key: [b"HGETALL", key],
         lambda reply: ("hash", {field: (content, None) for field, content in _pairs(reply)}),
     ),
+    b"stream": (lambda key: [b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"], stream_of_reply),
 }
 
 PAIRS = frozenset({b"HGETALL"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.keyspace.family_streams import streams
 from tests.keyspace.traffic import Family, Makers, Traffic, Words
 
 FIELDS = [b"f", b"g", b"h", b"", b"\x00\xff", b"long" * 30, b"7"]
@@ -57,5 +58,5 @@ def randoms(traffic: Traffic, name: bytes, word: bytes) -> Words:
     return words
 
 
-FAMILIES: dict[str, Family | None] = {"strings": None, "hashes": _hashes}
+FAMILIES: dict[str, Family | None] = {"strings": None, "hashes": _hashes, "streams": streams}
 """By kind of value."""

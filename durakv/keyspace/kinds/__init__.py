@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from durakv.keyspace.kinds.hash import Hash
+from durakv.keyspace.kinds.stream import Stream
 from durakv.keyspace.values import Container, Value
 from durakv.machine import Command
 from durakv_formats import columns
@@ -25,9 +26,10 @@ class Kind:
 
 STRING = Kind(columns.KIND_STRING, b"string", bytes)
 HASH = Kind(columns.KIND_HASH, b"hash", Hash)
-KINDS = (STRING, HASH)
+STREAM = Kind(columns.KIND_STREAM, b"stream", Stream)
+KINDS = (STRING, HASH, STREAM)
 KIND_BY_TYPE: dict[type, Kind] = {kind.type: kind for kind in KINDS}
-CONTAINERS: dict[int, type[Container]] = {HASH.number: Hash}
+CONTAINERS: dict[int, type[Container]] = {HASH.number: Hash, STREAM.number: Stream}
 """By the number of their column."""
 
 
