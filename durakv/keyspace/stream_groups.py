@@ -224,6 +224,9 @@ def _read(call: Call, key: bytes, options: ReadOptions, after: Id) -> list[Reply
     found = find_group(call, key, name)
     assert found is not None, "it was there a moment ago"
     value, group = found
+    top = value.entries.last()
+    if after == ID_MAX and (top is None or top <= group.last_id):
+        return None
     if consumer not in group.consumers:
         log_consumer(call, key, name, consumer)
     if after == ID_MAX:
@@ -231,11 +234,9 @@ def _read(call: Call, key: bytes, options: ReadOptions, after: Id) -> list[Reply
     return _read_again(call, key, options, value, group, next_id(after))
 
 
-def _read_new(call: Call, key: bytes, options: ReadOptions, value: Stream, group: Group) -> list[Reply] | None:
+def _read_new(call: Call, key: bytes, options: ReadOptions, value: Stream, group: Group) -> list[Reply]:
+    """Entries beyond what the group was given; there are some."""
     name = options.group or b""
-    top = value.entries.last()
-    if top is None or top <= group.last_id:
-        return None
     time_ms = now(call)
     given = list(islice(value.entries.items(next_id(group.last_id)), options.count or None))
     last_id, entries_read = given[-1][0], group.entries_read

@@ -11,7 +11,7 @@ from typing import Any
 from durakv.keyspace.kinds.stream import Stream
 from durakv.keyspace.kinds.stream_group import UNKNOWN
 from durakv.keyspace.kinds.stream_id import format_id
-from tests.keyspace.traffic import NO_INTEGERS, Makers, Traffic, Words
+from tests.keyspace.traffic import KEYS, NO_INTEGERS, Makers, Traffic, Words
 
 GROUPS = [b"g", b"h", b"", b"\x00\xff"]
 CONSUMERS = [b"c", b"d", b"", b"e\r\n"]
@@ -20,7 +20,7 @@ NO_IDS = [
     b"x",
     b"-",
     b"+",
-    b"*",
+    b"*-1",
     b"1-",
     b"-1",
     b"1-x",
@@ -33,7 +33,7 @@ NO_IDS = [
 ]
 ODD_IDS = [b"+1-1", b"01-2", b" 2-2", b"3--01", b"18446744073709551615-18446744073709551615", b"0-0", b"0", b"1-1\x00x"]
 LONG_AGO_MS = [b"0", b"1000000000000", b"1000000000001"]
-IDLE_MS = [b"0", b"0", b"-5", b"1", b"100000000000", b"x"]
+IDLE_MS = [b"0", b"0", b"-5", b"100000000000", b"x"]
 TIMED = frozenset({b"XPENDING", b"XINFO"})
 """Commands whose reply has times in it."""
 
@@ -43,10 +43,13 @@ class _Words:
 
     def __init__(self, traffic: Traffic) -> None:
         self.traffic = traffic
-        self.key = traffic.key
         self.pick = traffic.pick
         self.chance = traffic.chance
         self._top = 0
+
+    def key(self) -> bytes:
+        """A key, mostly one of a few, so that streams become long."""
+        return self.pick(KEYS[:3]) if self.chance(0.8) else self.traffic.key()
 
     def id(self) -> bytes:
         """Any id, as a rule one that could be there."""
@@ -66,7 +69,7 @@ class _Words:
             return self.id()
         if self.chance(0.3):
             self._top += 1
-        return self.pick([b"%d-%d", b"%d-%d", b"%d-*"]).replace(b"-%d", b"-1") % max(1, self._top)
+        return self.pick([b"%d-0", b"%d-1", b"%d-1", b"%d-*"]) % self._top
 
     def bound(self) -> bytes:
         if self.chance(0.5):
@@ -77,7 +80,7 @@ class _Words:
         return self.pick([b"0", b"1", b"2", b"10", b"-1", *NO_INTEGERS[:2]])
 
     def group(self) -> bytes:
-        return self.pick(GROUPS[:2]) if self.chance(0.9) else self.pick(GROUPS)
+        return self.pick([b"g", b"g", b"h"]) if self.chance(0.9) else self.pick(GROUPS)
 
     def consumer(self) -> bytes:
         return self.pick(CONSUMERS)
@@ -140,23 +143,23 @@ class _Words:
         words = [b"XPENDING", self.key(), self.group()]
         if self.chance(0.3):
             return words
-        words += self.maybe(0.3, b"IDLE", self.pick(IDLE_MS)) + [self.bound(), self.bound(), self.count()]
+        words += [*self.maybe(0.3, b"IDLE", self.pick(IDLE_MS)), self.bound(), self.bound(), self.count()]
         return words + self.maybe(0.3, self.consumer())
 
     def xgroup(self) -> Words:
         read = self.maybe(0.2, b"ENTRIESREAD", self.pick([b"0", b"3", b"-1", b"-2", b"x"]))
         at = self.pick([b"$", b"0", b"0", self.id()])
         head = self.key(), self.group()
-        words = self.traffic.random.choice(
-            [
-                [b"CREATE", *head, at, *self.maybe(0.3, b"MKSTREAM"), *read],
-                [b"CREATE", *head, at, *read, *self.maybe(0.3, b"mkstream")],
-                [b"SETID", *head, at, *read],
-                [b"CREATECONSUMER", *head, self.consumer()],
-                [b"DELCONSUMER", *head, self.consumer()],
-                [self.pick([b"DESTROY", b"SETID", b"what", b"help", b"CREATE"]), *head],
-            ]
-        )
+        choices = [
+            [b"SETID", *head, at, *read],
+            [b"CREATECONSUMER", *head, self.consumer()],
+            [b"DELCONSUMER", *head, self.consumer()],
+            [self.pick([b"DESTROY", b"what", b"help", b"CREATE"]), *head],
+        ]
+        words = self.traffic.random.choice(choices)
+        if self.chance(0.7):
+            options = self.maybe(0.8, b"MKSTREAM") + read
+            words = [b"CREATE", *head, at, *(options if self.chance(0.8) else options[::-1])]
         return [b"XGROUP", *words, *self.maybe(0.02, b"what")]
 
     def xinfo(self) -> Words:
@@ -199,7 +202,7 @@ def streams(traffic: Traffic) -> Makers:
         (6, words.xpending),
         (12, words.xclaim),
         (8, words.xautoclaim),
-        (20, words.xgroup),
+        (40, words.xgroup),
         (8, words.xinfo),
         (3, words.xsetid),
     ]

@@ -129,8 +129,9 @@ class Stream:
     # --- what can be told of a place in the stream ----------------------------------------------------------------
 
     def has_gap_from(self, id_: Id) -> bool:
-        """Whether an entry with this id or a higher one was deleted, so that counting on would be wrong."""
-        return len(self.entries) > 0 and self.max_deleted_id != ID_MIN and id_ <= self.max_deleted_id
+        """Whether an entry was deleted from the middle, with this id or a higher one: counting on would be wrong."""
+        first = self.entries.first()
+        return first is not None and first <= self.max_deleted_id and id_ <= self.max_deleted_id
 
     def entries_up_to(self, id_: Id) -> int:
         """How many of all entries ever added have at most this id; ``UNKNOWN`` if that cannot be told."""
@@ -139,7 +140,7 @@ class Stream:
             return self.entries_added
         if first is None or id_ > self.last_id or id_ > first:
             return UNKNOWN
-        if self.max_deleted_id != ID_MIN and self.max_deleted_id >= first:
+        if first <= self.max_deleted_id:
             return UNKNOWN
         return self.entries_added - len(self.entries) + (id_ == first)
 

@@ -103,13 +103,13 @@ def check_setid(value: Stream, last_id: Id, entries_added: int | None, max_delet
         raise CommandError("ERR entries_added must be positive")
     if last_id < max_deleted_id:
         raise CommandError("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id")
-    if last_id < value.max_deleted_id:
-        raise CommandError("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id")
     top = value.entries.last()
     if top is not None and last_id < top:
         raise CommandError("ERR The ID specified in XSETID is smaller than the target stream top item")
     if entries_added is not None and entries_added < len(value.entries):
         raise CommandError("ERR The entries_added specified in XSETID is smaller than the target stream length")
+    if last_id < value.max_deleted_id:
+        raise CommandError("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id")
 
 
 # --- groups -----------------------------------------------------------------------------------------------------------
