@@ -127,13 +127,17 @@ class Trim:
                 raise CommandError("ERR The MAXLEN argument must be >= 0.")
         return index
 
-    def check(self, *, adds: bool) -> None:
+    def check(self, call: Call, *, adds: bool) -> None:
         """Refuse options that do not go together."""
         if self.limit and not self.strategy:
             raise CommandError("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy")
         if not adds and not self.strategy:
             raise CommandError("ERR syntax error, XTRIM must be called with a trimming strategy")
-        if self.limit is not None and not self.is_approximate:
+        if call.now_ms == NO_CLOCK:
+            # A server writes = and how far it came where it was told ~, and leaves the LIMIT.
+            if self.is_approximate:
+                raise CommandError(f"ERR '{printable(call.name)}' with ~ cannot be replayed: a log must say how far")
+        elif self.limit is not None and not self.is_approximate:
             raise CommandError("ERR syntax error, LIMIT cannot be used without the special ~ option")
 
 
@@ -149,7 +153,7 @@ def xadd(call: Call, command: Command) -> Reply:
     key = command[1]
     trim, index = Trim.parse(command, adds=True)
     wanted = _WantedId.parse(command[index]) if index < len(command) else None
-    trim.check(adds=True)
+    trim.check(call, adds=True)
     fields = command[index + 1 :]
     if wanted is None or not fields or len(fields) % 2:
         raise arity_error(call.name)
@@ -204,7 +208,7 @@ class _WantedId:
 def xtrim(call: Call, command: Command) -> Reply:
     """XTRIM key MAXLEN | MINID [= | ~] threshold [LIMIT n]: how many entries are gone."""
     trim, _ = Trim.parse(command, adds=False)
-    trim.check(adds=False)
+    trim.check(call, adds=False)
     value = call.meet_container(command[1], Stream)
     if value is None:
         return 0

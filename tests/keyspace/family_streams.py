@@ -171,7 +171,8 @@ class _Words:
         return [b"XINFO", *words]
 
     def xsetid(self) -> Words:
-        words = [b"XSETID", self.key(), self.pick([self.id(), b"%d-1" % self._top, b"%d-1" % self._top])]
+        # Not below what was deleted: 7.0 takes that, later servers refuse it, and so do we.
+        words = [b"XSETID", self.key(), self.pick([b"x", b"-", *[b"%d-%d" % (self._top + up, up) for up in (0, 1, 1)]])]
         words += self.maybe(0.3, b"ENTRIESADDED", self.pick([b"0", b"1", b"20", b"-1", b"x"]))
         return [*words, *self.maybe(0.3, b"MAXDELETEDID", self.id())]
 
