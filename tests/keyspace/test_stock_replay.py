@@ -66,7 +66,7 @@ def test_the_selected_database_stays_selected_over_what_moves_keys() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        *(b"JSON.SET h f v", b"LPUSH l a", b"SADD s a", b"ZADD z 1 a", b"XADD x 1-1 f v", b"RESTORE k 0 payload"),
+        *(b"JSON.SET h f v", b"LPUSH l a", b"SADD s a", b"ZADD z 1 a", b"RESTORE k 0 payload"),
         *(b"FUNCTION LOAD x", b"SETBIT k 1 1", b"PFADD h a", b"GET k", b"DBSIZE", b"nonsense", b"EVAL x 0", b"\xff"),
     ],
 )

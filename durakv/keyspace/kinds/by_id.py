@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from typing import Generic, Self, TypeAlias, TypeVar
+from typing import Generic, Self, TypeAlias, TypeVar, cast
 
 Id: TypeAlias = tuple[int, int]
 """Milliseconds and a number; 64 bits each."""
@@ -38,7 +38,8 @@ class ById(Generic[V]):
         return self._count
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ById) and list(self.items()) == list(other.items())
+        # One of another kind of values has other values.
+        return isinstance(other, ById) and list(self.items()) == list(cast("Self", other).items())
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -83,14 +84,6 @@ class ById(Generic[V]):
             ids, values = self._blocks[index]
             for place in range(bisect_right(ids, end) - 1, -1, -1):
                 yield ids[place], values[place]
-
-    def id_at(self, index: int) -> Id:
-        """The id that has so many before it."""
-        for ids, _ in self._blocks:
-            if index < len(ids):
-                return ids[index]
-            index -= len(ids)
-        raise IndexError("there are not so many ids")
 
     def count_below(self, id_: Id) -> int:
         """How many ids are lower."""
