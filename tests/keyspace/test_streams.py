@@ -343,7 +343,7 @@ def test_a_sorted_mapping_is_a_sorted_dictionary(changes: list[tuple[str, int]],
             ours.put((number, 0), number)
             theirs[number, 0] = number
         elif what == "remove":
-            assert ours.remove((number, 0)) == theirs.pop((number, 0), None)
+            assert ours.pop((number, 0)) == theirs.pop((number, 0), None)
         elif what == "trim":
             ours.remove_first(number)
             for id_ in sorted(theirs)[:number]:

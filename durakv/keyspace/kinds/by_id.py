@@ -117,7 +117,7 @@ class ById(Generic[V]):
             self._blocks.insert(index + 1, (ids[half:], values[half:]))
             del ids[half:], values[half:]
 
-    def remove(self, id_: Id) -> V | None:
+    def pop(self, id_: Id) -> V | None:
         """Remove an id and return its value; None if it was absent."""
         found = self._find(id_)
         if found is None:

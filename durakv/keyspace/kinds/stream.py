@@ -123,7 +123,7 @@ class Stream:
 
     def delete(self, id_: Id) -> None:
         """Delete an entry; an absent one is fine."""
-        if self.entries.remove(id_) is not None:
+        if self.entries.pop(id_) is not None:
             self.max_deleted_id = max(self.max_deleted_id, id_)
 
     # --- what can be told of a place in the stream ----------------------------------------------------------------

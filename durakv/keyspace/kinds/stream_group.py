@@ -89,7 +89,7 @@ class Group:
 
     def forget(self, id_: Id) -> None:
         """Make an entry pending no more."""
-        delivery = self.pending.remove(id_)
+        delivery = self.pending.pop(id_)
         if delivery is not None:
             self.consumers[delivery.consumer].pending -= 1
 
@@ -101,7 +101,7 @@ class Group:
         """Remove a consumer, and what is pending with it."""
         if name in self.consumers:
             for id_, _ in list(self.pending_of(name, ID_MIN)):
-                self.pending.remove(id_)
+                self.pending.pop(id_)
             del self.consumers[name]
 
     def pending_of(self, name: bytes, start: Id) -> Iterator[tuple[Id, Delivery]]:
