@@ -7,19 +7,16 @@ part of what a delivery changes and forgets the rest over a restart; here everyt
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
 
 from durakv.errors import CommandError
-from durakv.keyspace.command import NO_KEYS, Call, CommandSpec
+from durakv.keyspace.command import Call, CommandSpec
 from durakv.keyspace.integers import INTEGER_MAX, parse_integer
 from durakv.keyspace.kinds.by_id import Id
 from durakv.keyspace.kinds.stream import Stream, claims
-from durakv.keyspace.kinds.stream_effects import EFFECTS, group_exists
+from durakv.keyspace.kinds.stream_effects import group_exists
 from durakv.keyspace.kinds.stream_group import UNKNOWN, Delivery, Group
-from durakv.keyspace.kinds.stream_id import ID_MAX, ID_MIN, format_id, next_id, parse_bound, parse_id
-from durakv.keyspace.overlay import OverlayStore
+from durakv.keyspace.kinds.stream_id import ID_MIN, format_id, parse_bound, parse_id
 from durakv.keyspace.replies import OK, Reply, printable
-from durakv.keyspace.streams import ReadOptions, entries_reply, entry_reply, now
 from durakv.keyspace.subcommands import Subcommands, decide_subcommand, help_reply, subcommand_syntax_error
 from durakv.machine import Command
 
@@ -48,6 +45,11 @@ def log_deliveries(call: Call, key: bytes, name: bytes, last_id: Id, made: Itera
         alike.setdefault(delivery, []).append(id_)
     for delivery, ids in alike.items():
         call.effects += claims(key, name, last_id, delivery, ids)
+
+
+def once_more(count: int) -> int:
+    """The number of deliveries after one more."""
+    return min(count + 1, INTEGER_MAX)
 
 
 # --- XGROUP -----------------------------------------------------------------------------------------------------------
@@ -177,102 +179,4 @@ _XGROUP: Subcommands = {
 }
 
 
-# --- reading as a consumer --------------------------------------------------------------------------------------------
-
-
-def xreadgroup(call: Call, command: Command) -> Reply:
-    """XREADGROUP GROUP group consumer [COUNT n] [BLOCK ms] [NOACK] STREAMS key ... id ...; BLOCK ends at once."""
-    options = ReadOptions.parse(command, reads_group=True)
-    if options.group is None:
-        raise CommandError("ERR Missing GROUP option for XREADGROUP")
-    starts = [_start(call, options.group, key, text) for key, text in zip(options.keys, options.ids, strict=True)]
-    if len(set(options.keys)) < len(options.keys):
-        # A key that is read twice is to be seen as the first time left it.
-        call.store = OverlayStore(call.store)
-    replies: list[Reply] = []
-    for key, after in zip(options.keys, starts, strict=True):
-        logged = len(call.effects)
-        entries = _read(call, key, options, after)
-        if entries is not None:
-            replies.append([key, entries])
-        if isinstance(call.store, OverlayStore):
-            for effect in call.effects[logged:]:
-                EFFECTS[effect[0]](call.store, effect)
-    return replies or None
-
-
-def _start(call: Call, name: bytes, key: bytes, text: bytes) -> Id:
-    """After which id to read; the highest one for what no consumer of the group has seen."""
-    if find_group(call, key, name) is None:
-        raise CommandError(
-            f"NOGROUP No such key '{printable(key)}' or consumer group '{printable(name)}' in XREADGROUP with GROUP "
-            "option"
-        )
-    if text == b"$":
-        raise CommandError(
-            "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer "
-            "by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty "
-            "result set."
-        )
-    return ID_MAX if text == b">" else parse_id(text)
-
-
-def _read(call: Call, key: bytes, options: ReadOptions, after: Id) -> list[Reply] | None:
-    """What a consumer gets of one stream; None: there is nothing new."""
-    name, consumer = options.group, options.consumer
-    assert name is not None, "checked by the caller"
-    found = find_group(call, key, name)
-    assert found is not None, "it was there a moment ago"
-    value, group = found
-    top = value.entries.last()
-    if after == ID_MAX and (top is None or top <= group.last_id):
-        return None
-    if consumer not in group.consumers:
-        log_consumer(call, key, name, consumer)
-    if after == ID_MAX:
-        return _read_new(call, key, options, value, group)
-    return _read_again(call, key, options, value, group, next_id(after))
-
-
-def _read_new(call: Call, key: bytes, options: ReadOptions, value: Stream, group: Group) -> list[Reply]:
-    """Entries beyond what the group was given; there are some."""
-    name = options.group or b""
-    time_ms = now(call)
-    given = list(islice(value.entries.items(next_id(group.last_id)), options.count or None))
-    last_id, entries_read = given[-1][0], group.entries_read
-    for id_, _ in given:
-        if entries_read != UNKNOWN and not value.has_gap_from(id_):
-            entries_read = min(entries_read + 1, INTEGER_MAX)
-        elif value.entries_added:
-            entries_read = value.entries_up_to(id_)
-    if not options.acknowledges:
-        delivery = Delivery(options.consumer, time_ms, 1)
-        call.effects += claims(key, name, last_id, delivery, [id_ for id_, _ in given])
-    log_read(call, key, name, last_id, entries_read)
-    return entries_reply(iter(given), 0)
-
-
-def _read_again(call: Call, key: bytes, options: ReadOptions, value: Stream, group: Group, start: Id) -> list[Reply]:
-    """What is pending with the consumer: an entry that is still there counts as delivered once more."""
-    if options.consumer not in group.consumers:
-        return []
-    replies: list[Reply] = []
-    made: list[tuple[Id, Delivery]] = []
-    for id_, delivery in islice(group.pending_of(options.consumer, start), options.count or None):
-        fields = value.entries.get(id_)
-        replies.append(entry_reply(id_, fields))
-        if fields is not None:
-            made.append((id_, Delivery(options.consumer, now(call), once_more(delivery.count))))
-    log_deliveries(call, key, options.group or b"", group.last_id, made)
-    return replies
-
-
-def once_more(count: int) -> int:
-    """The number of deliveries after one more."""
-    return min(count + 1, INTEGER_MAX)
-
-
-COMMANDS = (
-    CommandSpec(b"xgroup", -2, xgroup, writes=True, keys=(2, 2, 1)),
-    CommandSpec(b"xreadgroup", -7, xreadgroup, writes=True, keys=NO_KEYS),
-)
+COMMANDS = (CommandSpec(b"xgroup", -2, xgroup, writes=True, keys=(2, 2, 1)),)

@@ -14,7 +14,8 @@ from durakv.keyspace.kinds.stream_group import UNKNOWN, Delivery, Group
 from durakv.keyspace.kinds.stream_id import ID_MAX, ID_MIN, format_id
 from durakv.keyspace.replies import Reply
 from durakv.keyspace.stream_groups import no_named_group
-from durakv.keyspace.streams import APPROXIMATE_ENTRIES, entries_reply
+from durakv.keyspace.stream_trim import APPROXIMATE_ENTRIES
+from durakv.keyspace.streams import entries_reply
 from durakv.keyspace.subcommands import Subcommands, decide_subcommand, help_reply, subcommand_syntax_error
 from durakv.machine import Command
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from durakv.errors import CommandError
-from durakv.keyspace.command import NO_CLOCK, NO_KEYS, Call, CommandSpec
+from durakv.keyspace.command import NO_CLOCK, Call, CommandSpec
 from durakv.keyspace.integers import parse_integer
 from durakv.keyspace.kinds.by_id import ById, Id
 from durakv.keyspace.kinds.stream import Fields, Stream, set_id
@@ -26,12 +26,8 @@ from durakv.keyspace.kinds.stream_id import (
     parse_start,
 )
 from durakv.keyspace.replies import OK, Reply, arity_error, printable, syntax_error
+from durakv.keyspace.stream_trim import Trim
 from durakv.machine import Command
-
-APPROXIMATE_ENTRIES = 100
-"""Trimming with ``~`` removes entries by so many at once, as Redis does with its default settings."""
-
-_LIMIT_DEFAULT = 100 * APPROXIMATE_ENTRIES
 
 
 def entry_reply(id_: Id, fields: Fields | None) -> Reply:
@@ -52,93 +48,6 @@ def now(call: Call) -> int:
             "gave, or XCLAIM with TIME. Run these commands against a server and open what it writes"
         )
     return call.now_ms
-
-
-# --- trimming ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Trim:
-    """What XADD and XTRIM are told of trimming."""
-
-    strategy: bytes = b""
-    """MAXLEN, MINID or none."""
-    length: int = 0
-    min_id: Id = ID_MIN
-    is_approximate: bool = False
-    limit: int | None = None
-    makes_stream: bool = True
-
-    def count(self, entries: ById[Fields], added: Id | None = None) -> int:
-        """How many of the first entries go, once this one was added to them."""
-        length = len(entries) + (added is not None)
-        if not self.strategy:
-            return 0
-        if self.strategy == b"MAXLEN":
-            excess = max(0, length - self.length)
-        else:
-            excess = entries.count_below(self.min_id) + (added is not None and added < self.min_id)
-        if not self.is_approximate:
-            return excess
-        # Whole portions only, of which the last one of the stream may be smaller.
-        if excess < length:
-            excess -= excess % APPROXIMATE_ENTRIES
-        limit = _LIMIT_DEFAULT if self.limit is None else self.limit or length
-        return excess if excess <= limit else limit - limit % APPROXIMATE_ENTRIES
-
-    @classmethod
-    def parse(cls, command: Command, *, adds: bool) -> tuple[Trim, int]:
-        """The options of XADD or XTRIM, and the index of the first argument that is none."""
-        options = cls()
-        index = 2
-        while index < len(command):
-            option = command[index].upper()
-            has_more = index + 1 < len(command)
-            if option in (b"MAXLEN", b"MINID") and has_more:
-                index = options._take_strategy(command, index, option)
-            elif option == b"LIMIT" and has_more:
-                index += 1
-                options.limit = parse_integer(command[index])
-                if options.limit < 0:
-                    raise CommandError("ERR The LIMIT argument must be >= 0.")
-            elif adds and option == b"NOMKSTREAM":
-                options.makes_stream = False
-            elif adds:
-                break
-            else:
-                raise syntax_error()
-            index += 1
-        return options, index
-
-    def _take_strategy(self, command: Command, index: int, option: bytes) -> int:
-        if self.strategy:
-            raise CommandError("ERR syntax error, MAXLEN and MINID options at the same time are not compatible")
-        self.strategy = option
-        index += 1
-        self.is_approximate = False
-        if index + 1 < len(command) and command[index] in (b"~", b"="):
-            self.is_approximate = command[index] == b"~"
-            index += 1
-        if option == b"MINID":
-            self.min_id = parse_id(command[index])
-        else:
-            self.length = parse_integer(command[index])
-            if self.length < 0:
-                raise CommandError("ERR The MAXLEN argument must be >= 0.")
-        return index
-
-    def check(self, call: Call, *, adds: bool) -> None:
-        """Refuse options that do not go together."""
-        if self.limit and not self.strategy:
-            raise CommandError("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy")
-        if not adds and not self.strategy:
-            raise CommandError("ERR syntax error, XTRIM must be called with a trimming strategy")
-        if call.now_ms == NO_CLOCK:
-            # A server writes = and how far it came where it was told ~, and leaves the LIMIT.
-            if self.is_approximate:
-                raise CommandError(f"ERR '{printable(call.name)}' with ~ cannot be replayed: a log must say how far")
-        elif self.limit is not None and not self.is_approximate:
-            raise CommandError("ERR syntax error, LIMIT cannot be used without the special ~ option")
 
 
 def _log_trim(call: Call, key: bytes, length: int) -> None:
@@ -303,85 +212,6 @@ def between(
             yield id_, fields
 
 
-def xread(call: Call, command: Command) -> Reply:
-    """XREAD [COUNT n] [BLOCK ms] STREAMS key ... id ...: nobody waits here, so BLOCK ends at once."""
-    options = ReadOptions.parse(command, reads_group=False)
-    found: list[tuple[bytes, Stream | None, Id]] = []
-    for key, text in zip(options.keys, options.ids, strict=True):
-        value = call.find_container(key, Stream)
-        if text == b">":
-            raise CommandError(
-                "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option."
-            )
-        last = ID_MIN if value is None else value.last_id
-        found.append((key, value, last if text == b"$" else parse_id(text)))
-    replies: list[Reply] = []
-    for key, value, after in found:
-        top = None if value is None else value.entries.last()
-        if value is not None and top is not None and top > after:
-            replies.append([key, entries_reply(value.entries.items(next_id(after)), options.count)])
-    return replies or None
-
-
-@dataclass(slots=True)
-class ReadOptions:
-    """What XREAD and XREADGROUP are told."""
-
-    keys: Command = ()
-    ids: Command = ()
-    count: int = 0
-    group: bytes | None = None
-    consumer: bytes = b""
-    acknowledges: bool = False
-
-    @classmethod
-    def parse(cls, command: Command, *, reads_group: bool) -> ReadOptions:
-        """The options; raises CommandError for one that is unknown, or lacks what belongs to it."""
-        options = cls()
-        rest = iter(range(1, len(command)))
-        for index in rest:
-            left = len(command) - index - 1
-            option = command[index].upper()
-            if option == b"STREAMS" and left:
-                if left % 2:
-                    raise CommandError(
-                        "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified."
-                    )
-                streams = command[index + 1 :]
-                options.keys, options.ids = streams[: left // 2], streams[left // 2 :]
-                break
-            if option == b"COUNT" and left:
-                options.count = max(0, parse_integer(command[next(rest)]))
-            elif option == b"BLOCK" and left:
-                _check_timeout(command[next(rest)])
-            elif option == b"GROUP" and left >= 2:
-                _check_group_option(option, reads_group)
-                options.group, options.consumer = command[next(rest)], command[next(rest)]
-            elif option == b"NOACK":
-                _check_group_option(option, reads_group)
-                options.acknowledges = True
-            else:
-                raise syntax_error()
-        if not options.keys:
-            raise syntax_error()
-        return options
-
-
-def _check_group_option(option: bytes, reads_group: bool) -> None:
-    if not reads_group:
-        name = option.decode()
-        raise CommandError(f"ERR The {name} option is only supported by XREADGROUP. You called XREAD instead.")
-
-
-def _check_timeout(text: bytes) -> None:
-    try:
-        timeout = parse_integer(text)
-    except CommandError as error:
-        raise CommandError("ERR timeout is not an integer or out of range") from error
-    if timeout < 0:
-        raise CommandError("ERR timeout is negative")
-
-
 COMMANDS = (
     CommandSpec(b"xadd", -5, xadd, writes=True),
     CommandSpec(b"xtrim", -4, xtrim, writes=True),
@@ -390,5 +220,4 @@ COMMANDS = (
     CommandSpec(b"xlen", 2, xlen, writes=False),
     CommandSpec(b"xrange", -4, xrange, writes=False),
     CommandSpec(b"xrevrange", -4, xrevrange, writes=False),
-    CommandSpec(b"xread", -4, xread, writes=False, keys=NO_KEYS),
 )

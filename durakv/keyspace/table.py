@@ -10,14 +10,38 @@ and has none.
 from __future__ import annotations
 
 from durakv.errors import CommandError
-from durakv.keyspace import deadlines, hashes, keys, scan, stream_groups, stream_info, stream_pending, streams, strings
+from durakv.keyspace import (
+    deadlines,
+    hashes,
+    keys,
+    scan,
+    stream_groups,
+    stream_info,
+    stream_pending,
+    stream_reads,
+    streams,
+    strings,
+)
 from durakv.keyspace.command import Call, CommandSpec, Stores, in_database
 from durakv.keyspace.replies import Reply, arity_error, printable
 from durakv.machine import Command
 
+_STREAMS = (streams, stream_reads, stream_groups, stream_pending, stream_info)
+
 TABLE: dict[bytes, CommandSpec] = {
     name: spec
-    for module in (strings, hashes, streams, stream_groups, stream_pending, stream_info, deadlines, keys, scan)
+    for module in (
+        strings,
+        hashes,
+        streams,
+        stream_reads,
+        stream_groups,
+        stream_pending,
+        stream_info,
+        deadlines,
+        keys,
+        scan,
+    )
     for spec in module.COMMANDS
     for name in (spec.name, spec.name.upper())
 }
