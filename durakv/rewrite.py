@@ -31,6 +31,7 @@ from durakv.machine import SlottedMachine, StateMachine, Unmergeable
 from durakv.merge import MergeResult, MergeTask, SealedFile, merge_steps
 from durakv.merge_process import MergeProcess, Unimportable, can_start_child
 from durakv.options import Options
+from durakv.stock_base import MAGIC_BYTES, is_rdb
 from durakv_formats.manifest import Manifest, ManifestFile
 from durakv_formats.snapshot import SnapshotHeader
 

@@ -17,7 +17,7 @@ INTERRUPTED = 130
 EXIT_CODES = """\b
 Exit codes:
   0    done, and there is nothing to tell
-  1    done, but something was cut, or would be (a torn tail)
+  1    done, but something was cut, or would be (a torn tail), or was left out as allowed
   2    wrong usage, or the command line's packages are missing
   3    corruption: refused, and nothing was touched
   4    not possible: missing, of a newer version, no permission, a full disk

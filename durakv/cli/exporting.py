@@ -20,10 +20,11 @@ from durakv.keyspace.rdb import to_entry
 from durakv.keyspace.values import DATABASE_COUNT, Value
 from durakv.storage.posix import PosixFilesystem
 from durakv.storage.replace import atomic_replace
-from durakv_formats.rdb import Aux, RdbWriter, Target
+from durakv_formats.rdb import Aux, CannotCarry, RdbWriter, Target
 from durakv_formats.resp import encode_command
 
 _PART_BYTES_MIN = 256 << 10
+_LOSSES_NAMED = 20
 
 
 @click.command()
@@ -37,9 +38,12 @@ _PART_BYTES_MIN = 256 << 10
     type=click.Choice([str(target) for target in Target]),
     help="Who is to load the RDB file; by default every server from Redis 5.0 on, and every Valkey.",
 )
+@click.option("--allow-loss", is_flag=True, help="Leave out what an RDB file for the target cannot carry, and tell it.")
 @json_option
 @click.pass_context
-def export(ctx: click.Context, directory: str, file: str, to: str, target: str | None, as_json: bool) -> None:
+def export(
+    ctx: click.Context, directory: str, file: str, to: str, target: str | None, allow_loss: bool, as_json: bool
+) -> None:
     """Write the state to FILE, or to standard output (-), as RESP commands or as an RDB file.
 
     Commands are per database SELECT, then for every key what makes it again: `redis-cli --pipe` takes them, and so
@@ -47,12 +51,13 @@ def export(ctx: click.Context, directory: str, file: str, to: str, target: str |
     left out.  DIR is only read, a torn tail is left where it is.  FILE gets its content all at once, or not at all; a
     file of that name is replaced.
     """
-    if target is not None and to != "rdb":
-        raise click.UsageError("--target says who is to load an RDB file: add --to rdb")
+    if (target is not None or allow_loss) and to != "rdb":
+        raise click.UsageError("--target and --allow-loss are about RDB files: add --to rdb")
     filesystem = existing_place(directory)
     keyspace, report = load_keyspace(filesystem, quiet=as_json)
     keys = _Keys(keyspace, SystemClock().time_ms())
-    written = _rdb(keys, Target(target or Target.ANY)) if to == "rdb" else _commands(keys)
+    losses = _Losses() if allow_loss else None
+    written = _rdb(keys, Target(target or Target.ANY), losses) if to == "rdb" else _commands(keys)
     counted = _Counted(written)
     if file == "-":
         for part in counted.parts():
@@ -68,7 +73,29 @@ def export(ctx: click.Context, directory: str, file: str, to: str, target: str |
         print_json({"file": file, "keys": keys.count, "bytes": counted.bytes, "last_seq": report.last_seq})
     else:
         tell(f"exported {keys.count} keys, {size(counted.bytes)}, up to number {report.last_seq}")
-    ctx.exit(exits.TOLD if report.cut is not None else exits.OK)
+    if losses is not None:
+        losses.tell()
+    ctx.exit(exits.TOLD if report.cut is not None or (losses is not None and losses.count) else exits.OK)
+
+
+class _Losses:
+    """What was left out, told once it is known how much."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first: list[str] = []
+
+    def __call__(self, key: bytes, what: str) -> None:
+        self.count += 1
+        if len(self._first) < _LOSSES_NAMED:
+            self._first.append(f"{key[:64]!r}: {what}")
+
+    def tell(self) -> None:
+        """Name the first of them, and how many there are."""
+        for loss in self._first:
+            tell(f"left out: {loss}")
+        if self.count > len(self._first):
+            tell(f"left out: {self.count - len(self._first)} things more")
 
 
 class _Keys:
@@ -99,11 +126,14 @@ def _commands(keys: _Keys) -> Iterator[bytes]:
             yield encode_command(effect)
 
 
-def _rdb(keys: _Keys, target: Target) -> Iterator[bytes]:
-    writer = RdbWriter(target)
+def _rdb(keys: _Keys, target: Target, losses: _Losses | None) -> Iterator[bytes]:
+    writer = RdbWriter(target, on_loss=losses)
     yield writer.begin([Aux(b"durakv-ver", durakv.__version__.encode())])
     for number, key, value, deadline in keys:
-        yield writer.entry(to_entry(number, key, value, deadline))
+        try:
+            yield writer.entry(to_entry(number, key, value, deadline))
+        except CannotCarry as error:
+            raise exits.Failure(f"{error}, or allow it to be left out with --allow-loss", exits.FAILED) from error
     yield writer.end()
 
 

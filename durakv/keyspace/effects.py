@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from durakv.errors import CommandError
 from durakv.keyspace.integers import add_integers, parse_integer
-from durakv.keyspace.kinds import hash, list, set, zset
+from durakv.keyspace.kinds import hash, list, set, stream_effects, zset
 from durakv.keyspace.kinds.effect import Effect
 from durakv.keyspace.replies import too_long_error, wrong_type
 from durakv.keyspace.store import Store
@@ -121,6 +121,7 @@ EFFECTS: dict[bytes, Effect] = {
     **list.EFFECTS,
     **set.EFFECTS,
     **zset.EFFECTS,
+    **stream_effects.EFFECTS,
 }
 
 

@@ -21,6 +21,11 @@ from durakv.keyspace import (
     lists,
     scan,
     sets,
+    stream_groups,
+    stream_info,
+    stream_pending,
+    stream_reads,
+    streams,
     strings,
     zset_operations,
     zsets,
@@ -34,6 +39,7 @@ TABLE: dict[bytes, CommandSpec] = {
     for module in (
         *(strings, bits, bitfields, hyperloglogs, lcs),
         *(hashes, lists, sets, zsets, zset_operations),
+        *(streams, stream_reads, stream_groups, stream_pending, stream_info),
         *(deadlines, keys, scan),
     )
     for spec in module.COMMANDS

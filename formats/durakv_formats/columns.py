@@ -57,6 +57,12 @@ _Hash: TypeAlias = tuple[dict[bytes, bytes], dict[bytes, int] | None]
 _List: TypeAlias = list[bytes]
 _Set: TypeAlias = set[bytes]
 _Zset: TypeAlias = dict[bytes, float]
+_Word: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+_Id: TypeAlias = tuple[_Word, _Word]
+_Pending: TypeAlias = tuple[list[_Word], list[_Word], list[_Word], list[_Word], list[_Word]]
+_Group: TypeAlias = tuple[bytes, _Id, Annotated[int, msgspec.Meta(ge=-1)], list[bytes], list[int], _Pending]
+_Entries: TypeAlias = tuple[list[_Word], list[_Word], list[tuple[bytes, ...]]]
+_Stream: TypeAlias = tuple[tuple[_Id, _Id, _Word], _Entries, list[_Group]]
 
 
 class _Hashes(msgspec.Struct, array_like=True, tag=KIND_HASH, forbid_unknown_fields=True):
@@ -83,6 +89,12 @@ class _Zsets(msgspec.Struct, array_like=True, tag=KIND_ZSET, forbid_unknown_fiel
     values: list[_Zset]
 
 
+class _Streams(msgspec.Struct, array_like=True, tag=KIND_STREAM, forbid_unknown_fields=True):
+    database: _Database
+    keys: list[bytes]
+    values: list[_Stream]
+
+
 class _MoreHashes(_Hashes, array_like=True, tag=KIND_MORE + KIND_HASH, forbid_unknown_fields=True):
     pass
 
@@ -99,8 +111,23 @@ class _MoreZsets(_Zsets, array_like=True, tag=KIND_MORE + KIND_ZSET, forbid_unkn
     pass
 
 
+class _MoreStreams(_Streams, array_like=True, tag=KIND_MORE + KIND_STREAM, forbid_unknown_fields=True):
+    pass
+
+
 _AnyColumn: TypeAlias = (
-    _Strings | _Deadlines | _Hashes | _Lists | _Sets | _Zsets | _MoreHashes | _MoreLists | _MoreSets | _MoreZsets
+    _Strings
+    | _Deadlines
+    | _Hashes
+    | _Lists
+    | _Sets
+    | _Zsets
+    | _Streams
+    | _MoreHashes
+    | _MoreLists
+    | _MoreSets
+    | _MoreZsets
+    | _MoreStreams
 )
 _KINDS: dict[type, int] = {
     _Strings: KIND_STRING,
@@ -109,10 +136,12 @@ _KINDS: dict[type, int] = {
     _Lists: KIND_LIST,
     _Sets: KIND_SET,
     _Zsets: KIND_ZSET,
+    _Streams: KIND_STREAM,
     _MoreHashes: KIND_MORE + KIND_HASH,
     _MoreLists: KIND_MORE + KIND_LIST,
     _MoreSets: KIND_MORE + KIND_SET,
     _MoreZsets: KIND_MORE + KIND_ZSET,
+    _MoreStreams: KIND_MORE + KIND_STREAM,
 }
 
 
@@ -137,6 +166,14 @@ def _are_zsets(values: list[Any]) -> bool:
     )
 
 
+def _are_streams(values: list[Any]) -> bool:
+    try:
+        msgspec.convert(values, list[_Stream], builtin_types=(bytes,))
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
 _are_right: dict[int, Callable[[list[Any]], bool]] = {
     KIND_STRING: lambda values: _all_are(bytes, values),
     KIND_EXPIRY: lambda values: _all_are(int, values),
@@ -144,6 +181,7 @@ _are_right: dict[int, Callable[[list[Any]], bool]] = {
     KIND_LIST: lambda values: _all_are(list, values) and _all_are(bytes, chain.from_iterable(values)),
     KIND_SET: lambda values: _all_are(set, values) and _all_are(bytes, chain.from_iterable(values)),
     KIND_ZSET: _are_zsets,
+    KIND_STREAM: _are_streams,
 }
 _ARE_RIGHT = _are_right | {KIND_MORE + kind: check for kind, check in _are_right.items() if 0 < kind < KIND_MORE}
 _encoder = msgspec.msgpack.Encoder()

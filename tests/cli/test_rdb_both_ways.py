@@ -114,7 +114,7 @@ def test_an_export_is_loaded_by_a_stock_server_and_its_file_by_us(tmp_path: Path
     assert held(tmp_path / "back") == {**held(tmp_path / "data"), (0, b"theirs"): b"too"}
 
 
-KINDS = {"hash", "list", "set", "zset"}
+KINDS = {"hash", "list", "set", "zset", "stream"}
 LARGE = {
     b"HSET": [b"%d" % number for number in range(4000)],
     b"RPUSH": [b"%d" % (number % 77) * (number % 300) for number in range(3000)],
@@ -140,13 +140,26 @@ def test_everything_a_server_holds_comes_in_and_goes_out_again(tmp_path: Path, t
     ran = run("import", tmp_path / "data", server / "dump.rdb")
     assert ran.exit_code == 0, ran.output
     with durakv.open(tmp_path / "data") as db:
-        assert dump(db.decider.keyspace) == there
+        assert_same_state(dump(db.decider.keyspace), there)
     out = back / ("dump.rdb" if to == "rdb" else "appendonlydir/appendonly.aof.1.base.aof")
-    ran = run("export", tmp_path / "data", out, "--to", to)
+    ran = run("export", tmp_path / "data", out, "--to", to, *(["--target", "redis-7.0"] if to == "rdb" else []))
     assert ran.exit_code == 0, ran.output
     (back / "appendonlydir" / "appendonly.aof.manifest").write_text(f"file {out.name} seq 1 type b\n")
     with stock_server(back, *SETTINGS, "--appendonly", "yes" if to == "aof" else "no") as stock:
         assert_same_state(there, dump_of(stock))
+
+
+def test_what_a_target_cannot_carry_is_refused_or_told(tmp_path: Path) -> None:
+    with durakv.open(tmp_path / "data") as db:
+        db.execute(b"XGROUP", b"CREATE", b"stream", b"group", b"0", b"MKSTREAM", b"ENTRIESREAD", b"0")
+    refused = run("export", tmp_path / "data", tmp_path / "out", "--to", "rdb")
+    assert refused.exit_code == 4
+    assert "'stream' has a group b'group' that knows how many entries it has read" in refused.output
+    assert not (tmp_path / "out").exists()
+    told = run("export", tmp_path / "data", tmp_path / "out", "--to", "rdb", "--allow-loss")
+    assert told.exit_code == 1
+    assert "left out: b'stream': a group b'group'" in told.output
+    assert run("export", tmp_path / "data", tmp_path / "out", "--to", "rdb", "--target", "redis-7.0").exit_code == 0
 
 
 def test_the_target_decides_the_version(tmp_path: Path) -> None:

@@ -45,6 +45,12 @@ def rewritten(server: StockServer) -> None:
     wait_until(lambda: b"aof_rewrite_in_progress:0" in server.run(b"INFO", b"persistence"))
 
 
+def reloaded(server: StockServer) -> Dump:
+    """What the server holds after a restart: of streams it does not log all it changes."""
+    assert server.run(b"DEBUG", b"LOADAOF") == b"OK"
+    return dump_of(server)
+
+
 def durakv_dump(place: Path) -> Dump:
     with durakv.open(place, options=durakv.Options(active_expiry=False)) as db:
         return dump(db.decider.keyspace)
@@ -60,20 +66,20 @@ def test_a_directory_of_a_server_opens_as_it_is_and_goes_back(tmp_path: Path) ->
         fill(server, 1)
         rewritten(server)
         fill(server, 2)
-        theirs = dump_of(server)
+        theirs = reloaded(server)
     [base] = (tmp_path / "appendonlydir").glob("*.base.rdb")
     assert base.read_bytes().startswith(b"REDIS0010")
     verified(tmp_path)
     with durakv.open(tmp_path, options=durakv.Options(active_expiry=False)) as db:
         assert_same_state(dump(db.decider.keyspace), theirs)
-        assert db.report.base_keys > 20
+        assert db.report.base_keys > 10
         db.execute(b"RPUSH", b"ours", b"a", b"b")
         ours = dump(db.decider.keyspace)
     verified(tmp_path)
     with stock(tmp_path) as server:  # before the first rewrite the base is theirs still
         assert_same_state(dump_of(server), ours)
         fill(server, 3)
-        theirs = dump_of(server)
+        theirs = reloaded(server)
     with durakv.open(tmp_path, options=durakv.Options(active_expiry=False)) as db:
         assert_same_state(dump(db.decider.keyspace), theirs)
         db.rewrite()

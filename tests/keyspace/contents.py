@@ -8,8 +8,10 @@ from typing import Any
 from durakv.keyspace.kinds.hash import Hash
 from durakv.keyspace.kinds.list import List
 from durakv.keyspace.kinds.set import Set
+from durakv.keyspace.kinds.stream import Stream
 from durakv.keyspace.kinds.zset import SortedSet
 from durakv.keyspace.values import Value
+from tests.keyspace.family_streams import comparable_stream, stream_of_reply
 from tests.keyspace.stock_server import StockServer
 
 Comparable = Any
@@ -29,6 +31,8 @@ def comparable(value: Value) -> Comparable:
         return "set", frozenset(value.members)
     if isinstance(value, SortedSet):
         return "zset", dict(value.scores)
+    if isinstance(value, Stream):
+        return comparable_stream(value)
     raise AssertionError(f"no form for {type(value)}")
 
 
@@ -55,6 +59,7 @@ _READ: dict[bytes, tuple[Callable[[bytes], list[bytes]], Callable[[Any], Compara
         lambda key: [b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"],
         lambda reply: ("zset", {member: float(score) for member, score in _pairs(reply)}),
     ),
+    b"stream": (lambda key: [b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"], stream_of_reply),
 }
 
 PAIRS = frozenset({b"HGETALL"})

@@ -22,6 +22,7 @@ from durakv.errors import CommandError
 from durakv.machine import Command
 from tests.keyspace.contents import ANY_ORDER, RANDOM, SCANS, amount, contents_of, in_some_order, with_numbers
 from tests.keyspace.families import FAMILIES
+from tests.keyspace.family_streams import TIMED, timeless, without_times
 from tests.keyspace.stock_server import StockServer, stock_server
 from tests.keyspace.traffic import Family, Traffic
 from tests.keyspace.world import Dump, World, dump
@@ -70,6 +71,8 @@ def agrees(command: Command, ours: Any, theirs: Any) -> bool:
         return bool(abs(ours - theirs) <= CLOCK_SLACK_MS // 1000)
     if name in (b"PTTL", b"PEXPIRETIME") and theirs > 0:
         return bool(abs(ours - theirs) <= CLOCK_SLACK_MS)
+    if name in TIMED:
+        return bool(timeless(ours) == timeless(theirs))
     if name in ANY_ORDER:
         return bool(in_some_order(name, ours) == in_some_order(name, theirs))
     if name.startswith(b"Z"):
@@ -103,6 +106,8 @@ def assert_same_state(ours: Dump, theirs: Dump, *, slack_ms: int = 0) -> None:
     for number, keys in ours.items():
         for key, (value, deadline) in keys.items():
             their_value, their_deadline = theirs[number][key]
+            if slack_ms:
+                value, their_value = without_times(value), without_times(their_value)
             assert value == their_value, (number, key)
             assert (deadline is None) == (their_deadline is None), (number, key)
             assert abs((deadline or 0) - (their_deadline or 0)) <= slack_ms, (number, key)

@@ -66,7 +66,7 @@ def test_the_selected_database_stays_selected_over_what_moves_keys() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        *(b"JSON.SET h f v", b"SPOP s", b"XADD x 1-1 f v", b"RESTORE k 0 payload"),
+        *(b"JSON.SET h f v", b"SPOP s", b"RESTORE k 0 payload"),
         *(b"FUNCTION LOAD x", b"GETBIT k 1", b"PFDEBUG x h", b"GET k", b"DBSIZE", b"nonsense", b"EVAL x 0", b"\xff"),
     ],
 )

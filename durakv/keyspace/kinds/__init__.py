@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from durakv.keyspace.kinds.hash import Hash
 from durakv.keyspace.kinds.list import List
 from durakv.keyspace.kinds.set import Set
+from durakv.keyspace.kinds.stream import Stream
 from durakv.keyspace.kinds.zset import SortedSet
 from durakv.keyspace.values import Container, Value
 from durakv.machine import Command
@@ -32,13 +33,15 @@ HASH = Kind(columns.KIND_HASH, b"hash", Hash)
 LIST = Kind(columns.KIND_LIST, b"list", List)
 SET = Kind(columns.KIND_SET, b"set", Set)
 ZSET = Kind(columns.KIND_ZSET, b"zset", SortedSet)
-KINDS = (STRING, HASH, LIST, SET, ZSET)
+STREAM = Kind(columns.KIND_STREAM, b"stream", Stream)
+KINDS = (STRING, HASH, LIST, SET, ZSET, STREAM)
 KIND_BY_TYPE: dict[type, Kind] = {kind.type: kind for kind in KINDS}
 CONTAINERS: dict[int, type[Container]] = {
     HASH.number: Hash,
     LIST.number: List,
     SET.number: Set,
     ZSET.number: SortedSet,
+    STREAM.number: Stream,
 }
 """By the number of their column."""
 

@@ -200,7 +200,7 @@ class RdbWriter:
             parts += (string(consumer.name), _INT64.pack(consumer.seen_ms))
             if generation >= 3:
                 parts.append(_INT64.pack(consumer.seen_ms if consumer.active_ms is None else consumer.active_ms))
-            elif consumer.active_ms is not None:
+            elif consumer.active_ms not in (None, -1, consumer.seen_ms):
                 self._lose(key, f"a consumer {consumer.name[:32]!r} of which is known when it last got something")
             own = [pending for pending in group.pending if pending.consumer == consumer.name]
             parts += (length(len(own)), *(_ID.pack(*pending.id) for pending in own))
