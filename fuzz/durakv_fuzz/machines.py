@@ -1,10 +1,10 @@
-"""What the engine makes durable in the laboratory: one state, in three kinds of machine.
+"""What the engine makes durable in the laboratory: one state, in several kinds of machine.
 
-    SET key value [PXAT ms]    APPEND key value    DEL key    FLUSHDB
+    SET key value [PXAT ms]    APPEND key value    DEL key    PEXPIREAT key ms    FLUSHDB    and see ``typed``
 
 ``change`` is the meaning of a command, on a plain dictionary; the oracle's model is nothing else.  ``frozen`` is a
 machine that a rewrite freezes whole, ``slotted`` one that it merges slot by slot, and ``keyspace`` is the real one,
-but for fewer slots, whose effects these four commands are.
+but for fewer slots, whose effects these commands are.  ``types`` is the same with values of every type.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import msgspec
 from durakv.keyspace.machine import Keyspace
 from durakv.keyspace.merge import KeyspaceMerger
 from durakv.machine import Batch, Command, StateMachine
+from durakv_fuzz.typed import TYPED, as_bytes, change_typed
 
 State: TypeAlias = dict[bytes, tuple[bytes, int]]
 """By key: the value, and the deadline in milliseconds or 0."""
@@ -52,6 +53,7 @@ class MachineKind(StrEnum):
     FROZEN = "frozen"
     SLOTTED = "slotted"
     KEYSPACE = "keyspace"
+    TYPES = "types"
 
 
 def make_machine(kind: MachineKind) -> StateMachine:
@@ -81,6 +83,14 @@ def change(state: State, command: Command) -> None:
         state[command[1]] = (value + command[2], deadline)
     elif name == b"DEL":
         state.pop(command[1], None)
+    elif name == b"PEXPIREAT":
+        if command[1] in state:
+            state[command[1]] = (state[command[1]][0], int(command[2]))
+    elif name in TYPED:
+        held = state.pop(command[1], None)
+        changed = change_typed(None if held is None else held[0], command)
+        if changed is not None:
+            state[command[1]] = (changed, 0 if held is None else held[1])
     elif name == b"FLUSHDB":
         state.clear()
     else:
@@ -174,7 +184,5 @@ def _read_keyspace(machine: Keyspace) -> State:
     assert store is not None
     for slot in filter(None, map(store.keys, range(store.slot_count)) if len(store) else ()):
         for key in slot:
-            value = store.value(key)
-            assert isinstance(value, bytes)
-            state[key] = (value, store.deadline(key) or 0)
+            state[key] = (as_bytes(store.value(key)), store.deadline(key) or 0)
     return state

@@ -16,6 +16,7 @@ from durakv.durability import FsyncPolicy
 from durakv.machine import Command
 from durakv.options import Options
 from durakv_fuzz.machines import MachineKind
+from durakv_fuzz.typed import LETTERS, typed_command
 
 KEY_COUNT = 6
 MANY = 80
@@ -127,10 +128,17 @@ class Setup:
             key = b"k%d" % (key_number % KEY_COUNT)
             value = b"%c%d.%d;" % (brand, batch, index)
             value += b"." * (size - len(value))
-            if kind == 1:
+            letter = LETTERS[key_number % len(LETTERS)] if self.machine is MachineKind.TYPES else LETTERS[0]
+            if letter != LETTERS[0] and kind not in (2, 4):
+                key = b"%c%d" % (letter, key_number % KEY_COUNT)
+                way = {1: 1, 5: 2}.get(kind, 0)
+                commands += [typed_command(way, key, value=value, batch=batch, index=index, size=size)]
+                if kind == 3:
+                    commands.append((b"PEXPIREAT", key, b"%d" % (DEADLINE_MS + batch)))
+            elif kind == 1:
                 commands.append((b"APPEND", key, value))
             elif kind == 2:
-                commands.append((b"DEL", key))
+                commands.append((b"DEL", b"%c%b" % (letter, key[1:])))
             elif kind == 3:
                 commands.append((b"SET", key, value, b"PXAT", b"%d" % (DEADLINE_MS + batch)))
             elif kind == 4:

@@ -23,6 +23,7 @@ _MACHINES = (
     *(MachineKind.SLOTTED,) * 4,
     *(MachineKind.FROZEN,) * 3,
     *(MachineKind.KEYSPACE,) * 2,
+    *(MachineKind.TYPES,) * 2,
 )
 _SEGMENT_BYTES = (4096, 4096, 8192, 16384)
 _PENDING_BYTES_MAX = (1 << 20, 1 << 20, 1024)

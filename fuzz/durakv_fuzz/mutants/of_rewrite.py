@@ -7,8 +7,10 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 import durakv.merge
 import durakv.rewrite
 from durakv.directory import replace_base
+from durakv.keyspace.kinds.list import List
+from durakv.keyspace.pending import Pending
 from durakv.log.reader import Record, SegmentEnd, read_segment
-from durakv.machine import Batch, Merger
+from durakv.machine import Batch, Command, Merger
 from durakv.merge import SealedFile, load_merger
 from durakv.merge import _Merge as Merge  # pyright: ignore[reportPrivateUsage]
 from durakv.rewrite import Rewrite
@@ -71,6 +73,28 @@ class _WithoutFlushes:
 
     def merge(self, slot: int, payloads: Sequence[bytes], /) -> Iterator[tuple[bytes, int]]:
         return iter(self._merger.merge(slot, payloads))
+
+
+@mutants("tombstones within a value lost in a compaction: removed elements of a collection are back")
+def removals_inside_a_value_forgotten_by_a_merge() -> list[Patch]:
+    """A merge passes over what takes elements out of a container."""
+    add = Pending.add
+
+    def broken(self: Pending, command: Command) -> None:
+        if command[0] not in (b"HDEL", b"LPOP", b"SREM", b"ZREM", b"XTRIM"):
+            add(self, command)
+
+    return [Patch(Pending, "add", broken)]
+
+
+@mutants("a codec whose reader and writer disagree about the order: stacks for queues")
+def lists_loaded_backwards() -> list[Patch]:
+    """The elements of a list come out of a base in the opposite order."""
+
+    def broken(cls: type[List], plain: list[bytes]) -> List:
+        return cls(plain[::-1])
+
+    return [Patch(List, "from_plain", classmethod(broken))]
 
 
 @mutants("a compaction that writes what changed, and forgets to copy what did not")
