@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     )
     from durakv.keyspace.database import Database, open
     from durakv.machine import Command, StateMachine
-    from durakv.options import Options
+    from durakv.options import BaseFormat, Options
     from durakv.receipt import Receipt
     from durakv.report import Cut, RecoveryReport, Status
     from durakv.storage.conformance import check_filesystem
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BaseFormat",
     "Closed",
     "Command",
     "CommandError",
@@ -90,7 +91,7 @@ _WHERE = {
     "errors": _ERRORS,
     "keyspace.database": "Database open",
     "machine": "Command StateMachine",
-    "options": "Options",
+    "options": "BaseFormat Options",
     "receipt": "Receipt",
     "report": "Cut RecoveryReport Status",
     "storage.conformance": "check_filesystem",

@@ -46,14 +46,14 @@ def segment_name(number: int) -> str:
     return f"appendonly.aof.{number}.incr.aof"
 
 
-def base_name(number: int) -> str:
-    """The name of the base with this number."""
-    return f"appendonly.aof.{number}.base.dkv"
+def base_name(number: int, suffix: str = "dkv") -> str:
+    """The name of the base with this number: ``dkv`` in our own format, ``rdb`` in that of stock servers."""
+    return f"appendonly.aof.{number}.base.{suffix}"
 
 
-def base_temporary(number: int) -> str:
+def base_temporary(number: int, suffix: str = "dkv") -> str:
     """The name under which a base is written before it is published."""
-    return f"temp-{base_name(number)}"
+    return f"temp-{base_name(number, suffix)}"
 
 
 def is_ours(name: str) -> bool:
@@ -244,9 +244,9 @@ def add_segment(manifest: Manifest, number: int, *, first: int, capacity: int) -
     return replace(manifest, files=(*manifest.files, entry))
 
 
-def replace_base(manifest: Manifest, number: int, *, last: int, replaced: set[str]) -> Manifest:
+def replace_base(manifest: Manifest, number: int, *, last: int, replaced: set[str], suffix: str = "dkv") -> Manifest:
     """The manifest with a new base in the place of the files that it replaces."""
-    entry = ManifestFile(name=base_name(number), seq=number, kind="b", first=None, last=last, bytes=None)
+    entry = ManifestFile(name=base_name(number, suffix), seq=number, kind="b", first=None, last=last, bytes=None)
     return replace(manifest, files=(entry, *(file for file in manifest.files if file.name not in replaced)))
 
 

@@ -8,12 +8,14 @@ most; how long that is, is the machine's choice.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from durakv.machine import SlotFreezer, SlottedMachine, StateMachine
-from durakv.snapshot.writer import BaseWriter
+from durakv.machine import RdbMachine, SlotFreezer, SlottedMachine, StateMachine
+from durakv.snapshot.writer import BaseFile, BaseWriter
 from durakv.storage.filesystem import Filesystem
+from durakv_formats.rdb import Aux, Entry, RdbWriter, Target
 from durakv_formats.snapshot import SnapshotHeader
 
 CHUNKS = "chunks"
@@ -21,6 +23,7 @@ CHUNKS = "chunks"
 
 STEP_BYTES = 256 << 10
 STEP_BLOCKS = 16
+STEP_ENTRIES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,23 @@ def freeze(machine: StateMachine) -> Image:
     return Image(CHUNKS, 1, ((0, chunk, 1) for chunk in machine.freeze()))
 
 
+@dataclass(frozen=True, slots=True)
+class RdbImage:
+    """The state of one moment, for a base that stock servers read."""
+
+    target: Target
+    entries: Iterator[Entry]
+
+
+def freeze_rdb(machine: RdbMachine) -> RdbImage:
+    """The state of now; called with the engine's lock, between two batches."""
+    return RdbImage(*machine.freeze_entries())
+
+
 class ImageWriter:
     """Writes one image under a temporary name, a few chunks a step."""
 
     def __init__(self, filesystem: Filesystem, name: str, header: SnapshotHeader, image: Image) -> None:
-        self.progress = 0.0
         self._blocks = image.blocks
         self._writer = BaseWriter(filesystem, name, header)
 
@@ -63,3 +78,27 @@ class ImageWriter:
     def abort(self) -> None:
         """Remove what was written."""
         self._writer.abort()
+
+
+class RdbImageWriter:
+    """Writes one image as an RDB file under a temporary name, some entries a step."""
+
+    def __init__(self, filesystem: Filesystem, name: str, facts: Iterable[Aux], image: RdbImage) -> None:
+        self._entries = image.entries
+        self._writer = RdbWriter(image.target)
+        self._file = BaseFile(filesystem, name, self._writer.begin(facts))
+
+    def step(self, lock: threading.Lock) -> int | None:
+        """Write some entries; return the size of the base once it is whole and durable."""
+        limit = self._file.size + STEP_BYTES
+        while self._file.size < limit:
+            with lock:
+                some = list(islice(self._entries, STEP_ENTRIES))
+            if not some:
+                return self._file.finish(self._writer.end())
+            self._file.add(b"".join(map(self._writer.entry, some)))
+        return None
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        self._file.abort()

@@ -11,9 +11,10 @@ the rewrite falls back to ``freeze()``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
-from durakv_formats.rdb import Entry
+if TYPE_CHECKING:
+    from durakv_formats.rdb import Entry, Target  # a merger's process has no use for it
 
 Command: TypeAlias = Sequence[bytes]
 Batch: TypeAlias = Sequence[Command]
@@ -87,6 +88,13 @@ class RdbMachine(Protocol):
 
     def restore_entry(self, entry: Entry, /) -> None:
         """Load one key of an RDB file into the (empty) state.  Raises ``ValueError`` if it has no place here."""
+        ...
+
+    def freeze_entries(self) -> tuple[Target, Iterator[Entry]]:
+        """Return the state *at this call* as entries, and which servers a file must be for that carries them all.
+
+        The iterator is consumed later, between writes, like that of ``freeze()``.
+        """
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from durakv.durability import FsyncPolicy
 from durakv.errors import Limit
@@ -10,6 +11,16 @@ from durakv.errors import Limit
 SEGMENT_BYTES_MIN = 4096
 SEGMENT_BYTES_MAX = 1 << 31
 PENDING_BYTES_MIN = 1024
+
+
+class BaseFormat(StrEnum):
+    """The format of bases."""
+
+    DKV = "dkv"
+    """Ours: checksummed block by block, merged with the log by a process of its own."""
+
+    RDB = "rdb"
+    """That of stock servers, from Redis 7.0 on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +51,19 @@ class Options:
     rewrite_memory_bytes: int = 64 << 20
     """How much of the sealed log a merge holds at once; a larger log is merged in several passes."""
 
+    base_format: BaseFormat = BaseFormat.DKV
+    """What rewrites make.  After a clean close a directory with an RDB base can be opened by a stock server; but a base
+    in our own format is made without stopping writers for the copy of all keys that an RDB file is made from."""
+
     active_expiry: bool = True
     """Whether expired keys are also deleted in the background, and not only when they are met."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fsync", parse_policy(self.fsync))
+        try:
+            object.__setattr__(self, "base_format", BaseFormat(self.base_format))
+        except ValueError:
+            raise Limit(f"base_format={self.base_format!r}: choose 'dkv' or 'rdb'") from None
         _check("segment_bytes", self.segment_bytes, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX)
         _check("pending_bytes_max", self.pending_bytes_max, PENDING_BYTES_MIN, 1 << 30)
         _check("rewrite_percentage", self.rewrite_percentage, 0, 1_000_000)

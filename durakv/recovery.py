@@ -23,7 +23,7 @@ from durakv.log.segment import numbers_given_out_max
 from durakv.machine import RdbMachine, SlottedMachine, StateMachine
 from durakv.report import Cut, RecoveryReport
 from durakv.snapshot.reader import BaseReader, read_base
-from durakv.stock_base import read_rdb_part
+from durakv.stock_base import RdbPart, read_rdb_part
 from durakv.storage.filesystem import Filesystem
 from durakv.strays import refuse_outdated
 from durakv_formats.manifest import Manifest, ManifestFile
@@ -151,16 +151,19 @@ def _load_base(
             found.report.base_keys = _restore(reader, base.name, machine, meter)
         found.seq = base.last
     else:
-        start = _load_rdb(filesystem, base.name, found, machine, meter)
-        end = _replay(filesystem, base, manifest, found, machine, meter, is_last=False, start=start)
+        part = _load_rdb(filesystem, base.name, machine, meter)
+        if manifest.identity is not None:
+            part.expect(base.name, identity=manifest.identity, number=base.seq)
+        found.report.base_keys, found.seq = part.keys, part.seq
+        end = _replay(filesystem, base, manifest, found, machine, meter, is_last=False, start=part.end)
         damage = judge_plain_base(base, end)
         if damage:
             raise Corruption(base.name, end.offset, damage, _REMEDY)
         found.sealed[base.name] = (end.last, end.offset)
 
 
-def _load_rdb(filesystem: Filesystem, name: str, found: Recovered, machine: StateMachine, meter: _Meter) -> int:
-    """Load the RDB file that a stock base may begin with; return where it ends."""
+def _load_rdb(filesystem: Filesystem, name: str, machine: StateMachine, meter: _Meter) -> RdbPart:
+    """Load the RDB file that a stock base may begin with."""
 
     def take(entry: Entry) -> None:
         if not isinstance(machine, RdbMachine):
@@ -172,10 +175,9 @@ def _load_rdb(filesystem: Filesystem, name: str, found: Recovered, machine: Stat
 
     file = filesystem.open(name)
     try:
-        found.report.base_keys, end = read_rdb_part(file, take, meter.advance)
+        return read_rdb_part(file, take, meter.advance)
     finally:
         file.close()
-    return end
 
 
 def _restore(reader: BaseReader, name: str, machine: StateMachine, meter: _Meter) -> int:

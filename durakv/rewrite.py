@@ -26,12 +26,12 @@ from durakv.clock import Clock
 from durakv.commit import TRIM_BYTES, Commit
 from durakv.directory import NO_SPACE, Directory, base_name, base_temporary, next_base_number, replace_base
 from durakv.errors import Closed, DiskFull, DurakvError
-from durakv.image import Image, ImageWriter, freeze
-from durakv.machine import SlottedMachine, StateMachine, Unmergeable
+from durakv.image import Image, ImageWriter, RdbImage, RdbImageWriter, freeze, freeze_rdb
+from durakv.machine import RdbMachine, SlottedMachine, StateMachine, Unmergeable
 from durakv.merge import MergeResult, MergeTask, SealedFile, merge_steps
 from durakv.merge_process import MergeProcess, Unimportable, can_start_child
-from durakv.options import Options
-from durakv.stock_base import MAGIC_BYTES, is_rdb
+from durakv.options import BaseFormat, Options
+from durakv.stock_base import MAGIC_BYTES, is_rdb, rdb_facts
 from durakv_formats.manifest import Manifest, ManifestFile
 from durakv_formats.snapshot import SnapshotHeader
 
@@ -253,6 +253,9 @@ class Rewrite:
         self._check_room()
         yield True
         machine = self._machine
+        if self._options.base_format is BaseFormat.RDB:
+            yield from self._rewrite_as_rdb(machine)
+            return
         if isinstance(machine, SlottedMachine) and not self._is_rdb(self._directory.manifest.base):
             seq = self._runner.rotate()
             yield True
@@ -264,6 +267,14 @@ class Rewrite:
                 return
         frozen: list[Image] = []
         seq = self._runner.rotate(lambda _seq: frozen.append(freeze(machine)))
+        yield True
+        yield from self._replace(seq, frozen[0])
+
+    def _rewrite_as_rdb(self, machine: StateMachine) -> Steps:
+        if not isinstance(machine, RdbMachine):
+            raise DurakvError(f"base_format='rdb': {type(machine).__name__} has no form as an RDB file; choose 'dkv'")
+        frozen: list[RdbImage] = []
+        seq = self._runner.rotate(lambda _seq: frozen.append(freeze_rdb(machine)))
         yield True
         yield from self._replace(seq, frozen[0])
 
@@ -287,35 +298,36 @@ class Rewrite:
                 f"but only {free} are free; nothing was begun. Free some space"
             )
 
-    def _replace(self, seq: int, source: SlottedMachine | Image) -> Steps:
+    def _replace(self, seq: int, source: SlottedMachine | Image | RdbImage) -> Steps:
         """Make a base of everything up to ``seq`` and publish it."""
         manifest = self._directory.manifest
         replaced, log = _sealed(manifest, seq)
         if not log:
             return  # what is there is a base already, or nothing at all
         number = next_base_number(self._filesystem, manifest)
+        suffix = "rdb" if isinstance(source, RdbImage) else "dkv"
         try:
-            if isinstance(source, Image):
+            if isinstance(source, (Image, RdbImage)):
                 size = yield from self._write_image(number, seq, source)
             else:
                 size = yield from self._merge(self._task(number, seq, log, source))
             yield True
-            self._filesystem.rename(base_temporary(number), base_name(number))
+            self._filesystem.rename(base_temporary(number, suffix), base_name(number, suffix))
         except (Exception, GeneratorExit):
-            self._remove(base_temporary(number))
-            self._remove(base_name(number))  # a rename that failed may have been done
+            self._remove(base_temporary(number, suffix))
+            self._remove(base_name(number, suffix))  # a rename that failed may have been done
             raise
-        yield from self._publish(number, seq, size, replaced)
+        yield from self._publish(number, seq, size, replaced, suffix)
 
-    def _publish(self, number: int, seq: int, size: int, replaced: list[ManifestFile]) -> Steps:
+    def _publish(self, number: int, seq: int, size: int, replaced: list[ManifestFile], suffix: str) -> Steps:
         names = {file.name for file in replaced}
         try:
             self._sync_directory()
             yield True
-            self._swap(number, seq, names)
+            self._swap(number, seq, names, suffix)
         except (Exception, GeneratorExit):
             if self._commit.poison is None:
-                self._remove(base_name(number))
+                self._remove(base_name(number, suffix))
             raise
         with self._runner.lock:
             self._commit.sealed_bytes -= sum(file.bytes or 0 for file in replaced if file.kind == "i")
@@ -333,10 +345,11 @@ class Rewrite:
             raise
         self._sync_directory()
 
-    def _swap(self, number: int, seq: int, names: set[str]) -> None:
+    def _swap(self, number: int, seq: int, names: set[str], suffix: str) -> None:
         try:
             self._directory.swap(
-                lambda manifest: replace_base(manifest, number, last=seq, replaced=names), synced_seq=seq
+                lambda manifest: replace_base(manifest, number, last=seq, replaced=names, suffix=suffix),
+                synced_seq=seq,
             )
         except OSError as failure:
             self._runner.poison(failure)
@@ -434,16 +447,23 @@ class Rewrite:
         self.child_peak_bytes = process.peak_bytes
         return process.result.bytes
 
-    def _write_image(self, number: int, seq: int, image: Image) -> Generator[bool, None, int]:
+    def _image_writer(self, number: int, seq: int, image: Image | RdbImage) -> ImageWriter | RdbImageWriter:
+        identity = _identity(self._directory.manifest)
+        if isinstance(image, RdbImage):
+            facts = rdb_facts(identity=identity, number=number, seq=seq)
+            return RdbImageWriter(self._filesystem, base_temporary(number, "rdb"), facts, image)
         header = SnapshotHeader(
-            identity=_identity(self._directory.manifest),
+            identity=identity,
             seq=seq,
             number=number,
             slot_count=image.slot_count,
             content=image.content,
             created_ms=self._clock.time_ms(),
         )
-        writer = ImageWriter(self._filesystem, base_temporary(number), header, image)
+        return ImageWriter(self._filesystem, base_temporary(number), header, image)
+
+    def _write_image(self, number: int, seq: int, image: Image | RdbImage) -> Generator[bool, None, int]:
+        writer = self._image_writer(number, seq, image)
         try:
             while True:
                 size = writer.step(self._runner.lock)

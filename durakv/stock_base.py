@@ -8,13 +8,16 @@ is refused by name, never left out.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from durakv.errors import Corruption, UnsupportedVersion
 from durakv.storage.filesystem import File
 from durakv_formats.errors import FormatError, UnsupportedVersionError
-from durakv_formats.rdb import Entry, Function, Kind, ModuleData, Record, read_rdb
+from durakv_formats.limits import SEQ_MAX
+from durakv_formats.rdb import Aux, Entry, Function, Kind, ModuleData, Record, read_rdb
 
 MAGIC_BYTES = 9
+_IDENTITY, _NUMBER, _SEQ = b"durakv-identity", b"durakv-number", b"durakv-seq"
 _REMEDY = "Restore the file from a copy; `durakv repair` shows what can be kept"
 _EXPORT = "Import it with `durakv import`, which leaves that out and says so, or export it with a server that knows it"
 
@@ -24,16 +27,46 @@ def is_rdb(magic: bytes) -> bool:
     return magic.startswith((b"REDIS", b"VALKEY")) and magic[-3:].isdigit()
 
 
-def read_rdb_part(
-    file: File, take: Callable[[Entry], None], progress: Callable[[int], None] | None = None
-) -> tuple[int, int]:
-    """Read the RDB file at the beginning of a base; return how many keys it holds and where it ends.
+@dataclass(slots=True)
+class RdbPart:
+    """The RDB file at the beginning of a base; everything is 0 if there is none."""
 
-    Both are 0 if the base begins with something else.  ``take`` gets the keys as they come: nothing vouches for them
+    keys: int = 0
+    end: int = 0
+    """Where it ends."""
+    seq: int = 0
+    """The last number that is in it, if a rewrite of ours made it."""
+    identity: str = ""
+    """The directory's for which a rewrite of ours made it."""
+    number: int = 0
+    """Which base it is, likewise."""
+
+    def expect(self, name: str, *, identity: bytes, number: int) -> None:
+        """Raise Corruption if a rewrite of ours made it as another base, or for another directory (C11)."""
+        if self.identity and (self.identity, self.number) != (identity.hex(), number):
+            reason = f"it was made as base {self.number} of directory {self.identity}, not {number} of {identity.hex()}"
+            raise Corruption(name, 0, reason, _REMEDY)
+
+
+def rdb_facts(*, identity: bytes, number: int, seq: int) -> list[Aux]:
+    """What a base of ours says about itself; stock servers pass over it."""
+    return [
+        Aux(_IDENTITY, identity.hex().encode()),
+        Aux(_NUMBER, b"%d" % number),
+        Aux(_SEQ, b"%d" % seq),
+        Aux(b"aof-base", b"1"),
+    ]
+
+
+def read_rdb_part(file: File, take: Callable[[Entry], None], progress: Callable[[int], None] | None = None) -> RdbPart:
+    """Read the RDB file that a base may begin with.
+
+    ``take`` gets the keys as they come: nothing vouches for them
     until this function returns.  Raises Corruption, UnsupportedVersion or ``OSError``, and what ``take`` raises.
     """
     if not is_rdb(file.read_at(MAGIC_BYTES, 0)):
-        return 0, 0
+        return RdbPart()
+    part = RdbPart()
     position = 0
 
     def read(size: int) -> bytes:
@@ -44,25 +77,40 @@ def read_rdb_part(
             progress(position)
         return data
 
-    keys = 0
     records = read_rdb(read)
     try:
         while True:
             try:
                 record = next(records)
             except StopIteration as end:
-                return keys, position - len(end.value.rest())
+                part.end = position - len(end.value.rest())
+                return part
             foreign = _foreign(record)
             if foreign:
                 raise UnsupportedVersion(file.name, foreign, _EXPORT)
             if isinstance(record, Entry):
-                keys += 1
+                part.keys += 1
                 take(record)
+            elif isinstance(record, Aux) and record.key in (_IDENTITY, _NUMBER, _SEQ):
+                _note(part, record, file.name)
     except UnsupportedVersionError as error:
         where = f"{error.version} (byte {error.offset})"
         raise UnsupportedVersion(file.name, where, "Open it with a version, or a server, that knows it") from error
     except FormatError as error:
         raise Corruption(file.name, error.offset, error.reason, _REMEDY) from error
+
+
+def _note(part: RdbPart, fact: Aux, name: str) -> None:
+    text = fact.value.decode("ascii", "replace")
+    if fact.key == _IDENTITY:
+        part.identity = text
+        return
+    if not text.isdigit() or int(text) > SEQ_MAX:
+        raise Corruption(name, 0, f"its {fact.key.decode()} is {text[:32]!r}, which is no number", _REMEDY)
+    if fact.key == _NUMBER:
+        part.number = int(text)
+    else:
+        part.seq = int(text)
 
 
 def _foreign(record: Record) -> str:

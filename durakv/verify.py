@@ -27,7 +27,7 @@ from durakv.errors import Corruption, UnsupportedVersion
 from durakv.judgement import highest_promise, judge, judge_plain_base, read_up_to
 from durakv.log.reader import CHUNK_BYTES, SegmentEnd, read_segment
 from durakv.snapshot.reader import read_base
-from durakv.stock_base import read_rdb_part
+from durakv.stock_base import RdbPart, read_rdb_part
 from durakv.storage.filesystem import Filesystem
 from durakv.strays import refuse_outdated
 from durakv.verification import KEPT_PREFIX, FileCheck, Finding, Severity, Verification
@@ -186,15 +186,18 @@ class _Check:
         elif entry.name.endswith(".dkv") and manifest.identity is not None:
             self._read_snapshot(manifest.identity, check)
         else:
-            check.count, start = self._read_rdb(entry.name)
-            check.end = self._read_log(manifest, entry, prior, is_last=False, start=start)
+            part = self._read_rdb(entry.name)
+            if manifest.identity is not None:
+                part.expect(entry.name, identity=manifest.identity, number=entry.seq)
+            check.count = part.keys
+            check.end = self._read_log(manifest, entry, part.seq, is_last=False, start=part.end)
             damage = judge_plain_base(entry, check.end)
             if damage:
                 self._find(entry.name, Severity.CORRUPTION, check.end.offset, damage)
             else:
                 check.last = check.end.last
 
-    def _read_rdb(self, name: str) -> tuple[int, int]:
+    def _read_rdb(self, name: str) -> RdbPart:
         file = self._filesystem.open(name)
         try:
             return read_rdb_part(file, lambda _entry: None, self._advance)

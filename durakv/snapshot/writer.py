@@ -18,20 +18,19 @@ WRITE_BYTES_MIN = 64 << 10
 SYNC_BYTES = 64 << 10
 
 
-class BaseWriter:
-    """One base being written.
+class BaseFile:
+    """The file of a base being written, in whatever format.
 
     After an error of any method only ``abort`` may be called: a sync that failed is never repeated, for its success
     would prove nothing (C7).
     """
 
-    def __init__(self, filesystem: Filesystem, temporary_name: str, header: SnapshotHeader) -> None:
-        """Create the file; ``FileExistsError`` if the name is taken, FormatError for a header out of bounds."""
+    def __init__(self, filesystem: Filesystem, temporary_name: str, head: bytes) -> None:
+        """Create the file; ``FileExistsError`` if the name is taken."""
         self.name = temporary_name
         self._filesystem = filesystem
-        self._encoder = SnapshotEncoder(header)
-        self._parts = [self._encoder.header_bytes()]
-        self._waiting = len(self._parts[0])
+        self._parts = [head]
+        self._waiting = len(head)
         self._offset = 0
         self._synced = 0
         self._file: File = filesystem.create(temporary_name)
@@ -41,17 +40,16 @@ class BaseWriter:
         """The size of what was given so far."""
         return self._offset + self._waiting
 
-    def block(self, slot: int, payload: bytes, count: int) -> None:
-        """Add a block; slots must not decrease."""
-        self._add(self._encoder.block(slot, payload, count))
+    def add(self, data: bytes) -> None:
+        """Write this behind what was written, perhaps later."""
+        self._parts.append(data)
+        self._waiting += len(data)
+        if self._waiting >= WRITE_BYTES_MIN:
+            self._write()
 
-    def copy(self, block: StoredBlock) -> None:
-        """Add a block of another base as it is stored there."""
-        self._add(self._encoder.copy_block(block))
-
-    def finish(self) -> int:
-        """Write the footer, make the content durable, close the file and return its size."""
-        self._add(self._encoder.footer())
+    def finish(self, tail: bytes) -> int:
+        """Write the end, make the content durable, close the file and return its size."""
+        self.add(tail)
         self._write()
         self._file.sync()
         self._file.close()
@@ -64,12 +62,6 @@ class BaseWriter:
         with contextlib.suppress(OSError):
             self._filesystem.remove(self.name)
 
-    def _add(self, data: bytes) -> None:
-        self._parts.append(data)
-        self._waiting += len(data)
-        if self._waiting >= WRITE_BYTES_MIN:
-            self._write()
-
     def _write(self) -> None:
         data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         self._parts.clear()
@@ -79,3 +71,33 @@ class BaseWriter:
         if self._offset - self._synced >= SYNC_BYTES:
             self._file.sync()
             self._synced = self._offset
+
+
+class BaseWriter:
+    """One base in our own format being written; errors as those of ``BaseFile``."""
+
+    def __init__(self, filesystem: Filesystem, temporary_name: str, header: SnapshotHeader) -> None:
+        """Create the file; ``FileExistsError`` if the name is taken, FormatError for a header out of bounds."""
+        self._encoder = SnapshotEncoder(header)
+        self._file = BaseFile(filesystem, temporary_name, self._encoder.header_bytes())
+
+    @property
+    def size(self) -> int:
+        """The size of what was given so far."""
+        return self._file.size
+
+    def block(self, slot: int, payload: bytes, count: int) -> None:
+        """Add a block; slots must not decrease."""
+        self._file.add(self._encoder.block(slot, payload, count))
+
+    def copy(self, block: StoredBlock) -> None:
+        """Add a block of another base as it is stored there."""
+        self._file.add(self._encoder.copy_block(block))
+
+    def finish(self) -> int:
+        """Write the footer, make the content durable, close the file and return its size."""
+        return self._file.finish(self._encoder.footer())
+
+    def abort(self) -> None:
+        """Close and remove the file, as far as the disk lets us; what stays is debris for the next open."""
+        self._file.abort()

@@ -8,7 +8,7 @@ RDB file, and takes turns on it with durakv.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ import durakv
 from durakv.cli.app import app
 from durakv_formats.rdb import Aux, Entry, Function, Kind, RdbWriter, Target
 from durakv_formats.resp import encode_command
+from durakv_fuzz.machines import FrozenMachine
 from tests.keyspace.differential import SETTINGS, assert_same_state, dump_of, random_commands, with_selects
 from tests.keyspace.families import FAMILIES
 from tests.keyspace.stock_server import StockServer, stock_server, wait_until
@@ -107,6 +108,70 @@ def test_a_single_file_that_a_server_took_over_as_its_base_is_read_behind_its_pr
         db.rewrite()
     assert durakv_dump(tmp_path) == theirs
     assert not (tmp_path / "appendonlydir" / "appendonly.aof").exists()
+
+
+def test_with_rdb_bases_a_server_can_take_over_at_any_time(tmp_path: Path) -> None:
+    options = durakv.Options(base_format=durakv.BaseFormat.RDB, active_expiry=False)
+    with durakv.open(tmp_path, options=options) as db:
+        for number, family in enumerate(FAMILIES.values()):
+            for database, command in random_commands(number, 300, family):
+                with suppress(durakv.CommandError):
+                    db.select(database).execute(*command)
+        db.rewrite()
+        db.execute(b"RPUSH", b"after", b"the rewrite")
+        ours = dump(db.decider.keyspace)
+    [base] = (tmp_path / "appendonlydir").glob("*.base.*")
+    assert base.name == "appendonly.aof.1.base.rdb"
+    verified(tmp_path)
+    with stock(tmp_path) as server:
+        assert_same_state(ours, dump_of(server))
+        fill(server, 5)
+        theirs = reloaded(server)
+    for _ in range(2):
+        with durakv.open(tmp_path, options=options) as db:
+            assert_same_state(dump(db.decider.keyspace), theirs)
+            db.rewrite()
+        verified(tmp_path)
+    [base] = (tmp_path / "appendonlydir").glob("*.base.*")
+    assert base.name == "appendonly.aof.3.base.rdb"
+    with stock(tmp_path) as server:
+        assert_same_state(theirs, dump_of(server))
+
+
+def test_a_base_of_another_directory_or_another_time_is_refused(tmp_path: Path) -> None:
+    options = durakv.Options(base_format=durakv.BaseFormat.RDB)
+    bases: list[bytes] = []
+    for place in (tmp_path / "one", tmp_path / "other"):
+        for value in (b"1", b"2"):
+            with durakv.open(place, options=options) as db:
+                db.set(b"k", value)
+                db.rewrite()
+            [base] = (place / "appendonlydir").glob("*.base.rdb")
+            bases.append(base.read_bytes())
+    for wrong, reason in ((bases[2], "of directory"), (bases[0], "as base 1")):
+        (tmp_path / "one" / "appendonlydir" / "appendonly.aof.2.base.rdb").write_bytes(wrong)
+        with pytest.raises(durakv.Corruption, match=reason):
+            durakv.open(tmp_path / "one")
+        ran = CliRunner().invoke(app, ["verify", str(tmp_path / "one")])
+        assert ran.exit_code == 3, ran.output
+        assert reason in ran.output
+
+
+def test_a_base_with_deadlines_of_fields_is_for_servers_that_know_them(tmp_path: Path) -> None:
+    with durakv.open(tmp_path, options=durakv.Options(base_format=durakv.BaseFormat.RDB)) as db:
+        db.engine.apply([(b"HSET", b"h", b"f", b"v"), (b"HPEXPIREAT", b"h", b"4000000000000", b"FIELDS", b"1", b"f")])
+        db.rewrite()
+        ours = dump(db.decider.keyspace)
+    [base] = (tmp_path / "appendonlydir").glob("*.base.rdb")
+    assert base.read_bytes().startswith(b"REDIS0012")
+    assert durakv_dump(tmp_path) == ours
+
+
+def test_another_machine_has_no_rdb_bases(tmp_path: Path) -> None:
+    with durakv.Engine(tmp_path, FrozenMachine(), options=durakv.Options(base_format=durakv.BaseFormat.RDB)) as engine:
+        engine.apply([(b"SET", b"a", b"1")])
+        with pytest.raises(durakv.DurakvError, match="FrozenMachine has no form as an RDB file"):
+            engine.rewrite()
 
 
 def directory_with(place: Path, base: bytes) -> dict[str, bytes]:

@@ -13,7 +13,7 @@ from durakv.image import Image
 from durakv.log.segment import Segment
 from durakv.machine import StateMachine
 from durakv.rewrite import Rewrite
-from durakv.snapshot.writer import BaseWriter
+from durakv.snapshot.writer import BaseFile
 from durakv.storage.filesystem import File, Filesystem
 from durakv_formats.checksum import crc32c
 from durakv_fuzz.mutants.mutant import Mutants, Patch
@@ -91,16 +91,16 @@ def manifest_written_in_place() -> list[Patch]:
 @mutants("LevelDB before 1.23 (8f18614): CURRENT names a MANIFEST that was never synced")
 def base_published_before_it_is_synced() -> list[Patch]:
     """A new base is published while its content is only in the page cache."""
-    finish = BaseWriter.finish
+    finish = BaseFile.finish
 
-    def broken(self: BaseWriter) -> int:
+    def broken(self: BaseFile, tail: bytes) -> int:
         real, self._file.sync = self._file.sync, lambda: None  # type: ignore[method-assign]
         try:
-            return finish(self)
+            return finish(self, tail)
         finally:
             self._file.sync = real  # type: ignore[method-assign]
 
-    return [Patch(BaseWriter, "finish", broken)]
+    return [Patch(BaseFile, "finish", broken)]
 
 
 @mutants("Redis 6.2: a rewrite is relied on before the directory knows its name")
@@ -118,10 +118,10 @@ def old_files_removed_before_the_swap() -> list[Patch]:
     """A rewrite removes the old base and log, and then publishes the new base."""
     swap = Rewrite._swap
 
-    def broken(self: Rewrite, number: int, seq: int, names: set[str]) -> None:
+    def broken(self: Rewrite, number: int, seq: int, names: set[str], suffix: str) -> None:
         for name in sorted(names):
             self._remove(name)
-        swap(self, number, seq, names)
+        swap(self, number, seq, names, suffix)
 
     return [Patch(Rewrite, "_swap", broken)]
 

@@ -127,10 +127,10 @@ def log_replayed_behind_its_base() -> list[Patch]:
 
     swap = Rewrite._swap
 
-    def broken(self: Rewrite, number: int, seq: int, names: set[str]) -> None:
+    def broken(self: Rewrite, number: int, seq: int, names: set[str], suffix: str) -> None:
         log = {file.name for file in self._directory.manifest.segments}
         names -= log
-        swap(self, number, seq, names)
+        swap(self, number, seq, names, suffix)
 
     return [Patch(Rewrite, "_swap", broken)]
 
@@ -145,7 +145,7 @@ def rotation_forgotten_by_a_rewrite() -> list[Patch]:
         begun[seq] = manifest
         return sealed(manifest, seq)
 
-    def broken_swap(self: Rewrite, number: int, seq: int, names: set[str]) -> None:
+    def broken_swap(self: Rewrite, number: int, seq: int, names: set[str], _suffix: str) -> None:
         self._directory.swap(lambda _now: replace_base(begun[seq], number, last=seq, replaced=names), synced_seq=seq)
 
     return [Patch(durakv.rewrite, "_sealed", broken_sealed), Patch(Rewrite, "_swap", broken_swap)]
