@@ -11,17 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
+from typing import TYPE_CHECKING
 
 from durakv.keyspace.blocks import Contents, decode_block, encode_blocks
 from durakv.keyspace.command import in_database
 from durakv.keyspace.databases import Databases
 from durakv.keyspace.kinds import copy_value
-from durakv.keyspace.kinds.hash import Hash, expired_fields
-from durakv.keyspace.rdb import from_entry, to_entry
+from durakv.keyspace.kinds.hash import expired_fields
 from durakv.keyspace.store import SlotStore, slot_of
 from durakv.keyspace.values import DATABASE_COUNT, SLOT_COUNT, Value
 from durakv.machine import Command
-from durakv_formats.rdb import Entry, Target
+
+if TYPE_CHECKING:
+    from durakv_formats.rdb import Entry, Target
 
 EXPIRY_VISITS_MAX = 1024
 """How many slots one slice of active expiry looks at; a comparison each, unless a key of it is due."""
@@ -81,31 +83,26 @@ class Keyspace(Databases[SlotStore]):
 
     def restore_entry(self, entry: Entry, /) -> None:
         """See :class:`durakv.machine.RdbMachine`."""
-        if not 0 <= entry.database < DATABASE_COUNT:
-            raise ValueError(f"It is of database {entry.database}, but there are only {DATABASE_COUNT}")
-        value = from_entry(entry)
-        if value is not None:
-            store = self._stores[entry.database]
-            store.replace(entry.key, value, entry.deadline_ms)
-            if type(value) is Hash and value.deadlines is not None:
-                store.watch_fields(entry.key)
+        from durakv.keyspace.rdb import restore_entry  # not above: a merger's process has no use for it
+
+        restore_entry(self._stores, entry)
 
     def freeze_entries(self) -> tuple[Target, Iterator[Entry]]:
         """See :class:`durakv.machine.RdbMachine`; the call copies the dictionaries, as that of ``freeze_slots``."""
+        from durakv.keyspace.rdb import target_of, to_entry
+
         contents = [
             (number, _copied(values), dict(deadlines))
             for slot in range(self.slot_count)
             for number, values, deadlines in self._contents(slot)
         ]
         contents.sort(key=itemgetter(0))
-        watched = (store.value(key) for store in self._stores for key in store.watched)
-        has_mortal_fields = any(type(value) is Hash and value.deadlines is not None for value in watched)
         entries = (
             to_entry(number, key, value, deadlines.get(key))
             for number, values, deadlines in contents
             for key, value in values.items()
         )
-        return Target.REDIS_7_4 if has_mortal_fields else Target.REDIS_7_0, entries
+        return target_of(self._stores), entries
 
     def _slot_of(self, key: bytes) -> int:
         return slot_of(key) & (self.slot_count - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from durakv.keyspace.kinds.hash import Hash
@@ -11,8 +12,28 @@ from durakv.keyspace.kinds.stream import Stream
 from durakv.keyspace.kinds.stream_group import UNKNOWN, Delivery, Group
 from durakv.keyspace.kinds.stream_id import ID_MIN
 from durakv.keyspace.kinds.zset import SortedSet
+from durakv.keyspace.store import SlotStore
 from durakv.keyspace.values import Value
 from durakv_formats import rdb
+
+
+def restore_entry(stores: Sequence[SlotStore], entry: rdb.Entry) -> None:
+    """Load a key into the store of its database; raises ValueError if there is none of that number."""
+    if not 0 <= entry.database < len(stores):
+        raise ValueError(f"It is of database {entry.database}, but there are only {len(stores)}")
+    value = from_entry(entry)
+    if value is not None:
+        store = stores[entry.database]
+        store.replace(entry.key, value, entry.deadline_ms)
+        if type(value) is Hash and value.deadlines is not None:
+            store.watch_fields(entry.key)
+
+
+def target_of(stores: Sequence[SlotStore]) -> rdb.Target:
+    """The oldest servers that a file with all of this can be for."""
+    watched = (store.value(key) for store in stores for key in store.watched)
+    has_mortal_fields = any(type(value) is Hash and value.deadlines is not None for value in watched)
+    return rdb.Target.REDIS_7_4 if has_mortal_fields else rdb.Target.REDIS_7_0
 
 
 def to_entry(database: int, key: bytes, value: Value, deadline: int | None) -> rdb.Entry:
