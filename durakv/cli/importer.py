@@ -83,6 +83,7 @@ class Importer:
         try:
             self._take_all(bar)
         except (CommandError, Corruption, UnsupportedVersion):
+            self._journey.arrive()  # where it stops before the place of the interrupted import, that one stays
             self._end()
             raise
         self._end()
