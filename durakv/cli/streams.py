@@ -53,6 +53,11 @@ class CommandStream:
         self._transaction: list[list[bytes]] | None = None
         self._ended = False
 
+    @property
+    def offset(self) -> int:
+        """How far it was decoded."""
+        return self._decoder.offset
+
     def __iter__(self) -> Iterator[Group]:
         """The groups; raises Corruption at damage and at an end inside a command or transaction."""
         try:

@@ -169,7 +169,7 @@ def test_the_target_decides_the_version(tmp_path: Path) -> None:
         assert run("export", tmp_path / "data", tmp_path / "out", "--to", "rdb", "--target", target).exit_code == 0
         data = (tmp_path / "out").read_bytes()
         assert data.startswith(magic)
-        assert len([*read_rdb(io.BytesIO(data).read)]) == 4
+        assert len([*read_rdb(io.BytesIO(data).read)]) == 5
     ran = run("export", tmp_path / "data", tmp_path / "out", "--target", "any")
     assert ran.exit_code == 2
     assert "add --to rdb" in ran.output
