@@ -38,11 +38,24 @@ _LOSSES_NAMED = 20
     type=click.Choice([str(target) for target in Target]),
     help="Who is to load the RDB file; by default every server from Redis 5.0 on, and every Valkey.",
 )
+@click.option(
+    "--until",
+    type=int,
+    metavar="UNIX",
+    help="The state before the first later time (in seconds) that a stock server noted in its log.",
+)
 @click.option("--allow-loss", is_flag=True, help="Leave out what an RDB file for the target cannot carry, and tell it.")
 @json_option
 @click.pass_context
 def export(
-    ctx: click.Context, directory: str, file: str, to: str, target: str | None, allow_loss: bool, as_json: bool
+    ctx: click.Context,
+    directory: str,
+    file: str,
+    to: str,
+    target: str | None,
+    until: int | None,
+    allow_loss: bool,
+    as_json: bool,
 ) -> None:
     """Write the state to FILE, or to standard output (-), as RESP commands or as an RDB file.
 
@@ -54,7 +67,7 @@ def export(
     if (target is not None or allow_loss) and to != "rdb":
         raise click.UsageError("--target and --allow-loss are about RDB files: add --to rdb")
     filesystem = existing_place(directory)
-    keyspace, report = load_keyspace(filesystem, quiet=as_json)
+    keyspace, report = load_keyspace(filesystem, quiet=as_json, until=until)
     keys = _Keys(keyspace, SystemClock().time_ms())
     losses = _Losses() if allow_loss else None
     written = _rdb(keys, Target(target or Target.ANY), losses) if to == "rdb" else _commands(keys)

@@ -65,6 +65,8 @@ class SegmentEnd:
     foreign_commands: int = 0
     foreign_torn: bool = False
     """Whether the foreign part ends inside a command or transaction."""
+    stopped: bool = False
+    """Whether a note of a time was met that is later than what was asked for; nothing is known of the rest."""
     promise: int = 0
     """The highest ``synced_seq`` seen in any valid frame, also behind damage."""
     promise_offset: int = 0
@@ -75,12 +77,20 @@ class SegmentEnd:
 
 
 def read_segment(
-    file: File, *, identity: int | None, number: int, prior: int, stop: int | None = None, start: int = 0
+    file: File,
+    *,
+    identity: int | None,
+    number: int,
+    prior: int,
+    stop: int | None = None,
+    start: int = 0,
+    until: int | None = None,
 ) -> Generator[Record, None, SegmentEnd]:
     """Yield the batches of a segment in order and return its end.
 
     ``prior`` is the last number before the segment, ``start`` where it begins in its file (behind an RDB file), and
-    ``stop`` the size at which a sealed segment ends.  Without an
+    ``stop`` the size at which a sealed segment ends.  ``until`` is a Unix time in seconds: where a stock server noted a
+    later one, nothing more is read (``stopped``).  Without an
     identity, under a stock server's manifest, frames of any identity are read.  Raises ``OSError`` from the file, and
     UnsupportedVersion at a frame of a newer version.
     """
@@ -151,7 +161,8 @@ def read_segment(
             end.kind = "foreign" if stock else "bad"
             end.reason = "the file ends inside a frame"
     if end.kind == "foreign":
-        yield from _read_foreign(file, end, limit, ours=identity is not None or end.identity is not None)
+        ours = identity is not None or end.identity is not None
+        yield from _read_foreign(file, end, limit, ours=ours, until=until)
     if end.kind in ("bad", "zeros"):
         _look_behind(file, end, identity, number, limit)
     covered = bisect_right(seqs, end.promise)
@@ -159,7 +170,9 @@ def read_segment(
     return end
 
 
-def _read_foreign(file: File, end: SegmentEnd, limit: int, *, ours: bool) -> Generator[Record, None, None]:
+def _read_foreign(
+    file: File, end: SegmentEnd, limit: int, *, ours: bool, until: int | None
+) -> Generator[Record, None, None]:
     """Plain RESP, as a stock server appends it: each command a batch, MULTI to EXEC one batch.
 
     ``ours`` is a segment with frames, in which damage may look like this.
@@ -186,6 +199,9 @@ def _read_foreign(file: File, end: SegmentEnd, limit: int, *, ours: bool) -> Gen
                 end.reason = "a comment of nobody before commands outside any frame"
                 break
             if line.startswith(b"#") and length:
+                if until is not None and transaction is None and _noted(line[:length]) > until:
+                    end.stopped = True
+                    break
                 position = decoder.offset + length
                 decoder = CommandDecoder(offset=position)
                 if transaction is None:
@@ -231,6 +247,11 @@ def _read_foreign(file: File, end: SegmentEnd, limit: int, *, ours: bool) -> Gen
     end.foreign_torn = end.kind == "foreign" and (transaction is not None or end.offset < limit)
     if end.kind == "foreign":
         end.reason = "it ends inside a command, a transaction or a comment" if end.foreign_torn else ""
+
+
+def _noted(line: bytes) -> int:
+    """The time that a stock server noted in a comment; 0 if it is another comment."""
+    return int(line[len(_STOCK) :].strip()) if _STOCK_LINE.fullmatch(line) else 0
 
 
 def _look_behind(file: File, end: SegmentEnd, identity: int | None, number: int, limit: int) -> None:

@@ -223,3 +223,25 @@ def test_a_base_that_cannot_be_taken_whole_is_refused_and_left_alone(
 def test_commands_and_comments_behind_the_rdb_part_are_read(tmp_path: Path) -> None:
     directory_with(tmp_path, written(TEXT) + b"#TS:1700000000\r\n" + encode_command((b"SET", b"more", b"1")))
     assert durakv_dump(tmp_path) == {0: {b"k": (b"v", None), b"more": (b"1", None)}}
+
+
+def test_an_export_can_be_of_an_earlier_time(tmp_path: Path) -> None:
+    times: list[int] = []
+    with stock_server(tmp_path, *LOGGING, "--aof-timestamp-enabled", "yes") as server:
+        for number in range(3):
+            times.append(int(server.run(b"TIME")[0]))
+            server.run(b"RPUSH", b"list", b"%d" % number)
+            wait_until(lambda: int(server.run(b"TIME")[0]) > times[-1])
+        theirs = dump_of(server)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "appendonlydir").iterdir()}
+    for count, until in ((1, times[0]), (1, times[1] - 1), (2, times[1]), (3, times[2]), (3, times[2] + 1000), (0, 5)):
+        ran = CliRunner().invoke(app, ["export", str(tmp_path), str(tmp_path / "out"), "--until", str(until)])
+        assert ran.exit_code == 0, ran.output
+        ran = CliRunner().invoke(app, ["import", str(tmp_path / f"{count} at {until}"), str(tmp_path / "out")])
+        elements = [b"%d" % number for number in range(count)]
+        assert durakv_dump(tmp_path / f"{count} at {until}") == (
+            {0: {b"list": (("list", elements), None)}} if count else {}
+        )
+    after = {path.name: path.read_bytes() for path in (tmp_path / "appendonlydir").iterdir()}
+    assert {name: data for name, data in after.items() if name != "durakv.lock"} == before
+    assert durakv_dump(tmp_path) == theirs

@@ -28,9 +28,16 @@ def merge_drops_the_last_batch() -> list[Patch]:
     """The last batch of each segment is not merged."""
 
     def broken(
-        file: File, *, identity: int | None, number: int, prior: int, stop: int | None = None, start: int = 0
+        file: File,
+        *,
+        identity: int | None,
+        number: int,
+        prior: int,
+        stop: int | None = None,
+        start: int = 0,
+        **_: object,
     ) -> Generator[Record, None, SegmentEnd]:
-        records = read_segment(file, identity=identity, number=number, prior=prior, stop=stop, start=start)
+        records = read_segment(file, identity=identity, number=number, prior=prior, stop=stop, start=start, until=until)
         before: Record | None = None
         while True:
             try:
