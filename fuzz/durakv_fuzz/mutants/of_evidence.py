@@ -122,7 +122,7 @@ def one_record_too_many_cut() -> list[Patch]:
         prior: int,
         stop: int | None = None,
         start: int = 0,
-        **_: object,
+        until: int | None = None,
     ) -> Generator[Record, None, SegmentEnd]:
         records = read_segment(file, identity=identity, number=number, prior=prior, stop=stop, start=start, until=until)
         found = ends[number] = [(prior, 0)]

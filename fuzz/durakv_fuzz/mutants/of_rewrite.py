@@ -35,7 +35,7 @@ def merge_drops_the_last_batch() -> list[Patch]:
         prior: int,
         stop: int | None = None,
         start: int = 0,
-        **_: object,
+        until: int | None = None,
     ) -> Generator[Record, None, SegmentEnd]:
         records = read_segment(file, identity=identity, number=number, prior=prior, stop=stop, start=start, until=until)
         before: Record | None = None
