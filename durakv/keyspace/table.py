@@ -14,6 +14,7 @@ from durakv.keyspace import (
     bitfields,
     bits,
     deadlines,
+    geo,
     hashes,
     hyperloglogs,
     keys,
@@ -33,7 +34,7 @@ TABLE: dict[bytes, CommandSpec] = {
     name: spec
     for module in (
         *(strings, bits, bitfields, hyperloglogs, lcs),
-        *(hashes, lists, sets, zsets, zset_operations),
+        *(hashes, lists, sets, zsets, zset_operations, geo),
         *(deadlines, keys, scan),
     )
     for spec in module.COMMANDS

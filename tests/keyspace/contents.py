@@ -10,6 +10,7 @@ from durakv.keyspace.kinds.list import List
 from durakv.keyspace.kinds.set import Set
 from durakv.keyspace.kinds.zset import SortedSet
 from durakv.keyspace.values import Value
+from durakv.machine import Command
 from tests.keyspace.stock_server import StockServer
 
 Comparable = Any
@@ -60,9 +61,18 @@ _READ: dict[bytes, tuple[Callable[[bytes], list[bytes]], Callable[[Any], Compara
 PAIRS = frozenset({b"HGETALL"})
 ANY_ORDER = PAIRS | {b"KEYS", b"HKEYS", b"HVALS", b"SMEMBERS", b"SUNION", b"SINTER", b"SDIFF", b"SPOP"}
 """Commands whose reply may come in any order."""
+SEARCHES = frozenset({b"GEOSEARCH", b"GEORADIUS", b"GEORADIUS_RO", b"GEORADIUSBYMEMBER", b"GEORADIUSBYMEMBER_RO"})
 SCANS = frozenset({b"SCAN", b"HSCAN", b"SSCAN", b"ZSCAN"})
 RANDOM = frozenset({b"RANDOMKEY", b"HRANDFIELD", b"SRANDMEMBER", b"ZRANDMEMBER"})
 """Commands whose reply is a matter of chance."""
+
+
+def search_in_some_order(command: Command, reply: Any) -> Any:
+    """The reply to a search for places, sorted unless it is; only how long it is if any places would have done."""
+    words = {word.upper() for word in command[2:]}
+    if not isinstance(reply, list) or not words & {b"ASC", b"DESC", b"COUNT"}:
+        return sorted(reply) if isinstance(reply, list) else reply
+    return len(reply) if b"ANY" in words else reply
 
 
 def in_some_order(name: bytes, reply: Any) -> Any:

@@ -20,7 +20,17 @@ import hiredis
 
 from durakv.errors import CommandError
 from durakv.machine import Command
-from tests.keyspace.contents import ANY_ORDER, RANDOM, SCANS, amount, contents_of, in_some_order, with_numbers
+from tests.keyspace.contents import (
+    ANY_ORDER,
+    RANDOM,
+    SCANS,
+    SEARCHES,
+    amount,
+    contents_of,
+    in_some_order,
+    search_in_some_order,
+    with_numbers,
+)
 from tests.keyspace.families import FAMILIES
 from tests.keyspace.stock_server import StockServer, stock_server
 from tests.keyspace.traffic import Family, Traffic
@@ -70,6 +80,8 @@ def agrees(command: Command, ours: Any, theirs: Any) -> bool:
         return bool(abs(ours - theirs) <= CLOCK_SLACK_MS // 1000)
     if name in (b"PTTL", b"PEXPIRETIME") and theirs > 0:
         return bool(abs(ours - theirs) <= CLOCK_SLACK_MS)
+    if name in SEARCHES:
+        return bool(search_in_some_order(command, ours) == search_in_some_order(command, theirs))
     if name in ANY_ORDER:
         return bool(in_some_order(name, ours) == in_some_order(name, theirs))
     if name.startswith(b"Z"):

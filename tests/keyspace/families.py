@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.keyspace.family_bits import bitmaps, hyperloglogs
+from tests.keyspace.family_geo import places
 from tests.keyspace.traffic import Family, Makers, Traffic, Words
 
 FIELDS = [b"f", b"g", b"h", b"", b"\x00\xff", b"long" * 30, b"7"]
@@ -257,5 +258,6 @@ FAMILIES: dict[str, Family | None] = {
     "lexes": _lexes,
     "bitmaps": bitmaps,
     "hyperloglogs": hyperloglogs,
+    "places": places,
 }
 """By kind of value."""

@@ -118,6 +118,11 @@ SOON = b"%d" % (NOW_MS + 10_000)
         (b"ZREMRANGEBYRANK z 0 -1", [b"DEL z"]),
         (b"ZRANGESTORE new z 0 0", [b"DEL new", b"ZADD new 1.0 a"]),
         (b"ZUNIONSTORE k 2 z s", [b"DEL k", b"ZADD k 2.0 a 2.0 b"]),
+        (b"GEOADD new 13.361389 38.115556 P", [b"ZADD new 3479099956230698.0 P"]),
+        (b"GEOADD z XX 1 1 new", []),
+        (b"GEORADIUSBYMEMBER z a 1 m STORE k", [b"DEL k", b"ZADD k 1.0 a 2.0 b"]),
+        (b"GEOSEARCHSTORE z z FROMMEMBER a BYRADIUS 0 m STOREDIST", [b"DEL z", b"ZADD z 0.0 a"]),
+        (b"GEOSEARCHSTORE k new FROMMEMBER a BYRADIUS 1 m", [b"DEL k"]),
     ],
 )
 def test_each_command_becomes_its_effects(command: bytes, effects: list[bytes]) -> None:
