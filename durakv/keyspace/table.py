@@ -15,6 +15,7 @@ from durakv.keyspace import (
     bits,
     deadlines,
     geo,
+    hash_deadlines,
     hashes,
     hyperloglogs,
     keys,
@@ -34,7 +35,7 @@ TABLE: dict[bytes, CommandSpec] = {
     name: spec
     for module in (
         *(strings, bits, bitfields, hyperloglogs, lcs),
-        *(hashes, lists, sets, zsets, zset_operations, geo),
+        *(hashes, hash_deadlines, lists, sets, zsets, zset_operations, geo),
         *(deadlines, keys, scan),
     )
     for spec in module.COMMANDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.keyspace.family_bits import bitmaps, hyperloglogs
 from tests.keyspace.family_geo import places
+from tests.keyspace.family_hash_deadlines import hash_deadlines
 from tests.keyspace.traffic import Family, Makers, Traffic, Words
 
 FIELDS = [b"f", b"g", b"h", b"", b"\x00\xff", b"long" * 30, b"7"]
@@ -261,3 +262,6 @@ FAMILIES: dict[str, Family | None] = {
     "places": places,
 }
 """By kind of value."""
+
+NEWER_FAMILIES: dict[str, Family] = {"hash_deadlines": hash_deadlines}
+"""What a server before Redis 8 does not know."""
