@@ -23,6 +23,7 @@ from durakv.keyspace import (
     lists,
     scan,
     sets,
+    sort,
     strings,
     zset_operations,
     zsets,
@@ -36,7 +37,7 @@ TABLE: dict[bytes, CommandSpec] = {
     for module in (
         *(strings, bits, bitfields, hyperloglogs, lcs),
         *(hashes, hash_deadlines, lists, sets, zsets, zset_operations, geo),
-        *(deadlines, keys, scan),
+        *(deadlines, keys, scan, sort),
     )
     for spec in module.COMMANDS
     for name in (spec.name, spec.name.upper())

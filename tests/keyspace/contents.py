@@ -87,6 +87,7 @@ PAIRS = frozenset({b"HGETALL"})
 ANY_ORDER = PAIRS | {b"KEYS", b"HKEYS", b"HVALS", b"SMEMBERS", b"SUNION", b"SINTER", b"SDIFF", b"SPOP"}
 """Commands whose reply may come in any order."""
 SEARCHES = frozenset({b"GEOSEARCH", b"GEORADIUS", b"GEORADIUS_RO", b"GEORADIUSBYMEMBER", b"GEORADIUSBYMEMBER_RO"})
+SORTS = frozenset({b"SORT", b"SORT_RO"})
 FIELD_TIMES = frozenset({b"HTTL", b"HPTTL", b"HEXPIRETIME", b"HPEXPIRETIME"})
 SCANS = frozenset({b"SCAN", b"HSCAN", b"SSCAN", b"ZSCAN"})
 RANDOM = frozenset({b"RANDOMKEY", b"HRANDFIELD", b"SRANDMEMBER", b"ZRANDMEMBER"})
@@ -99,6 +100,16 @@ def search_in_some_order(command: Command, reply: Any) -> Any:
     if not isinstance(reply, list) or not words & {b"ASC", b"DESC", b"COUNT"}:
         return sorted(reply) if isinstance(reply, list) else reply
     return len(reply) if b"ANY" in words else reply
+
+
+def sort_in_some_order(command: Command, reply: Any) -> Any:
+    """The reply to SORT, in some order if that of a set would show: if nothing is compared, or what may be equal."""
+    words = [word.upper() for word in command[2:]]
+    if not isinstance(reply, list) or b"BY" not in words[:-1]:
+        return reply
+    if b"*" in words[words.index(b"BY") + 1] and b"ALPHA" not in words:
+        return reply
+    return len(reply) if b"LIMIT" in words else sorted(reply, key=repr)
 
 
 def in_some_order(name: bytes, reply: Any) -> Any:

@@ -26,11 +26,13 @@ from tests.keyspace.contents import (
     RANDOM,
     SCANS,
     SEARCHES,
+    SORTS,
     amount,
     contents_of,
     in_some_order,
     same_value,
     search_in_some_order,
+    sort_in_some_order,
     with_numbers,
 )
 from tests.keyspace.families import FAMILIES, NEWER_FAMILIES
@@ -97,6 +99,8 @@ def agrees(command: Command, ours: Any, theirs: Any) -> bool:
         )
     if name in SEARCHES:
         return bool(search_in_some_order(command, ours) == search_in_some_order(command, theirs))
+    if name in SORTS:
+        return bool(sort_in_some_order(command, ours) == sort_in_some_order(command, theirs))
     if name in ANY_ORDER:
         return bool(in_some_order(name, ours) == in_some_order(name, theirs))
     if name.startswith(b"Z"):

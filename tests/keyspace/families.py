@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.keyspace.family_bits import bitmaps, hyperloglogs
 from tests.keyspace.family_geo import places
 from tests.keyspace.family_hash_deadlines import hash_deadlines
+from tests.keyspace.family_sort import sort
 from tests.keyspace.traffic import Family, Makers, Traffic, Words
 
 FIELDS = [b"f", b"g", b"h", b"", b"\x00\xff", b"long" * 30, b"7"]
@@ -260,6 +261,7 @@ FAMILIES: dict[str, Family | None] = {
     "bitmaps": bitmaps,
     "hyperloglogs": hyperloglogs,
     "places": places,
+    "sort": sort,
 }
 """By kind of value."""
 

@@ -48,6 +48,7 @@ def state(*lines: bytes) -> dict[bytes, tuple[object, int | None]]:
             [b"HSETEX h PXAT 5 FIELDS 1 f v", b"HSETEX h KEEPTTL FXX FIELDS 1 f w", b"HPEXPIREAT h 9 LT FIELDS 1 f"],
             {b"h": (("hash", {b"f": (b"w", 5)}), None)},
         ),
+        ([b"RPUSH l 3 1 2", b"SORT l STORE l DESC"], {b"l": (("list", [b"3", b"2", b"1"]), None)}),
         ([b"PING", b"ECHO hello", b"REPLCONF GETACK *", b"ping x"], {}),
         ([b"PEXPIREAT absent 5", b"DEL absent", b"PERSIST absent"], {}),
         ([b"SET k v PXAT 1", b"INCRBY n 1"], {b"k": (b"v", 1), b"n": (b"1", None)}),
