@@ -16,7 +16,7 @@ from durakv.cli.app import app
 from durakv.keyspace.kinds.effect import chunks
 from durakv_formats.rdb import Entry, Kind, RdbWriter, Target, read_rdb
 from durakv_formats.resp import encode_command
-from tests.keyspace.differential import SETTINGS, assert_same_state, dump_of, random_commands, with_selects
+from tests.keyspace.differential import SETTINGS, assert_same_state, dump_of, lasting, random_commands, with_selects
 from tests.keyspace.families import FAMILIES
 from tests.keyspace.stock_server import stock_server
 from tests.keyspace.world import dump
@@ -131,7 +131,7 @@ def test_everything_a_server_holds_comes_in_and_goes_out_again(tmp_path: Path, t
     (back / "appendonlydir").mkdir(parents=True)
     with stock_server(server, *SETTINGS) as stock:
         for seed, family in enumerate(FAMILIES.values()):
-            stock.run_all(with_selects(random_commands(seed, 1000, family)))
+            stock.run_all(with_selects(lasting(random_commands(seed, 1000, family))))
         for name, words in LARGE.items():
             stock.run_all([(name, b"large:" + name, *some) for some in chunks(words, 1000)])
         stock.run(b"SAVE")

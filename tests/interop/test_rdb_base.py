@@ -19,7 +19,7 @@ from durakv.cli.app import app
 from durakv_formats.rdb import Aux, Entry, Function, Kind, RdbWriter, Target
 from durakv_formats.resp import encode_command
 from durakv_fuzz.machines import FrozenMachine
-from tests.keyspace.differential import SETTINGS, assert_same_state, dump_of, random_commands, with_selects
+from tests.keyspace.differential import SETTINGS, assert_same_state, dump_of, lasting, random_commands, with_selects
 from tests.keyspace.families import FAMILIES
 from tests.keyspace.stock_server import StockServer, stock_server, wait_until
 from tests.keyspace.world import Dump, dump
@@ -38,7 +38,7 @@ def stock(directory: Path) -> Iterator[StockServer]:
 
 def fill(server: StockServer, seed: int) -> None:
     for number, family in enumerate(FAMILIES.values()):
-        server.run_all(with_selects(random_commands(100 * seed + number, 400, family)))
+        server.run_all(with_selects(lasting(random_commands(100 * seed + number, 400, family))))
 
 
 def rewritten(server: StockServer) -> None:
@@ -114,7 +114,7 @@ def test_with_rdb_bases_a_server_can_take_over_at_any_time(tmp_path: Path) -> No
     options = durakv.Options(base_format=durakv.BaseFormat.RDB, active_expiry=False)
     with durakv.open(tmp_path, options=options) as db:
         for number, family in enumerate(FAMILIES.values()):
-            for database, command in random_commands(number, 300, family):
+            for database, command in lasting(random_commands(number, 300, family)):
                 with suppress(durakv.CommandError):
                     db.select(database).execute(*command)
         db.rewrite()
@@ -234,14 +234,14 @@ def test_an_export_can_be_of_an_earlier_time(tmp_path: Path) -> None:
             wait_until(lambda: int(server.run(b"TIME")[0]) > times[-1])
         theirs = dump_of(server)
     before = {path.name: path.read_bytes() for path in (tmp_path / "appendonlydir").iterdir()}
-    for count, until in ((1, times[0]), (1, times[1] - 1), (2, times[1]), (3, times[2]), (3, times[2] + 1000), (0, 5)):
+    wanted = ((1, times[0]), (1, times[1] - 1), (2, times[1]), (3, times[2]), (3, times[2] + 1000), (0, 5))
+    for number, (count, until) in enumerate(wanted):
+        place = tmp_path / f"at {number}"
         ran = CliRunner().invoke(app, ["export", str(tmp_path), str(tmp_path / "out"), "--until", str(until)])
         assert ran.exit_code == 0, ran.output
-        ran = CliRunner().invoke(app, ["import", str(tmp_path / f"{count} at {until}"), str(tmp_path / "out")])
+        ran = CliRunner().invoke(app, ["import", str(place), str(tmp_path / "out")])
         elements = [b"%d" % number for number in range(count)]
-        assert durakv_dump(tmp_path / f"{count} at {until}") == (
-            {0: {b"list": (("list", elements), None)}} if count else {}
-        )
+        assert durakv_dump(place) == ({0: {b"list": (("list", elements), None)}} if count else {})
     after = {path.name: path.read_bytes() for path in (tmp_path / "appendonlydir").iterdir()}
     assert {name: data for name, data in after.items() if name != "durakv.lock"} == before
     assert durakv_dump(tmp_path) == theirs

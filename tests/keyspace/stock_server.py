@@ -19,6 +19,8 @@ from durakv.machine import Command
 from durakv_formats.resp import encode_command
 
 REQUIRED = "DURAKV_REQUIRE_REDIS"
+NEWER_REDIS = os.environ.get("DURAKV_NEWER_REDIS", "redis-server")
+"""A server of Redis 8, where there is one."""
 
 
 class StockServer:
@@ -59,6 +61,15 @@ class StockServer:
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
+
+
+@contextmanager
+def newer_server(directory: Path, *settings: str) -> Iterator[StockServer]:
+    """A server that knows deadlines of fields; skips the test, visibly, where there is none."""
+    with stock_server(directory, *settings, binary=NEWER_REDIS) as server:
+        if server.run(b"COMMAND", b"INFO", b"HPEXPIRE", b"HSETEX").count(None):
+            pytest.skip(f"{NEWER_REDIS} is older than Redis 8: deadlines of fields are not compared with it")
+        yield server
 
 
 @contextmanager

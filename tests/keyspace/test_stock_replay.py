@@ -44,6 +44,11 @@ def state(*lines: bytes) -> dict[bytes, tuple[object, int | None]]:
         ([b"SET k v PXAT 5", b"persist k"], {b"k": (b"v", None)}),
         ([b"SET k v", b"SELECT 2", b"SET j w", b"FLUSHALL"], {}),
         ([b"SET k v", b"FLUSHDB ASYNC", b"SET j w", b"flushdb"], {}),
+        (
+            [b"HSETEX h PXAT 5 FIELDS 1 f v", b"HSETEX h KEEPTTL FXX FIELDS 1 f w", b"HPEXPIREAT h 9 LT FIELDS 1 f"],
+            {b"h": (("hash", {b"f": (b"w", 5)}), None)},
+        ),
+        ([b"RPUSH l 3 1 2", b"SORT l STORE l DESC"], {b"l": (("list", [b"3", b"2", b"1"]), None)}),
         ([b"PING", b"ECHO hello", b"REPLCONF GETACK *", b"ping x"], {}),
         ([b"PEXPIREAT absent 5", b"DEL absent", b"PERSIST absent"], {}),
         ([b"SET k v PXAT 1", b"INCRBY n 1"], {b"k": (b"v", 1), b"n": (b"1", None)}),
@@ -80,7 +85,16 @@ def test_what_cannot_be_replayed_is_refused_by_name(line: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"SETEX k 5 v", b"PSETEX k 5 v", b"SET k v EX 5", b"EXPIRE k 5", b"PEXPIRE k 5", b"GETEX k PX 5"]
+    "line",
+    [
+        b"SETEX k 5 v",
+        b"PSETEX k 5 v",
+        b"SET k v EX 5",
+        b"EXPIRE k 5",
+        b"PEXPIRE k 5",
+        b"GETEX k PX 5",
+        b"HEXPIRE h 5 FIELDS 1 f",
+    ],
 )
 def test_a_deadline_counted_from_now_is_refused_because_nobody_knows_when_now_was(line: bytes) -> None:
     keyspace = replayed([(b"SET", b"k", b"v")])
