@@ -18,7 +18,7 @@ from typing import Any, Literal, Self, TypeVar, overload
 from durakv.aio.engine import AsyncEngine
 from durakv.durability import Durability
 from durakv.keyspace import database as sync
-from durakv.keyspace.batch import Batch
+from durakv.keyspace.batch import Batch, batch_level
 from durakv.keyspace.methods import Methods
 from durakv.keyspace.methods.method import Awaited
 from durakv.keyspace.methods.strings import get_request, set_request
@@ -78,7 +78,7 @@ class AsyncBatch:
     ) -> None:
         commands = self._batch.end()
         if kind is None and commands:
-            self._batch.settle(await self._commit(commands, self._batch.durability))
+            self._batch.settle(await self._commit(commands, self._batch.named))
 
 
 class AsyncDatabase(Methods, Awaited):
@@ -104,10 +104,11 @@ class AsyncDatabase(Methods, Awaited):
 
     def batch(self, *, durability: Durability | None = None) -> AsyncBatch:
         """Collect commands in an ``async with`` block and run them as one: all or nothing."""
-        decider = self.database.decider
+        engine, decider = self.engine, self.database.decider
 
-        async def commit(commands: list[tuple[int, Command]], level: Durability) -> list[Reply]:
-            return await self.engine.transact(decider.batch(commands), level)
+        async def commit(commands: list[tuple[int, Command]], named: Durability) -> list[Reply]:
+            level = batch_level(engine.engine.fsync, durability, named)
+            return await engine.transact(decider.batch(commands), level)
 
         return AsyncBatch(self.database.batch(durability=durability), commit)
 

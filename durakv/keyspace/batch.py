@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
 
-from durakv.durability import Durability, check_level
+from durakv.durability import Durability, FsyncPolicy, check_level
 from durakv.keyspace.answer import Answer
 from durakv.keyspace.decider import Decider
 from durakv.keyspace.methods import Methods
@@ -31,18 +31,18 @@ class Batch(Methods, Collected):
     leave.  So nothing can be read inside the block; every method returns an ``Answer``.  An exception inside the
     block discards the batch; a command that is refused (``CommandError``) discards it too and is raised at its end.
 
-    The block returns when the batch has reached the highest level that it or one of its commands named.
+    The block returns when the batch has reached its own level, the policy's unless ``Database.batch`` was given one,
+    or a higher one that a command in it has named.
     """
 
     def __init__(
         self,
         decider: Decider,
         database: int,
-        durability: Durability,
         commit: Callable[[list[tuple[int, Command]], Durability], list[Reply]],
     ) -> None:
-        """A batch that waits at least for this level; ``Database.batch`` begins one."""
-        self.durability = durability
+        """A batch in one database; ``commit`` gets its commands, and the highest level that they named."""
+        self.named = Durability.APPLIED
         self._decider = decider
         self._database = database
         self._commit = commit
@@ -58,7 +58,7 @@ class Batch(Methods, Collected):
     ) -> None:
         commands = self.end()
         if kind is None and commands:
-            self.settle(self._commit(commands, self.durability))
+            self.settle(self._commit(commands, self.named))
 
     def end(self) -> list[tuple[int, Command]]:
         """Take no more commands; return those there are, with their databases."""
@@ -85,7 +85,7 @@ class Batch(Methods, Collected):
             raise RuntimeError("the batch has ended; begin another one")
         self._decider.is_write(request.command)  # a command that does not exist is refused where it stands
         if request.durability is not None:
-            self.durability = max(self.durability, check_level(request.durability))
+            self.named = max(self.named, check_level(request.durability))
         answer = Answer(request.convert)
         self._commands.append((database, request.command))
         self._answers.append(answer)
@@ -160,3 +160,8 @@ class Batch(Methods, Collected):
                 durability=durability,
             )
         )
+
+
+def batch_level(policy: FsyncPolicy, own: Durability | None, named: Durability) -> Durability:
+    """What a batch waits for: its own level, by default the policy's, or a higher one that a command named."""
+    return max(policy.default_durability if own is None else own, named)

@@ -21,7 +21,7 @@ from typing import Any, Literal, Self, TypeVar, overload
 from durakv.clock import Clock
 from durakv.durability import Durability, FsyncPolicy, check_level
 from durakv.engine import Engine
-from durakv.keyspace.batch import Batch
+from durakv.keyspace.batch import Batch, batch_level
 from durakv.keyspace.command import parse_database
 from durakv.keyspace.decider import Decider
 from durakv.keyspace.expiry import Expiry
@@ -116,10 +116,12 @@ class Database(Methods, Immediate):
     def batch(self, *, durability: Durability | None = None) -> Batch:
         """Collect commands in a ``with`` block and run them as one: all or nothing; see :class:`Batch`."""
         engine, decider = self.engine, self.decider
-        level = engine.fsync.default_durability if durability is None else check_level(durability)
-        return Batch(
-            decider, self.number, level, lambda commands, level: engine.transact(decider.batch(commands), level)
-        )
+        own = None if durability is None else check_level(durability)
+
+        def commit(commands: list[tuple[int, Command]], named: Durability) -> list[Reply]:
+            return engine.transact(decider.batch(commands), batch_level(engine.fsync, own, named))
+
+        return Batch(decider, self.number, commit)
 
     def _execute(self, command: Command, number: int, durability: Durability | None) -> Reply:
         decider = self.decider

@@ -96,10 +96,10 @@ class Bench:
         self.decider = Decider(self.world.keyspace, ManualClock(time_ms=NOW_MS))
 
     def batch(self, database: int = 0) -> Batch:
-        def commit(commands: Sequence[tuple[int, Command]], _level: Durability) -> list[Reply]:
+        def commit(commands: Sequence[tuple[int, Command]], _named: Durability) -> list[Reply]:
             return self.engine.transact(self.decider.batch(commands))
 
-        return Batch(self.decider, database, Durability.WRITTEN, commit)
+        return Batch(self.decider, database, commit)
 
 
 def test_answers_are_there_after_the_block() -> None:
