@@ -92,6 +92,9 @@ class Database(Methods, Immediate):
     A write returns at its level, the policy's or the one it names in ``durability=``, and then survives what that
     level survives: WRITTEN the death of the process (C2), SYNCED a loss of power too (C3).  A read may show what a
     crash takes back, unless it waits for a level itself (C14).
+
+    Most methods are shared with ``AsyncDatabase`` and ``Batch``: see :class:`Methods`.  Where ``help`` says that one
+    returns ``Request[T]``, here it returns T.
     """
 
     def __init__(self, engine: Engine, decider: Decider, number: int = 0) -> None:

@@ -28,7 +28,10 @@ class Methods(
     DeadlineMethods,
     KeyMethods,
 ):
-    """A method for every common command but GET and SET, for which each facade has a short way of its own."""
+    """A method for every common command but GET and SET, for which each facade has a short way of its own.
+
+    ``Request[T]`` in a signature stands for what the facade returns: T, an awaitable of T, or ``Answer[T]``.
+    """
 
 
 __all__ = ["Methods"]
