@@ -134,6 +134,11 @@ def test_everything_a_server_holds_comes_in_and_goes_out_again(tmp_path: Path, t
             stock.run_all(with_selects(lasting(random_commands(seed, 1000, family))))
         for name, words in LARGE.items():
             stock.run_all([(name, b"large:" + name, *some) for some in chunks(words, 1000)])
+        stream = b"large:stream"
+        stock.run_all([(b"XADD", stream, b"%d-1" % number, b"f", b"%d" % number) for number in range(1, 1500)])
+        stock.run(b"XGROUP", b"CREATE", stream, b"group", b"7-1")
+        stock.run(b"XREADGROUP", b"GROUP", b"group", b"consumer", b"COUNT", b"200", b"STREAMS", stream, b">")
+        stock.run(b"XDEL", stream, b"9-1", b"1499-1")
         stock.run(b"SAVE")
         there = dump_of(stock)
     assert {value[0] for keys in there.values() for value, _ in keys.values() if isinstance(value, tuple)} == KINDS
