@@ -2,8 +2,8 @@
 
 A server's log holds commands that it accepted, with absolute deadlines.  Most can be decided again without a clock:
 with nothing ever expired, they come to the effects they had.  What cannot be repeated is refused by name, never
-skipped: types this version does not hold, payloads of DUMP, and deadlines counted from now, which a server translates
-before it logs them.
+skipped: commands of modules, payloads of DUMP, and deadlines counted from now, which a server translates before it
+logs them.
 """
 
 from __future__ import annotations
