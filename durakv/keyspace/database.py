@@ -19,8 +19,10 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
 
 from durakv.clock import Clock
+from durakv.directory import APPEND_DIRECTORY, SINGLE_NAME
 from durakv.durability import Durability, FsyncPolicy, check_level
 from durakv.engine import Engine
+from durakv.errors import DirectoryError
 from durakv.keyspace.batch import Batch, batch_level
 from durakv.keyspace.command import parse_database
 from durakv.keyspace.decider import Decider
@@ -65,6 +67,8 @@ def open(
     ``Database.report`` says what was recovered, cut or healed (C13).  Raises what ``Engine`` raises: Locked,
     Corruption, UnsupportedVersion, DirectoryError, OSError.
     """
+    if path is not None and filesystem is None:
+        _refuse_single_files(os.fspath(path))
     decider = Decider(Keyspace(), clock)
     engine = Engine(
         path,
@@ -80,6 +84,19 @@ def open(
     if engine.options.active_expiry:
         engine.add_task(Expiry(engine, decider))
     return Database(engine, decider)
+
+
+def _refuse_single_files(path: str) -> None:
+    """A server's data that an open would pass over: nobody is to find an empty keyspace beside it."""
+    if os.path.exists(os.path.join(path, APPEND_DIRECTORY)):
+        return
+    for name in (SINGLE_NAME, "dump.rdb"):
+        if os.path.exists(os.path.join(path, name)):
+            file = os.path.join(path, name)
+            raise DirectoryError(
+                f"{path} holds {name} of a server and no {APPEND_DIRECTORY}, and an open would begin empty beside it; "
+                f"take it over with `durakv import {path} {file}`, or move it away"
+            )
 
 
 class Database(Methods, Immediate):

@@ -245,3 +245,14 @@ def test_an_export_can_be_of_an_earlier_time(tmp_path: Path) -> None:
     after = {path.name: path.read_bytes() for path in (tmp_path / "appendonlydir").iterdir()}
     assert {name: data for name, data in after.items() if name != "durakv.lock"} == before
     assert durakv_dump(tmp_path) == theirs
+
+
+@pytest.mark.parametrize("name", ["dump.rdb", "appendonly.aof"])
+def test_a_single_file_of_a_server_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(written(TEXT))
+    with pytest.raises(durakv.DirectoryError, match=rf"durakv import .*{name}"):
+        durakv.open(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    ran = CliRunner().invoke(app, ["import", str(tmp_path), str(tmp_path / name)])
+    assert ran.exit_code == 0, ran.output
+    assert durakv_dump(tmp_path) == {0: {b"k": (b"v", None)}}
