@@ -256,3 +256,15 @@ def test_a_single_file_of_a_server_is_not_passed_over(tmp_path: Path, name: str)
     ran = CliRunner().invoke(app, ["import", str(tmp_path), str(tmp_path / name)])
     assert ran.exit_code == 0, ran.output
     assert durakv_dump(tmp_path) == {0: {b"k": (b"v", None)}}
+
+
+def test_a_rewrite_on_request_hands_the_directory_to_a_server(tmp_path: Path) -> None:
+    with durakv.open(tmp_path) as db:
+        db.rpush(b"list", b"a", b"b")
+        db.rewrite()
+        db.rpush(b"list", b"c")
+        ours = dump(db.decider.keyspace)
+    ran = CliRunner().invoke(app, ["rewrite", str(tmp_path), "--base-format", "rdb"])
+    assert ran.exit_code == 0, ran.output
+    with stock(tmp_path) as server:
+        assert_same_state(ours, dump_of(server))
