@@ -23,6 +23,7 @@ from durakv_formats.errors import FormatError
 from durakv_formats.rdb import Block, End, Entry, Header, Record, read_rdb, resume_rdb
 from durakv_formats.rdb.blocks import MARK, decode_mark
 from durakv_formats.rdb.reader import CHECKSUM_REASON
+from durakv_formats.rdb.source import Source
 
 _WINDOW_BYTES = 1 << 20
 _MARK_TEXT = re.compile(re.escape(MARK) + rb"(.)([0-9 ]{1,60}[0-9a-f]{8})", re.DOTALL)
@@ -44,7 +45,9 @@ class Stretch:
     end: int
     worth: Worth
     count: int = 0
-    """Keys of an RDB file, commands of an append-only one."""
+    """How many keys or commands."""
+    holds: str = "keys"
+    """Keys, of an RDB file, or commands, of an append-only one."""
     reason: str = ""
     """Why it is lost, or why nothing vouches for it."""
     database: int = 0
@@ -72,7 +75,7 @@ def entries_of(file: File, stretch: Stretch) -> Iterator[Entry]:
             yield record
 
 
-def _resumed(file: File, start: int, database: int) -> Generator[Record, None, object]:
+def _resumed(file: File, start: int, database: int) -> Generator[Record, None, Source]:
     return resume_rdb(_reader(file, start), _header(file), database, start)
 
 
@@ -99,6 +102,7 @@ class _RdbSurvey:
         self.stretches: list[Stretch] = []
         self._file = file
         self._size = size
+        """Where the file ends, or, once that is known, the RDB part of it."""
 
     def run(self) -> None:
         """Find all stretches."""
@@ -106,18 +110,25 @@ class _RdbSurvey:
         while (last := self.stretches[-1]).worth is Worth.LOST and last.end < self._size:
             self._go(_resumed(self._file, last.end, last.database), last.end, last.database)
 
-    def _go(self, records: Generator[Record, None, object], start: int, database: int) -> None:
+    def _go(self, records: Generator[Record, None, Source], start: int, database: int) -> None:
         """Read from a place on, until the end or the next damage."""
         count = 0
+        is_checked = False
         try:
-            for record in records:
+            while True:
+                try:
+                    record = next(records)
+                except StopIteration as end:
+                    self._size = end.value.offset
+                    self._finish(start, count, database, is_checked=is_checked)
+                    return
                 if isinstance(record, Entry):
                     count += 1
                 elif isinstance(record, Block):
                     self._add(start, record.end, Worth.PROVEN, count, "", database)
                     start, count, database = record.end, 0, record.database
                 elif isinstance(record, End):
-                    self._finish(start, count, database, is_checked=record.is_checked)
+                    is_checked = record.is_checked
         except FormatError as error:
             self._damage(start, count, database, error)
 
@@ -141,7 +152,7 @@ class _RdbSurvey:
 
     def _add(self, start: int, end: int, worth: Worth, count: int, reason: str, database: int) -> None:
         if end > start or worth is Worth.LOST:
-            self.stretches.append(Stretch(start, end, worth, count, reason, database))
+            self.stretches.append(Stretch(start, end, worth, count, reason=reason, database=database))
 
     def _next_mark(self, position: int) -> tuple[int, int] | None:
         """Where the block that ends next behind this place has its end, and which database is selected there."""

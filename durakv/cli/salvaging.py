@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 
 from durakv.cli import exits
 from durakv.cli.output import size as told_size
@@ -48,13 +49,17 @@ class Survey:
     @property
     def is_torn(self) -> bool:
         """Whether all that is wrong is an append-only file's unfinished end."""
-        return not self.is_rdb and len(self.lost) == 1 and self.lost[0].reason.startswith(_TORN)
+        return self.is_sound and [stretch.reason.startswith(_TORN) for stretch in self.lost] == [True]
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing is lost, and nothing reads that a checksum speaks against."""
-        doubtful = self.is_rdb and any(stretch.worth is Worth.READABLE for stretch in self.stretches)
-        return not self.lost and not doubtful
+        return self.is_sound and not self.lost
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether no key stands in a part that a checksum speaks against, or that none covers."""
+        return not any(stretch.holds == "keys" and stretch.worth is Worth.READABLE for stretch in self.stretches)
 
     def kept(self, *, keep_readable: bool) -> list[Stretch]:
         """The stretches that a repair keeps: those before the first damage, or all that can be read."""
@@ -62,17 +67,16 @@ class Survey:
             return [stretch for stretch in self.stretches if stretch.worth is not Worth.LOST]
         kept: list[Stretch] = []
         for stretch in self.stretches:
-            if stretch.worth is Worth.LOST or (self.is_rdb and stretch.worth is not Worth.PROVEN):
+            if stretch.worth is Worth.LOST or (stretch.holds == "keys" and stretch.worth is not Worth.PROVEN):
                 break
             kept.append(stretch)
         return kept
 
     def lines(self) -> list[str]:
         """The survey for people."""
-        what = "keys" if self.is_rdb else "commands"
         lines: list[str] = []
         for stretch in self.stretches:
-            content = f"{stretch.count} {what}" if stretch.worth is not Worth.LOST else stretch.reason
+            content = f"{stretch.count} {stretch.holds}" if stretch.worth is not Worth.LOST else stretch.reason
             why = f" ({stretch.reason})" if stretch.reason and stretch.worth is not Worth.LOST else ""
             lines.append(f"{stretch.worth:10} bytes {stretch.start} to {stretch.end}: {content}{why}")
         return lines
@@ -100,8 +104,10 @@ def survey(path: str) -> Survey:
     try:
         size = file.size()
         if is_rdb(file.read_at(MAGIC_BYTES, 0)):
-            return Survey(path, size, True, _rdb_stretches(file, size, name))
-        return Survey(path, size, False, _joined(_log_stretches(file, size, name)))
+            stretches = _rdb_stretches(file, size, name)
+            end = stretches[-1].end
+            return Survey(path, size, True, [*stretches, *_joined(_log_stretches(file, end, size, name))])
+        return Survey(path, size, False, _joined(_log_stretches(file, 0, size, name)))
     finally:
         file.close()
 
@@ -119,7 +125,9 @@ def repair(path: str, found: Survey, *, keep_readable: bool) -> str:
     file = filesystem.open(name)
     try:
         kept = found.kept(keep_readable=keep_readable)
-        parts = _rdb_parts(file, kept) if found.is_rdb else _log_parts(file, kept)
+        keys = [stretch for stretch in kept if stretch.holds == "keys"]
+        commands = [stretch for stretch in kept if stretch.holds == "commands"]
+        parts = chain(_rdb_parts(file, keys) if found.is_rdb else (), _log_parts(file, commands))
         atomic_replace(filesystem, name, f".{name}.durakv-{os.getpid()}", parts)
     finally:
         file.close()
@@ -129,10 +137,13 @@ def repair(path: str, found: Survey, *, keep_readable: bool) -> str:
 def loss(found: Survey, kept: Iterable[Stretch]) -> str:
     """What a repair would lose, in words."""
     left = [stretch for stretch in found.stretches if stretch not in [*kept]]
-    what = "keys" if found.is_rdb else "commands"
-    readable = sum(stretch.count for stretch in left)
     bytes_lost = sum(stretch.end - stretch.start for stretch in left)
-    return f"{told_size(bytes_lost)}, in which {readable} {what} can still be read"
+    readable = [
+        f"{sum(stretch.count for stretch in left if stretch.holds == what)} {what}"
+        for what in ("keys", "commands")
+        if any(stretch.holds == what for stretch in found.stretches)
+    ]
+    return f"{told_size(bytes_lost)}, in which {' and '.join(readable)} can still be read"
 
 
 def _place(path: str) -> tuple[Filesystem, str]:
@@ -187,20 +198,20 @@ class _From:
         return data
 
 
-def _log_stretches(file: File, size: int, name: str) -> Iterator[Stretch]:
-    position = 0
+def _log_stretches(file: File, position: int, size: int, name: str) -> Iterator[Stretch]:
+    first = position
     while position < size:
         good, bad, count, reason = _read_on(_From(file, position), name)
         good, bad = position + good, position + bad
         if not reason:
-            yield Stretch(position, size, Worth.READABLE, count)
+            yield Stretch(position, size, Worth.READABLE, count, "commands")
             return
-        if _INSIDE in reason and position:
+        if _INSIDE in reason and position > first:
             good, count = position, 0  # the rest of a transaction whose beginning is lost
         if count:
-            yield Stretch(position, good, Worth.READABLE, count)
+            yield Stretch(position, good, Worth.READABLE, count, "commands")
         position = _next_beginning(file, bad + 1, size, name)
-        yield Stretch(good, position, Worth.LOST, reason=reason)
+        yield Stretch(good, position, Worth.LOST, holds="commands", reason=reason)
 
 
 def _joined(stretches: Iterable[Stretch]) -> list[Stretch]:

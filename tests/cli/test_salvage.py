@@ -230,3 +230,19 @@ def test_a_file_that_is_neither_is_lost_as_a_whole(tmp_path: Path) -> None:
     assert stretches(path) == [("lost", 0)]
     assert run("repair", path, "--keep-readable", "--yes").exit_code == 3
     assert run("repair", tmp_path, "--keep-readable").exit_code in (2, 4)
+
+
+def test_a_file_with_a_preamble_is_told_and_repaired_in_both_parts(tmp_path: Path) -> None:
+    path = tmp_path / "appendonly.aof"
+    preamble = rdb(*keys(3, 10))
+    path.write_bytes(preamble + LOG)
+    assert stretches(path) == [("proven", 3), ("proven", 0), ("readable", 11)]
+    assert run("verify", path).exit_code == 0
+    path.write_bytes(preamble + LOG[:-3])
+    assert run("verify", path).exit_code == 1
+    assert run("repair", path).exit_code == 1
+    assert stretches(path) == [("proven", 3), ("proven", 0), ("readable", 10)]
+    assert path.read_bytes().endswith(LOG[: LOG.index(word(9))])
+    path.write_bytes(preamble + LOG.replace(word(4), word(4)[:-9]))
+    refused = run("repair", path)
+    assert "in which 0 keys and 5 commands can still be read" in refused.output
