@@ -77,8 +77,8 @@ def parts_ways(server: Server, command: Command) -> bool:
 def known_of_both(server: Server, value: Any) -> Any:
     """A value in comparable form, without what that server keeps of a stream's groups and 7.0 does not.
 
-    Later servers have a consumer from its first XREADGROUP on, though it was given nothing; Redis 8 counts what a group
-    has read in another way.
+    Later servers have a consumer from its first XREADGROUP on, though it was given nothing; and those
+    since Redis 8 and Valkey 8 count what a group has read in another way.
     """
     if not isinstance(value, tuple) or value[0] != "stream" or not server.is_later:
         return value
@@ -168,7 +168,7 @@ def _absent_key(command: Command, ours: Any, theirs: Any) -> bool:
 
 
 GROUPS_COUNT_OTHERWISE = Difference(
-    "what a group has read is never more than there was, and so is its lag", REDIS_8, _other_counts
+    "what a group has read, and its lag, are counted in another way", {**REDIS_8, **VALKEY_8}, _other_counts
 )
 
 DIFFERENCES = (
