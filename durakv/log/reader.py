@@ -161,8 +161,7 @@ def read_segment(
             end.kind = "foreign" if stock else "bad"
             end.reason = "the file ends inside a frame"
     if end.kind == "foreign":
-        ours = identity is not None or end.identity is not None
-        yield from _read_foreign(file, end, limit, ours=ours, until=until)
+        yield from _read_foreign(file, end, limit, until)
     if end.kind in ("bad", "zeros"):
         _look_behind(file, end, identity, number, limit)
     covered = bisect_right(seqs, end.promise)
@@ -170,13 +169,14 @@ def read_segment(
     return end
 
 
-def _read_foreign(
-    file: File, end: SegmentEnd, limit: int, *, ours: bool, until: int | None
-) -> Generator[Record, None, None]:
+def _read_foreign(file: File, end: SegmentEnd, limit: int, until: int | None) -> Generator[Record, None, None]:
     """Plain RESP, as a stock server appends it: each command a batch, MULTI to EXEC one batch.
 
-    ``ours`` is a segment with frames, in which damage may look like this.
+    Where frames stood, or may have stood before damage, only a stock server's own comments are passed over.  A file
+    that begins with a whole command never held any.  The manifest has no part in this: it becomes ours when a stock
+    directory is opened, and what was read then must be read again.
     """
+    may_hold_frames = True
     decoder = CommandDecoder(offset=end.offset)
     position = end.offset
     transaction: list[list[bytes]] | None = None
@@ -192,7 +192,7 @@ def _read_foreign(
                 end.reason = "a frame behind commands outside any frame"
                 break
             length = line.find(b"\n") + 1
-            if ours and length and line.startswith(b"#") and not _STOCK_LINE.fullmatch(line, 0, length):
+            if may_hold_frames and length and line.startswith(b"#") and not _STOCK_LINE.fullmatch(line, 0, length):
                 # A damaged sector that begins so would swallow the header of the frame behind it, and the payload
                 # would be replayed without its checksum and out of its place.
                 end.kind = "bad"
@@ -202,10 +202,12 @@ def _read_foreign(
                 if until is not None and transaction is None and _noted(line[:length]) > until:
                     end.stopped = True
                     break
-                position = decoder.offset + length
-                decoder = CommandDecoder(offset=position)
+                after = decoder.offset + length
+                if not decoder.skip(length):
+                    position = after
+                    decoder = CommandDecoder(offset=position)
                 if transaction is None:
-                    end.offset = position
+                    end.offset = after
                 continue
             if not line.startswith(b"#") or decoder.offset + len(line) < limit:
                 end.kind = "bad"
@@ -220,6 +222,7 @@ def _read_foreign(
             position += len(data)
             decoder.feed(data)
             continue
+        may_hold_frames = end.identity is not None
         name = command[0].upper() if command else b""
         if name == b"MULTI":
             transaction = []

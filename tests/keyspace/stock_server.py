@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -63,6 +64,12 @@ class StockServer:
         self._socket.close()
 
 
+def find_program(name: str) -> str | None:
+    """A program of this machine.  Packages may have put a later server of the same name beside this Python."""
+    own = os.path.join(sys.prefix, "bin")
+    return shutil.which(name, path=os.pathsep.join(one for one in os.get_exec_path() if os.path.normpath(one) != own))
+
+
 @contextmanager
 def newer_server(directory: Path, *settings: str) -> Iterator[StockServer]:
     """A server that knows deadlines of fields; skips the test, visibly, where there is none."""
@@ -75,7 +82,7 @@ def newer_server(directory: Path, *settings: str) -> Iterator[StockServer]:
 @contextmanager
 def stock_server(directory: Path, *settings: str, binary: str = "redis-server") -> Iterator[StockServer]:
     """A server for the length of a test; skips it, visibly, where there is none."""
-    found = shutil.which(binary)
+    found = find_program(binary)
     if found is None:
         if os.environ.get(REQUIRED):
             pytest.fail(f"no {binary} on this machine, and {REQUIRED} is set")

@@ -1,4 +1,4 @@
-"""Reads RDB files of every version that stock servers wrote up to 14, and Valkey's.
+"""Reads RDB files of every version that stock servers wrote up to 15, and Valkey's.
 
     for record in read_rdb(file.read):
         if isinstance(record, Entry): ...
@@ -21,7 +21,7 @@ from durakv_formats.rdb.source import Source
 from durakv_formats.rdb.streams import read_stream
 from durakv_formats.rdb.values import Aux, Block, End, Entry, Function, Header, Kind, ModuleData, Record, Value
 
-VERSION_MAX = 14
+VERSION_MAX = 15
 VALKEY_VERSIONS = (80, 81)
 _CHECKSUM_SINCE = 5
 CHECKSUM_REASON = "the checksum of the file"
@@ -39,7 +39,9 @@ _IDLE, _FREQ, _AUX, _RESIZE, _EXPIRE_MS, _EXPIRE_S, _SELECT, _END = range(0xF8, 
 
 _MODULE_ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _PLAIN_NODE, _PACKED_NODE = 1, 2
-_TYPES = frozenset({*range(26)} - {8})
+_STREAMS = {15: 1, 19: 2, 21: 3, 26: 4, 27: 5}
+"""The generation of a stream by its type."""
+_TYPES = frozenset({*range(28)} - {8})
 
 
 def read_rdb(read: Callable[[int], bytes]) -> Generator[Record, None, Source]:
@@ -188,8 +190,8 @@ class _Body:
             return Kind.ZSET, self._zset(code, start)
         if code in (4, 9, 13, 16, 22, 23, 24, 25):
             return Kind.HASH, self._hash(code, start)
-        if code in (15, 19, 21):
-            return Kind.STREAM, read_stream(source, {15: 1, 19: 2, 21: 3}[code])
+        if code in _STREAMS:
+            return Kind.STREAM, read_stream(source, _STREAMS[code])
         if code == 7:
             module = _module_name(source.length())
             self._skip_module(module)
