@@ -65,6 +65,8 @@ def parts_ways(server: Server, command: Command) -> bool:
     name = command[0].upper()
     if name == b"LREM" and _LEAST in command[2:3]:
         return server.is_later  # 7.0 negates the count, which has no opposite; later ones refuse it
+    if name == b"SORT" and server.version >= (8, 0) and (server.name, server.version[0]) != ("valkey", 8):
+        return b"STORE" in map(bytes.upper, command)  # what is refused stores nothing
     if server.name != "valkey":
         return False
     if name == b"LSET":
@@ -167,6 +169,28 @@ def _absent_key(command: Command, ours: Any, theirs: Any) -> bool:
     return command[0].upper() == b"GETEX" and ours is None and _is(theirs, _INTEGER, "ERR invalid expire time")
 
 
+def _absent_place(command: Command, ours: Any, theirs: Any) -> bool:
+    return _is(ours, "ERR could not decode requested zset member") and _is(theirs, "ERR member ")
+
+
+def _refused_numbers(command: Command, ours: Any, theirs: Any) -> bool:
+    return command[0].upper().startswith(b"SORT") and _is(theirs, "ERR One or more scores can't be converted")
+
+
+def _fewer_digits(command: Command, ours: Any, theirs: Any) -> bool:
+    return command[0].upper().startswith(b"GEO") and sorted(_numbers(ours)) == sorted(_numbers(theirs))
+
+
+def _numbers(reply: Any) -> list[str]:
+    """Everything in a reply, numbers in one form."""
+    if isinstance(reply, list):
+        return [number for part in reply for number in _numbers(part)]
+    try:
+        return [f"{float(reply):.13g}"]
+    except (TypeError, ValueError):
+        return [repr(reply)]
+
+
 GROUPS_COUNT_OTHERWISE = Difference(
     "what a group has read, and its lag, are counted in another way", {**REDIS_8, **VALKEY_8}, _other_counts
 )
@@ -184,6 +208,9 @@ DIFFERENCES = (
     Difference("an unknown command without arguments is not told to have some", REDIS_8, _no_arguments),
     Difference("ZRANK has an option, so a word too many is a wrong one", ALL, _with_score),
     Difference("GETEX looks at the deadline before the key", VALKEY_9, _absent_key),
+    Difference("a search for places names the member that is absent", VALKEY_9, _absent_place),
+    Difference("SORT refuses numbers that 7.0 reads", {**REDIS_8, **VALKEY_9}, _refused_numbers),
+    Difference("places are told with as few digits as mean the same number", REDIS_8, _fewer_digits),
 )
 
 _NOT_IN_BOTH = frozenset(
