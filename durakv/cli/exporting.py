@@ -1,4 +1,4 @@
-"""``durakv export``: the state as commands or as an RDB file, which any server loads."""
+"""``durakv export``: the state as commands or as an RDB file, which any server loads, or into a running server."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ import click
 
 import durakv
 from durakv.cli import exits
+from durakv.cli.importing import timeout_option
+from durakv.cli.keys import Key, Summed, keys_of
 from durakv.cli.loading import load_keyspace
 from durakv.cli.output import json_option, print_json, progress, size, tell
 from durakv.cli.places import existing_place
+from durakv.cli.redis_url import is_url, parse_url
+from durakv.cli.sending import send
 from durakv.clock import SystemClock
+from durakv.keyspace.digest import Digest
 from durakv.keyspace.kinds import effects_of
-from durakv.keyspace.machine import Keyspace
 from durakv.keyspace.rdb import to_entry
-from durakv.keyspace.values import DATABASE_COUNT, Value
+from durakv.report import RecoveryReport
 from durakv.storage.posix import PosixFilesystem
 from durakv.storage.replace import atomic_replace
 from durakv_formats.rdb import Aux, CannotCarry, RdbWriter, Target
@@ -29,12 +33,13 @@ _LOSSES_NAMED = 20
 
 @click.command()
 @click.argument("directory", metavar="DIR")
-@click.argument("file", default="-")
+@click.argument("target", metavar="TARGET", default="-")
 @click.option(
     "--to", type=click.Choice(["aof", "rdb"]), default="aof", show_default=True, help="Commands, or an RDB file."
 )
 @click.option(
     "--target",
+    "version",
     type=click.Choice([str(target) for target in Target]),
     help="Who is to load the RDB file; by default every server from Redis 5.0 on, and every Valkey.",
 )
@@ -45,50 +50,81 @@ _LOSSES_NAMED = 20
     help="The state before the first later time (in seconds) that a stock server noted in its log.",
 )
 @click.option("--allow-loss", is_flag=True, help="Leave out what an RDB file for the target cannot carry, and tell it.")
+@click.option("--replace", is_flag=True, help="Write into a server that holds keys, over those of the same name.")
+@timeout_option
 @json_option
 @click.pass_context
 def export(
     ctx: click.Context,
     directory: str,
-    file: str,
+    target: str,
     to: str,
-    target: str | None,
+    version: str | None,
     until: int | None,
     allow_loss: bool,
+    replace: bool,
+    timeout: float,
     as_json: bool,
 ) -> None:
-    """Write the state to FILE, or to standard output (-), as RESP commands or as an RDB file.
+    """Write the state to TARGET: a file, standard output (-), or a running server.
 
     Commands are per database SELECT, then for every key what makes it again: `redis-cli --pipe` takes them, and so
     does any server as its append-only file.  An RDB file is what a server loads as its dump.rdb.  Expired keys are
-    left out.  DIR is only read, a torn tail is left where it is.  FILE gets its content all at once, or not at all; a
+    left out.  DIR is only read, a torn tail is left where it is.  A file gets its content all at once, or not at all; a
     file of that name is replaced.
+
+    A server is redis://[user:password@]host[:port][/db] or unix:///path/socket, Redis 7.0 or Valkey at least; a
+    password may be in REDISCLI_AUTH instead.  With /db only this database is written.  The server has to be empty,
+    unless --replace allows to write over keys; others stay.  It gets the keys one after the other, with nothing undone
+    if it refuses one, so an export that did not end is started again with --replace.  Then every key is read back and
+    compared; a difference is told as corruption.
+
+    At the end the number of keys and their digest are shown, as `durakv stats --digest` has it.
     """
-    if (target is not None or allow_loss) and to != "rdb":
+    is_server = is_url(target)
+    if (version is not None or allow_loss) and to != "rdb":
         raise click.UsageError("--target and --allow-loss are about RDB files: add --to rdb")
+    if is_server and to == "rdb":
+        raise click.UsageError("a running server takes commands and no RDB file: leave --to rdb out")
+    if replace and not is_server:
+        raise click.UsageError("--replace is about running servers; a file is replaced anyway")
+    url = parse_url(target) if is_server else None
     filesystem = existing_place(directory)
     keyspace, report = load_keyspace(filesystem, quiet=as_json, until=until)
-    keys = _Keys(keyspace, SystemClock().time_ms())
+    now_ms = SystemClock().time_ms()
+    if url is not None:
+        with progress("export", quiet=as_json) as bar:
+            digest = send(url, lambda: keys_of(keyspace, now_ms, url.database), bar, replace=replace, timeout=timeout)
+        _tell(url.name, None, digest, report, as_json=as_json)
+        ctx.exit(exits.TOLD if report.cut is not None else exits.OK)
+    keys = Summed(keys_of(keyspace, now_ms))
     losses = _Losses() if allow_loss else None
-    written = _rdb(keys, Target(target or Target.ANY), losses) if to == "rdb" else _commands(keys)
+    written = _rdb(keys, Target(version or Target.ANY), losses) if to == "rdb" else _commands(keys)
     counted = _Counted(written)
-    if file == "-":
+    if target == "-":
         for part in counted.parts():
             sys.stdout.buffer.write(part)
         sys.stdout.buffer.flush()
     else:
-        place, name = os.path.split(os.path.abspath(file))
+        place, name = os.path.split(os.path.abspath(target))
         with progress("export", quiet=as_json) as bar:
             atomic_replace(PosixFilesystem(place), name, f".{name}.durakv-{os.getpid()}", counted.parts())
             if bar is not None:
                 bar(counted.bytes, counted.bytes)
-    if as_json and file != "-":
-        print_json({"file": file, "keys": keys.count, "bytes": counted.bytes, "last_seq": report.last_seq})
-    else:
-        tell(f"exported {keys.count} keys, {size(counted.bytes)}, up to number {report.last_seq}")
+    _tell(target, counted.bytes, keys.digest, report, as_json=as_json and target != "-")
     if losses is not None:
         losses.tell()
     ctx.exit(exits.TOLD if report.cut is not None or (losses is not None and losses.count) else exits.OK)
+
+
+def _tell(target: str, size_bytes: int | None, digest: Digest, report: RecoveryReport, *, as_json: bool) -> None:
+    if as_json:
+        where = {"server": target} if size_bytes is None else {"file": target, "bytes": size_bytes}
+        print_json({**where, "keys": digest.keys, "digest": str(digest), "last_seq": report.last_seq})
+    else:
+        much = "" if size_bytes is None else f", {size(size_bytes)}"
+        checked = ", each read back" if size_bytes is None else ""
+        tell(f"exported {digest.keys} keys{much}, up to number {report.last_seq}, digest {digest}{checked}")
 
 
 class _Losses:
@@ -111,25 +147,7 @@ class _Losses:
             tell(f"left out: {self.count - len(self._first)} things more")
 
 
-class _Keys:
-    """Every key that has not expired, database by database, and how many there were."""
-
-    def __init__(self, keyspace: Keyspace, now_ms: int) -> None:
-        self._keyspace = keyspace
-        self._now_ms = now_ms
-        self.count = 0
-
-    def __iter__(self) -> Iterator[tuple[int, bytes, Value, int | None]]:
-        for number in range(DATABASE_COUNT):
-            store = self._keyspace.store(number)
-            for slot in range(store.slot_count if len(store) else 0):
-                for key, value, deadline in store.columns(slot):
-                    if deadline is None or deadline >= self._now_ms:
-                        self.count += 1
-                        yield number, key, value, deadline
-
-
-def _commands(keys: _Keys) -> Iterator[bytes]:
+def _commands(keys: Iterable[Key]) -> Iterator[bytes]:
     database = -1
     for number, key, value, deadline in keys:
         if number != database:
@@ -139,7 +157,7 @@ def _commands(keys: _Keys) -> Iterator[bytes]:
             yield encode_command(effect)
 
 
-def _rdb(keys: _Keys, target: Target, losses: _Losses | None) -> Iterator[bytes]:
+def _rdb(keys: Iterable[Key], target: Target, losses: _Losses | None) -> Iterator[bytes]:
     writer = RdbWriter(target, on_loss=losses)
     yield writer.begin([Aux(b"durakv-ver", durakv.__version__.encode())])
     for number, key, value, deadline in keys:

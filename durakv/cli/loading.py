@@ -9,7 +9,7 @@ from collections.abc import Generator
 
 from durakv.cli.output import progress, tell
 from durakv.clock import SystemClock
-from durakv.directory import MANIFEST_NAME, take_lock
+from durakv.directory import LOCK_NAME, MANIFEST_NAME, read_manifest, take_lock
 from durakv.errors import DirectoryError
 from durakv.keyspace.machine import Keyspace
 from durakv.recovery import recover
@@ -36,7 +36,16 @@ def load_keyspace(filesystem: Filesystem, *, quiet: bool, until: int | None = No
 
 @contextlib.contextmanager
 def _owned(filesystem: Filesystem) -> Generator[None, None, None]:
-    """Keep owners out while the block reads.  Where nobody can write there is nobody to keep out."""
+    """Keep owners out while the block reads.
+
+    Where nobody can write there is nobody to keep out.  A stock server's directory that no durakv ever opened is left
+    as it is, without a lock, which stock servers do not look at.
+    """
+    if LOCK_NAME not in filesystem.list():
+        manifest = read_manifest(filesystem)
+        if manifest is not None and manifest.foreign:
+            yield
+            return
     try:
         lock = take_lock(filesystem)
     except OSError as error:

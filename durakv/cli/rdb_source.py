@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from durakv.cli.output import tell
-from durakv.cli.streams import CommandStream, Group, Readable
+from durakv.cli.streams import CommandStream, Group, Made, Readable
 from durakv.errors import Corruption, UnsupportedVersion
+from durakv.keyspace.digest import digest_of_key
 from durakv.keyspace.kinds import rebuild
 from durakv.keyspace.rdb import from_entry
-from durakv.keyspace.values import DATABASE_COUNT
+from durakv.keyspace.values import DATABASE_COUNT, Value
 from durakv.machine import Command
 from durakv_formats.errors import FormatError, UnsupportedVersionError
 from durakv_formats.rdb import Entry, Function, Kind, ModuleData, Record, read_rdb
@@ -42,6 +43,23 @@ class Joined:
         return self._file.read(size)
 
 
+class KeyGroups:
+    """Makes groups of keys, one after the other."""
+
+    def __init__(self) -> None:
+        self.database = 0
+        """The one that is selected behind the last group."""
+
+    def group(self, database: int, key: bytes, value: Value, deadline: int | None, offset: int) -> Group:
+        """The group that makes one key."""
+        commands: list[Command] = []
+        if database != self.database:
+            self.database = database
+            commands.append((b"SELECT", b"%d" % database))
+        commands += rebuild(key, value, deadline)
+        return Group(commands, offset, Made(database, key, digest_of_key(database, key, value, deadline)))
+
+
 @contextmanager
 def copied(source: Readable) -> Generator[BinaryIO]:
     """A copy that can be read twice; it is gone afterwards."""
@@ -51,15 +69,16 @@ def copied(source: Readable) -> Generator[BinaryIO]:
         yield copy
 
 
-def rdb_groups(source: BinaryIO, name: str, now_ms: int) -> Iterator[Group]:
+def rdb_groups(source: BinaryIO, name: str, now_ms: int, only: int | None = None) -> Iterator[Group]:
     """The commands that make what the file holds, a group for each key, and those that follow it in the file.
 
     Raises Corruption or UnsupportedVersion before the first group, if the file is damaged or holds what this version
-    does not know.  Keys that have expired are left out, as a stock server does.
+    does not know.  Keys that have expired are left out, as a stock server does, and if ``only`` one database is wanted,
+    those of the others.
     """
     _look_through(source, name)
     source.seek(0)
-    database = 0
+    grouped = KeyGroups()
     records = read_rdb(source.read)
     while True:
         try:
@@ -67,20 +86,18 @@ def rdb_groups(source: BinaryIO, name: str, now_ms: int) -> Iterator[Group]:
         except StopIteration as end:
             rest: bytes = end.value.rest()
             break
-        if not isinstance(record, Entry) or (record.deadline_ms is not None and record.deadline_ms < now_ms):
+        if (
+            not isinstance(record, Entry)
+            or (record.deadline_ms is not None and record.deadline_ms < now_ms)
+            or only not in (None, record.database)
+        ):
             continue
         value = from_entry(record)
-        if value is None:
-            continue
-        commands: list[Command] = []
-        if record.database != database:
-            database = record.database
-            commands.append([b"SELECT", b"%d" % database])
-        commands += rebuild(record.key, value, record.deadline_ms)
-        yield Group(commands, record.offset, are_effects=True)
+        if value is not None:
+            yield grouped.group(record.database, record.key, value, record.deadline_ms, record.offset)
     begin = source.tell() - len(rest)
-    if database:
-        yield Group([[b"SELECT", b"0"]], begin)
+    if grouped.database:
+        yield Group([(b"SELECT", b"0")], begin)
     for group in CommandStream(Joined(rest, source), name):
         yield Group(group.commands, begin + group.offset)
 

@@ -12,6 +12,7 @@ from durakv.cli.output import json_option, print_json, print_lines, size
 from durakv.cli.places import existing_place
 from durakv.directory import MANIFEST_NAME, debris, read_manifest
 from durakv.errors import Corruption, DirectoryError
+from durakv.keyspace.digest import digest_of
 from durakv.keyspace.values import DATABASE_COUNT
 from durakv.snapshot.reader import read_base
 from durakv.storage.filesystem import Filesystem
@@ -21,24 +22,30 @@ from durakv_formats.manifest import Manifest, ManifestFile
 @click.command()
 @click.argument("directory", metavar="DIR")
 @click.option("--keys", is_flag=True, help="Load everything and count the keys of each database.")
+@click.option("--digest", "digest_too", is_flag=True, help="As --keys, and show the digest of all that is held.")
 @json_option
-def stats(directory: str, keys: bool, as_json: bool) -> None:
+def stats(directory: str, keys: bool, digest_too: bool, as_json: bool) -> None:
     """Show sizes, numbers and files of a data directory; read-only.
 
     The figures come from the manifest and the first bytes of the files, so they are there at once and nothing is
     checked (`durakv verify` does that).  With --keys the whole directory is loaded, as an open would, but not opened.
+
+    Two directories with the same digest hold the same keys, values and deadlines; import and export show it, too.
+    Expired keys that were not deleted yet count.
     """
     filesystem = existing_place(directory)
     manifest = read_manifest(filesystem)
     if manifest is None:
         raise DirectoryError(f"{filesystem.describe()} holds no {MANIFEST_NAME}, so there is nothing to count")
     figures = _figures(filesystem, manifest)
-    if keys:
+    if keys or digest_too:
         keyspace, report = load_keyspace(filesystem, quiet=as_json)
         figures["last_seq"] = report.last_seq
         figures["databases"] = {
             str(number): len(keyspace.store(number)) for number in range(DATABASE_COUNT) if len(keyspace.store(number))
         }
+        if digest_too:
+            figures["digest"] = str(digest_of(keyspace))
     if as_json:
         print_json(figures)
     else:
@@ -106,3 +113,5 @@ def _lines(figures: dict[str, Any]) -> Iterator[str]:
     yield f"free        {size(figures['free_bytes'])}"
     for number, count in figures.get("databases", {}).items():
         yield f"database    {number}: {count} keys"
+    if "digest" in figures:
+        yield f"digest      {figures['digest']}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from durakv.errors import CommandError, Corruption, UnsupportedVersion
 from durakv.machine import Command
@@ -32,14 +32,23 @@ class Readable(Protocol):
         ...
 
 
+class Made(NamedTuple):
+    """A key that commands make, whatever it held before."""
+
+    database: int
+    key: bytes
+    digest: int
+    """What ``digest_of_key`` has for it once they have run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Commands that belong together, and the end of their bytes in the stream."""
+    """Commands that belong together, and their place in the stream: it rises from group to group."""
 
     commands: Sequence[Command]
     offset: int
-    are_effects: bool = False
-    """Whether they are what a log holds, and need not be decided."""
+    made: Made | None = None
+    """The key that they make; they are effects then, and need not be decided."""
 
 
 class CommandStream:
