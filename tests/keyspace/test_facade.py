@@ -22,6 +22,7 @@ from durakv.keyspace.answer import Answer
 from durakv.keyspace.batch import Batch
 from durakv.keyspace.database import Database
 from durakv.keyspace.methods import Methods
+from durakv.keyspace.methods.streams import PendingEntry, PendingSummary
 from durakv_fuzz.disk import SimulatedDisk
 from tests.keyspace.world import NOW_MS
 
@@ -199,6 +200,48 @@ SORTED_SETS = [
     step(2, "zremrangebyrank", b"z", 0, 1),
 ]
 
+ENTRY_A, ENTRY_B = (b"1-1", {b"f": b"a"}), (b"2-1", {b"f": b"b", b"g": b"c"})
+
+STREAMS = [
+    step(None, "xadd", b"x1", {b"f": b"a"}, nomkstream=True),
+    step(b"1-1", "xadd", b"x1", {b"f": b"a"}, id=b"1-1"),
+    step(b"2-1", "xadd", b"x1", {b"f": b"b", b"g": b"c"}, id=b"2-1", maxlen=1, limit=0),
+    step(b"%d-0" % NOW_MS, "xadd", b"x2", {b"f": b"d"}, minid=b"1", approximate=False),
+    step(2, "xlen", b"x1"),
+    step([ENTRY_A, ENTRY_B], "xrange", b"x1"),
+    step([ENTRY_B], "xrange", b"x1", b"(1-1", b"2-1"),
+    step([], "xrange", b"x1", count=0),
+    step([ENTRY_B], "xrevrange", b"x1", count=1),
+    step([ENTRY_A], "xrevrange", b"x1", b"1", b"-"),
+    step({b"x1": [ENTRY_B]}, "xread", {b"x1": b"1-1", b"x2": b"$", b"nothing": b"0"}),
+    step({}, "xread", {b"x1": b"$"}, count=1),
+    step(None, "xgroup_create", b"x1", b"G", b"0", entries_read=0),
+    step(None, "xgroup_create", b"x3", b"G", mkstream=True),
+    step(True, "xgroup_createconsumer", b"x1", b"G", b"C"),
+    step(False, "xgroup_createconsumer", b"x1", b"G", b"C"),
+    step({b"x1": [ENTRY_A]}, "xreadgroup", b"G", b"C", {b"x1": b">", b"x3": b">"}, count=1),
+    step({b"x1": [ENTRY_B]}, "xreadgroup", b"G", b"C", {b"x1": b">"}, noack=True),
+    step({}, "xreadgroup", b"G", b"C", {b"x1": b">"}),
+    step({b"x1": [ENTRY_A]}, "xreadgroup", b"G", b"C", {b"x1": b"0"}),
+    step(PendingSummary(1, b"1-1", b"1-1", {b"C": 1}), "xpending", b"x1", b"G"),
+    step(PendingSummary(0, None, None, {}), "xpending", b"x3", b"G"),
+    step([PendingEntry(b"1-1", b"C", 0, 2)], "xpending_range", b"x1", b"G", b"-", b"+", 5),
+    step([], "xpending_range", b"x1", b"G", b"-", b"+", 5, consumer=b"C", idle=1),
+    step([ENTRY_A], "xclaim", b"x1", b"G", b"D", 0, [b"1-1", b"2-1"], idle=5, retrycount=3),
+    step([b"2-1"], "xclaim", b"x1", b"G", b"D", 0, [b"2-1"], time=NOW_MS, force=True, justid=True),
+    step((b"2-1", [ENTRY_A], []), "xautoclaim", b"x1", b"G", b"C", 1, count=1),
+    step((b"0-0", [b"2-1"], []), "xautoclaim", b"x1", b"G", b"C", 0, b"2-1", justid=True),
+    step(1, "xack", b"x1", b"G", b"1-1", b"7-7"),
+    step(1, "xdel", b"x1", b"2-1", b"7-7"),
+    step({b"x1": [(b"2-1", {})]}, "xreadgroup", b"G", b"C", {b"x1": b"0"}),
+    step(1, "xgroup_delconsumer", b"x1", b"G", b"C"),
+    step(None, "xgroup_setid", b"x1", b"G", b"0", entries_read=1),
+    step(1, "xtrim", b"x1", maxlen=0),
+    step(0, "xtrim", b"x1", minid=b"9", approximate=False),
+    step(True, "xgroup_destroy", b"x1", b"G"),
+    step(False, "xgroup_destroy", b"x1", b"G"),
+]
+
 KEYS = [
     step(True, "expire", b"s", 10),
     step(10, "ttl", b"s"),
@@ -225,7 +268,7 @@ KEYS = [
     step(None, "flushall"),
 ]
 
-SCRIPT = [*STRINGS, *BITS, *HYPERLOGLOGS, *HASHES, *LISTS, *SETS, *SORTED_SETS, *KEYS]
+SCRIPT = [*STRINGS, *BITS, *HYPERLOGLOGS, *HASHES, *LISTS, *SETS, *SORTED_SETS, *STREAMS, *KEYS]
 
 
 @pytest.fixture
@@ -340,6 +383,9 @@ def test_an_async_batch_waits_for_it_too(tmp_path: Path) -> None:
         lambda db: db.zadd(b"z", {5: 1}),
         lambda db: db.zunionstore(b"z", b"key"),
         lambda db: db.setbit(b"s", 0, True),
+        lambda db: db.xadd(b"x", {b"f": 5}),
+        lambda db: db.xadd(b"x", {b"f": b"v"}, id=5),
+        lambda db: db.xclaim(b"x", b"g", b"c", 0, b"1-1"),
     ],
 )
 def test_what_is_no_argument_is_refused_before_anything_is_logged(db: Database, call: Callable[[Any], object]) -> None:
@@ -356,6 +402,12 @@ def test_a_choice_that_does_not_exist_is_refused_as_by_redis(db: Database) -> No
         db.hget(b"s", b"f")
 
 
+def test_a_field_that_an_entry_has_twice_shows_its_last_value(db: Database) -> None:
+    db.execute(b"XADD", b"x", b"1-1", b"f", b"first", b"f", b"last")
+    assert db.xrange(b"x") == [(b"1-1", {b"f": b"last"})]
+    assert db.execute(b"XRANGE", b"x", b"-", b"+") == [[b"1-1", [b"f", b"first", b"f", b"last"]]]
+
+
 def test_each_facade_has_its_own_types(db: Database, tmp_path: Path) -> None:
     assert_type(db.hgetall(b"h"), dict[bytes, bytes])
     assert_type(db.lpop(b"l"), bytes | None)
@@ -363,7 +415,12 @@ def test_each_facade_has_its_own_types(db: Database, tmp_path: Path) -> None:
     assert_type(db.spop(b"t", 2), set[bytes])
     assert_type(db.zrange(b"z", 0, -1), list[bytes])
     assert_type(db.zrange(b"z", 0, -1, with_scores=True), list[tuple[bytes, float]])
+    assert_type(db.xrange(b"x"), list[tuple[bytes, dict[bytes, bytes]]])
+    db.xgroup_create(b"x", b"g", mkstream=True)
+    assert_type(db.xclaim(b"x", b"g", b"c", 0, [b"1-1"]), list[tuple[bytes, dict[bytes, bytes]]])
+    assert_type(db.xclaim(b"x", b"g", b"c", 0, [b"1-1"], justid=True), list[bytes])
     with db.batch() as batch:
+        assert_type(batch.xautoclaim(b"x", b"g", b"c", 0, justid=True), Answer[tuple[bytes, list[bytes], list[bytes]]])
         assert_type(batch.hgetall(b"h"), Answer[dict[bytes, bytes]])
         assert_type(batch.lpop(b"l", 2), Answer[list[bytes]])
         assert_type(batch.zrangebyscore(b"z", 0, 1, with_scores=True), Answer[list[tuple[bytes, float]]])

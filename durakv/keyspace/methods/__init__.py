@@ -11,6 +11,7 @@ from durakv.keyspace.methods.hyperloglogs import HyperLogLogMethods
 from durakv.keyspace.methods.keys import KeyMethods
 from durakv.keyspace.methods.lists import ListMethods
 from durakv.keyspace.methods.sets import SetMethods
+from durakv.keyspace.methods.streams import StreamMethods
 from durakv.keyspace.methods.strings import StringMethods
 from durakv.keyspace.methods.zset_operations import SortedSetOperationMethods
 from durakv.keyspace.methods.zsets import SortedSetMethods
@@ -25,6 +26,7 @@ class Methods(
     SetMethods,
     SortedSetMethods,
     SortedSetOperationMethods,
+    StreamMethods,
     DeadlineMethods,
     KeyMethods,
 ):
