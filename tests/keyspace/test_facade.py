@@ -114,6 +114,27 @@ HASHES = [
     step(None, "hrandfield", b"nothing"),
 ]
 
+HASH_DEADLINES = [
+    step(True, "hsetex", b"d", {b"f": b"1", b"g": b"2"}, ex=10),
+    step(False, "hsetex", b"d", {b"f": b"3", b"x": b"3"}, fnx=True),
+    step(True, "hsetex", b"d", {b"f": b"3"}, fxx=True, keepttl=True),
+    step([10, 10, -2], "httl", b"d", b"f", b"g", b"x"),
+    step([-2], "httl", b"nothing", b"f"),
+    step([1, -2], "hpersist", b"d", b"g", b"x"),
+    step([1, 0], "hexpire", b"d", 20, b"f", b"g", gt=True),
+    step([0, 1], "hpexpire", b"d", 5000, b"f", b"g", nx=True),
+    step([20_000, 5000], "hpttl", b"d", b"f", b"g"),
+    step([1], "hexpireat", b"d", 2_000_000_000, b"f"),
+    step([1], "hpexpireat", b"d", 2_000_000_000_123, b"g", xx=True),
+    step([2_000_000_000], "hexpiretime", b"d", b"f"),
+    step([2_000_000_000_123, -2], "hpexpiretime", b"d", b"g", b"x"),
+    step([b"3", None], "hgetex", b"d", b"f", b"x", persist=True),
+    step([b"2"], "hgetex", b"d", b"g", px=70),
+    step([-1, 70], "hpttl", b"d", b"f", b"g"),
+    step([b"2", None], "hgetdel", b"d", b"g", b"x"),
+    step([2], "hexpire", b"d", 0, b"f"),
+]
+
 LISTS = [
     step(2, "rpush", b"l", b"b", b"c"),
     step(3, "lpush", b"l", b"a"),
@@ -268,7 +289,7 @@ KEYS = [
     step(None, "flushall"),
 ]
 
-SCRIPT = [*STRINGS, *BITS, *HYPERLOGLOGS, *HASHES, *LISTS, *SETS, *SORTED_SETS, *STREAMS, *KEYS]
+SCRIPT = [*STRINGS, *BITS, *HYPERLOGLOGS, *HASHES, *HASH_DEADLINES, *LISTS, *SETS, *SORTED_SETS, *STREAMS, *KEYS]
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ request and returns an ``Answer``.  A class for each kind of value; another kind
 
 from durakv.keyspace.methods.bits import BitMethods
 from durakv.keyspace.methods.deadlines import DeadlineMethods
+from durakv.keyspace.methods.hash_deadlines import HashDeadlineMethods
 from durakv.keyspace.methods.hashes import HashMethods
 from durakv.keyspace.methods.hyperloglogs import HyperLogLogMethods
 from durakv.keyspace.methods.keys import KeyMethods
@@ -22,6 +23,7 @@ class Methods(
     BitMethods,
     HyperLogLogMethods,
     HashMethods,
+    HashDeadlineMethods,
     ListMethods,
     SetMethods,
     SortedSetMethods,
