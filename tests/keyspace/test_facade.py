@@ -22,6 +22,7 @@ from durakv.keyspace.answer import Answer
 from durakv.keyspace.batch import Batch
 from durakv.keyspace.database import Database
 from durakv.keyspace.methods import Methods
+from durakv.keyspace.methods.places import FoundPlace
 from durakv.keyspace.methods.streams import PendingEntry, PendingSummary
 from durakv_fuzz.disk import SimulatedDisk
 from tests.keyspace.world import NOW_MS
@@ -221,6 +222,23 @@ SORTED_SETS = [
     step(2, "zremrangebyrank", b"z", 0, 1),
 ]
 
+PALERMO, CATANIA = (13.361389338970184, 38.1155563954963), (15.087267458438873, 37.50266842333162)
+
+PLACES = [
+    step(2, "geoadd", b"sicily", {b"Palermo": PALERMO, b"Catania": CATANIA}),
+    step(0, "geoadd", b"sicily", {b"Palermo": CATANIA, b"Rome": CATANIA}, xx=True, nx=False),
+    step(1, "geoadd", b"sicily", {b"Palermo": PALERMO}, ch=True),
+    step([PALERMO, None], "geopos", b"sicily", b"Palermo", b"Rome"),
+    step(166.2742, "geodist", b"sicily", b"Palermo", b"Catania", unit="km"),
+    step(None, "geodist", b"sicily", b"Palermo", b"Rome"),
+    step([b"Catania"], "geosearch", b"sicily", longitude=15, latitude=37, radius=100, unit="km"),
+    step([b"Palermo", b"Catania"], "geosearch", b"sicily", longitude=15, latitude=37, radius=5e5, sort="desc"),
+    step([b"Palermo"], "geosearch", b"sicily", member=b"Palermo", width=2, height=1, count=1, any=True),
+    step(
+        [FoundPlace(b"Catania", 0.0, CATANIA)], "geosearch", b"sicily", member=b"Catania", radius=1, with_details=True
+    ),
+]
+
 ENTRY_A, ENTRY_B = (b"1-1", {b"f": b"a"}), (b"2-1", {b"f": b"b", b"g": b"c"})
 
 STREAMS = [
@@ -289,7 +307,19 @@ KEYS = [
     step(None, "flushall"),
 ]
 
-SCRIPT = [*STRINGS, *BITS, *HYPERLOGLOGS, *HASHES, *HASH_DEADLINES, *LISTS, *SETS, *SORTED_SETS, *STREAMS, *KEYS]
+SCRIPT = [
+    *STRINGS,
+    *BITS,
+    *HYPERLOGLOGS,
+    *HASHES,
+    *HASH_DEADLINES,
+    *LISTS,
+    *SETS,
+    *SORTED_SETS,
+    *PLACES,
+    *STREAMS,
+    *KEYS,
+]
 
 
 @pytest.fixture
@@ -404,6 +434,7 @@ def test_an_async_batch_waits_for_it_too(tmp_path: Path) -> None:
         lambda db: db.zadd(b"z", {5: 1}),
         lambda db: db.zunionstore(b"z", b"key"),
         lambda db: db.setbit(b"s", 0, True),
+        lambda db: db.geosearch(b"p", longitude=5, radius=1),
         lambda db: db.xadd(b"x", {b"f": 5}),
         lambda db: db.xadd(b"x", {b"f": b"v"}, id=5),
         lambda db: db.xclaim(b"x", b"g", b"c", 0, b"1-1"),
@@ -440,6 +471,8 @@ def test_each_facade_has_its_own_types(db: Database, tmp_path: Path) -> None:
     db.xgroup_create(b"x", b"g", mkstream=True)
     assert_type(db.xclaim(b"x", b"g", b"c", 0, [b"1-1"]), list[tuple[bytes, dict[bytes, bytes]]])
     assert_type(db.xclaim(b"x", b"g", b"c", 0, [b"1-1"], justid=True), list[bytes])
+    assert_type(db.geosearch(b"p", longitude=1, latitude=2, radius=3), list[bytes])
+    assert_type(db.geosearch(b"p", longitude=1, latitude=2, radius=3, with_details=True), list[FoundPlace])
     with db.batch() as batch:
         assert_type(batch.xautoclaim(b"x", b"g", b"c", 0, justid=True), Answer[tuple[bytes, list[bytes], list[bytes]]])
         assert_type(batch.hgetall(b"h"), Answer[dict[bytes, bytes]])

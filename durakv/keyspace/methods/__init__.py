@@ -11,6 +11,7 @@ from durakv.keyspace.methods.hashes import HashMethods
 from durakv.keyspace.methods.hyperloglogs import HyperLogLogMethods
 from durakv.keyspace.methods.keys import KeyMethods
 from durakv.keyspace.methods.lists import ListMethods
+from durakv.keyspace.methods.places import PlaceMethods
 from durakv.keyspace.methods.sets import SetMethods
 from durakv.keyspace.methods.streams import StreamMethods
 from durakv.keyspace.methods.strings import StringMethods
@@ -28,6 +29,7 @@ class Methods(
     SetMethods,
     SortedSetMethods,
     SortedSetOperationMethods,
+    PlaceMethods,
     StreamMethods,
     DeadlineMethods,
     KeyMethods,
