@@ -281,6 +281,17 @@ STREAMS = [
     step(False, "xgroup_destroy", b"x1", b"G"),
 ]
 
+SORTS = [
+    step(3, "rpush", b"ids", b"2", b"10", b"1"),
+    step(None, "mset", {b"w1": b"5", b"w2": b"9", b"w10": b"7", b"n1": b"one"}),
+    step([b"1", b"2", b"10"], "sort", b"ids"),
+    step([b"2", b"10"], "sort", b"ids", alpha=True, desc=True, limit=(0, 2)),
+    step([b"1", b"one", b"10", None, b"2", None], "sort", b"ids", by=b"w*", get=[b"#", b"n*"]),
+    step(3, "sort", b"ids", store=b"sorted"),
+    step([b"1", b"2", b"10"], "lrange", b"sorted"),
+    step([], "sort", b"nothing"),
+]
+
 KEYS = [
     step(True, "expire", b"s", 10),
     step(10, "ttl", b"s"),
@@ -318,6 +329,7 @@ SCRIPT = [
     *SORTED_SETS,
     *PLACES,
     *STREAMS,
+    *SORTS,
     *KEYS,
 ]
 
@@ -434,6 +446,7 @@ def test_an_async_batch_waits_for_it_too(tmp_path: Path) -> None:
         lambda db: db.zadd(b"z", {5: 1}),
         lambda db: db.zunionstore(b"z", b"key"),
         lambda db: db.setbit(b"s", 0, True),
+        lambda db: db.sort(b"l", get=b"#"),
         lambda db: db.geosearch(b"p", longitude=5, radius=1),
         lambda db: db.xadd(b"x", {b"f": 5}),
         lambda db: db.xadd(b"x", {b"f": b"v"}, id=5),
@@ -473,7 +486,10 @@ def test_each_facade_has_its_own_types(db: Database, tmp_path: Path) -> None:
     assert_type(db.xclaim(b"x", b"g", b"c", 0, [b"1-1"], justid=True), list[bytes])
     assert_type(db.geosearch(b"p", longitude=1, latitude=2, radius=3), list[bytes])
     assert_type(db.geosearch(b"p", longitude=1, latitude=2, radius=3, with_details=True), list[FoundPlace])
+    assert_type(db.sort(b"l"), list[bytes])
+    assert_type(db.sort(b"l", get=[b"#"]), list[bytes | None])
     with db.batch() as batch:
+        assert_type(batch.sort(b"l", store=b"m"), Answer[int])
         assert_type(batch.xautoclaim(b"x", b"g", b"c", 0, justid=True), Answer[tuple[bytes, list[bytes], list[bytes]]])
         assert_type(batch.hgetall(b"h"), Answer[dict[bytes, bytes]])
         assert_type(batch.lpop(b"l", 2), Answer[list[bytes]])

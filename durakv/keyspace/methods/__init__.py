@@ -13,6 +13,7 @@ from durakv.keyspace.methods.keys import KeyMethods
 from durakv.keyspace.methods.lists import ListMethods
 from durakv.keyspace.methods.places import PlaceMethods
 from durakv.keyspace.methods.sets import SetMethods
+from durakv.keyspace.methods.sort import SortMethods
 from durakv.keyspace.methods.streams import StreamMethods
 from durakv.keyspace.methods.strings import StringMethods
 from durakv.keyspace.methods.zset_operations import SortedSetOperationMethods
@@ -31,6 +32,7 @@ class Methods(
     SortedSetOperationMethods,
     PlaceMethods,
     StreamMethods,
+    SortMethods,
     DeadlineMethods,
     KeyMethods,
 ):
