@@ -22,6 +22,8 @@ from durakv.keyspace.answer import Answer
 from durakv.keyspace.batch import Batch
 from durakv.keyspace.database import Database
 from durakv.keyspace.methods import Methods
+from durakv.keyspace.methods.places import FoundPlace
+from durakv.keyspace.methods.streams import PendingEntry, PendingSummary
 from durakv_fuzz.disk import SimulatedDisk
 from tests.keyspace.world import NOW_MS
 
@@ -113,6 +115,27 @@ HASHES = [
     step(None, "hrandfield", b"nothing"),
 ]
 
+HASH_DEADLINES = [
+    step(True, "hsetex", b"d", {b"f": b"1", b"g": b"2"}, ex=10),
+    step(False, "hsetex", b"d", {b"f": b"3", b"x": b"3"}, fnx=True),
+    step(True, "hsetex", b"d", {b"f": b"3"}, fxx=True, keepttl=True),
+    step([10, 10, -2], "httl", b"d", b"f", b"g", b"x"),
+    step([-2], "httl", b"nothing", b"f"),
+    step([1, -2], "hpersist", b"d", b"g", b"x"),
+    step([1, 0], "hexpire", b"d", 20, b"f", b"g", gt=True),
+    step([0, 1], "hpexpire", b"d", 5000, b"f", b"g", nx=True),
+    step([20_000, 5000], "hpttl", b"d", b"f", b"g"),
+    step([1], "hexpireat", b"d", 2_000_000_000, b"f"),
+    step([1], "hpexpireat", b"d", 2_000_000_000_123, b"g", xx=True),
+    step([2_000_000_000], "hexpiretime", b"d", b"f"),
+    step([2_000_000_000_123, -2], "hpexpiretime", b"d", b"g", b"x"),
+    step([b"3", None], "hgetex", b"d", b"f", b"x", persist=True),
+    step([b"2"], "hgetex", b"d", b"g", px=70),
+    step([-1, 70], "hpttl", b"d", b"f", b"g"),
+    step([b"2", None], "hgetdel", b"d", b"g", b"x"),
+    step([2], "hexpire", b"d", 0, b"f"),
+]
+
 LISTS = [
     step(2, "rpush", b"l", b"b", b"c"),
     step(3, "lpush", b"l", b"a"),
@@ -199,6 +222,76 @@ SORTED_SETS = [
     step(2, "zremrangebyrank", b"z", 0, 1),
 ]
 
+PALERMO, CATANIA = (13.361389338970184, 38.1155563954963), (15.087267458438873, 37.50266842333162)
+
+PLACES = [
+    step(2, "geoadd", b"sicily", {b"Palermo": PALERMO, b"Catania": CATANIA}),
+    step(0, "geoadd", b"sicily", {b"Palermo": CATANIA, b"Rome": CATANIA}, xx=True, nx=False),
+    step(1, "geoadd", b"sicily", {b"Palermo": PALERMO}, ch=True),
+    step([PALERMO, None], "geopos", b"sicily", b"Palermo", b"Rome"),
+    step(166.2742, "geodist", b"sicily", b"Palermo", b"Catania", unit="km"),
+    step(None, "geodist", b"sicily", b"Palermo", b"Rome"),
+    step([b"Catania"], "geosearch", b"sicily", longitude=15, latitude=37, radius=100, unit="km"),
+    step([b"Palermo", b"Catania"], "geosearch", b"sicily", longitude=15, latitude=37, radius=5e5, sort="desc"),
+    step([b"Palermo"], "geosearch", b"sicily", member=b"Palermo", width=2, height=1, count=1, any=True),
+    step(
+        [FoundPlace(b"Catania", 0.0, CATANIA)], "geosearch", b"sicily", member=b"Catania", radius=1, with_details=True
+    ),
+]
+
+ENTRY_A, ENTRY_B = (b"1-1", {b"f": b"a"}), (b"2-1", {b"f": b"b", b"g": b"c"})
+
+STREAMS = [
+    step(None, "xadd", b"x1", {b"f": b"a"}, nomkstream=True),
+    step(b"1-1", "xadd", b"x1", {b"f": b"a"}, id=b"1-1"),
+    step(b"2-1", "xadd", b"x1", {b"f": b"b", b"g": b"c"}, id=b"2-1", maxlen=1, limit=0),
+    step(b"%d-0" % NOW_MS, "xadd", b"x2", {b"f": b"d"}, minid=b"1", approximate=False),
+    step(2, "xlen", b"x1"),
+    step([ENTRY_A, ENTRY_B], "xrange", b"x1"),
+    step([ENTRY_B], "xrange", b"x1", b"(1-1", b"2-1"),
+    step([], "xrange", b"x1", count=0),
+    step([ENTRY_B], "xrevrange", b"x1", count=1),
+    step([ENTRY_A], "xrevrange", b"x1", b"1", b"-"),
+    step({b"x1": [ENTRY_B]}, "xread", {b"x1": b"1-1", b"x2": b"$", b"nothing": b"0"}),
+    step({}, "xread", {b"x1": b"$"}, count=1),
+    step(None, "xgroup_create", b"x1", b"G", b"0", entries_read=0),
+    step(None, "xgroup_create", b"x3", b"G", mkstream=True),
+    step(True, "xgroup_createconsumer", b"x1", b"G", b"C"),
+    step(False, "xgroup_createconsumer", b"x1", b"G", b"C"),
+    step({b"x1": [ENTRY_A]}, "xreadgroup", b"G", b"C", {b"x1": b">", b"x3": b">"}, count=1),
+    step({b"x1": [ENTRY_B]}, "xreadgroup", b"G", b"C", {b"x1": b">"}, noack=True),
+    step({}, "xreadgroup", b"G", b"C", {b"x1": b">"}),
+    step({b"x1": [ENTRY_A]}, "xreadgroup", b"G", b"C", {b"x1": b"0"}),
+    step(PendingSummary(1, b"1-1", b"1-1", {b"C": 1}), "xpending", b"x1", b"G"),
+    step(PendingSummary(0, None, None, {}), "xpending", b"x3", b"G"),
+    step([PendingEntry(b"1-1", b"C", 0, 2)], "xpending_range", b"x1", b"G", b"-", b"+", 5),
+    step([], "xpending_range", b"x1", b"G", b"-", b"+", 5, consumer=b"C", idle=1),
+    step([ENTRY_A], "xclaim", b"x1", b"G", b"D", 0, [b"1-1", b"2-1"], idle=5, retrycount=3),
+    step([b"2-1"], "xclaim", b"x1", b"G", b"D", 0, [b"2-1"], time=NOW_MS, force=True, justid=True),
+    step((b"2-1", [ENTRY_A], []), "xautoclaim", b"x1", b"G", b"C", 1, count=1),
+    step((b"0-0", [b"2-1"], []), "xautoclaim", b"x1", b"G", b"C", 0, b"2-1", justid=True),
+    step(1, "xack", b"x1", b"G", b"1-1", b"7-7"),
+    step(1, "xdel", b"x1", b"2-1", b"7-7"),
+    step({b"x1": [(b"2-1", {})]}, "xreadgroup", b"G", b"C", {b"x1": b"0"}),
+    step(1, "xgroup_delconsumer", b"x1", b"G", b"C"),
+    step(None, "xgroup_setid", b"x1", b"G", b"0", entries_read=1),
+    step(1, "xtrim", b"x1", maxlen=0),
+    step(0, "xtrim", b"x1", minid=b"9", approximate=False),
+    step(True, "xgroup_destroy", b"x1", b"G"),
+    step(False, "xgroup_destroy", b"x1", b"G"),
+]
+
+SORTS = [
+    step(3, "rpush", b"ids", b"2", b"10", b"1"),
+    step(None, "mset", {b"w1": b"5", b"w2": b"9", b"w10": b"7", b"n1": b"one"}),
+    step([b"1", b"2", b"10"], "sort", b"ids"),
+    step([b"2", b"10"], "sort", b"ids", alpha=True, desc=True, limit=(0, 2)),
+    step([b"1", b"one", b"10", None, b"2", None], "sort", b"ids", by=b"w*", get=[b"#", b"n*"]),
+    step(3, "sort", b"ids", store=b"sorted"),
+    step([b"1", b"2", b"10"], "lrange", b"sorted"),
+    step([], "sort", b"nothing"),
+]
+
 KEYS = [
     step(True, "expire", b"s", 10),
     step(10, "ttl", b"s"),
@@ -225,7 +318,20 @@ KEYS = [
     step(None, "flushall"),
 ]
 
-SCRIPT = [*STRINGS, *BITS, *HYPERLOGLOGS, *HASHES, *LISTS, *SETS, *SORTED_SETS, *KEYS]
+SCRIPT = [
+    *STRINGS,
+    *BITS,
+    *HYPERLOGLOGS,
+    *HASHES,
+    *HASH_DEADLINES,
+    *LISTS,
+    *SETS,
+    *SORTED_SETS,
+    *PLACES,
+    *STREAMS,
+    *SORTS,
+    *KEYS,
+]
 
 
 @pytest.fixture
@@ -340,6 +446,11 @@ def test_an_async_batch_waits_for_it_too(tmp_path: Path) -> None:
         lambda db: db.zadd(b"z", {5: 1}),
         lambda db: db.zunionstore(b"z", b"key"),
         lambda db: db.setbit(b"s", 0, True),
+        lambda db: db.sort(b"l", get=b"#"),
+        lambda db: db.geosearch(b"p", longitude=5, radius=1),
+        lambda db: db.xadd(b"x", {b"f": 5}),
+        lambda db: db.xadd(b"x", {b"f": b"v"}, id=5),
+        lambda db: db.xclaim(b"x", b"g", b"c", 0, b"1-1"),
     ],
 )
 def test_what_is_no_argument_is_refused_before_anything_is_logged(db: Database, call: Callable[[Any], object]) -> None:
@@ -356,6 +467,12 @@ def test_a_choice_that_does_not_exist_is_refused_as_by_redis(db: Database) -> No
         db.hget(b"s", b"f")
 
 
+def test_a_field_that_an_entry_has_twice_shows_its_last_value(db: Database) -> None:
+    db.execute(b"XADD", b"x", b"1-1", b"f", b"first", b"f", b"last")
+    assert db.xrange(b"x") == [(b"1-1", {b"f": b"last"})]
+    assert db.execute(b"XRANGE", b"x", b"-", b"+") == [[b"1-1", [b"f", b"first", b"f", b"last"]]]
+
+
 def test_each_facade_has_its_own_types(db: Database, tmp_path: Path) -> None:
     assert_type(db.hgetall(b"h"), dict[bytes, bytes])
     assert_type(db.lpop(b"l"), bytes | None)
@@ -363,7 +480,17 @@ def test_each_facade_has_its_own_types(db: Database, tmp_path: Path) -> None:
     assert_type(db.spop(b"t", 2), set[bytes])
     assert_type(db.zrange(b"z", 0, -1), list[bytes])
     assert_type(db.zrange(b"z", 0, -1, with_scores=True), list[tuple[bytes, float]])
+    assert_type(db.xrange(b"x"), list[tuple[bytes, dict[bytes, bytes]]])
+    db.xgroup_create(b"x", b"g", mkstream=True)
+    assert_type(db.xclaim(b"x", b"g", b"c", 0, [b"1-1"]), list[tuple[bytes, dict[bytes, bytes]]])
+    assert_type(db.xclaim(b"x", b"g", b"c", 0, [b"1-1"], justid=True), list[bytes])
+    assert_type(db.geosearch(b"p", longitude=1, latitude=2, radius=3), list[bytes])
+    assert_type(db.geosearch(b"p", longitude=1, latitude=2, radius=3, with_details=True), list[FoundPlace])
+    assert_type(db.sort(b"l"), list[bytes])
+    assert_type(db.sort(b"l", get=[b"#"]), list[bytes | None])
     with db.batch() as batch:
+        assert_type(batch.sort(b"l", store=b"m"), Answer[int])
+        assert_type(batch.xautoclaim(b"x", b"g", b"c", 0, justid=True), Answer[tuple[bytes, list[bytes], list[bytes]]])
         assert_type(batch.hgetall(b"h"), Answer[dict[bytes, bytes]])
         assert_type(batch.lpop(b"l", 2), Answer[list[bytes]])
         assert_type(batch.zrangebyscore(b"z", 0, 1, with_scores=True), Answer[list[tuple[bytes, float]]])

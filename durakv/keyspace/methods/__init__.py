@@ -6,11 +6,15 @@ request and returns an ``Answer``.  A class for each kind of value; another kind
 
 from durakv.keyspace.methods.bits import BitMethods
 from durakv.keyspace.methods.deadlines import DeadlineMethods
+from durakv.keyspace.methods.hash_deadlines import HashDeadlineMethods
 from durakv.keyspace.methods.hashes import HashMethods
 from durakv.keyspace.methods.hyperloglogs import HyperLogLogMethods
 from durakv.keyspace.methods.keys import KeyMethods
 from durakv.keyspace.methods.lists import ListMethods
+from durakv.keyspace.methods.places import PlaceMethods
 from durakv.keyspace.methods.sets import SetMethods
+from durakv.keyspace.methods.sort import SortMethods
+from durakv.keyspace.methods.streams import StreamMethods
 from durakv.keyspace.methods.strings import StringMethods
 from durakv.keyspace.methods.zset_operations import SortedSetOperationMethods
 from durakv.keyspace.methods.zsets import SortedSetMethods
@@ -21,10 +25,14 @@ class Methods(
     BitMethods,
     HyperLogLogMethods,
     HashMethods,
+    HashDeadlineMethods,
     ListMethods,
     SetMethods,
     SortedSetMethods,
     SortedSetOperationMethods,
+    PlaceMethods,
+    StreamMethods,
+    SortMethods,
     DeadlineMethods,
     KeyMethods,
 ):
