@@ -67,8 +67,12 @@ def recover(
     clock: Clock,
     entropy: Callable[[int], bytes],
     progress: Progress | None = None,
+    until: int | None = None,
 ) -> Recovered:
     """Build the state from the directory; reads only (C9).
+
+    ``until`` is a Unix time in seconds: the state is then that before the first later time that a stock server noted in
+    its log, and not one to go on from; nothing is known of what follows.
 
     Raises Corruption, UnsupportedVersion or ``OSError``; the machine's state is then undefined.
     """
@@ -87,7 +91,9 @@ def recover(
     segments = manifest.segments
     for index, segment in enumerate(segments):
         is_last = index == len(segments) - 1
-        end = _replay(filesystem, segment, manifest, found, machine, meter, is_last=is_last)
+        end = _replay(filesystem, segment, manifest, found, machine, meter, is_last=is_last, until=until)
+        if end.stopped:
+            return _stopped(found, started, clock)
         meter.finish(segment.name)
         ends.append((segment, end))
         found.log_bytes += end.offset
@@ -223,6 +229,7 @@ def _replay(
     *,
     is_last: bool,
     start: int = 0,
+    until: int | None = None,
 ) -> SegmentEnd:
     identity = None if manifest.identity is None else frame_identity(manifest)
     apply = machine.apply
@@ -230,7 +237,9 @@ def _replay(
     file = filesystem.open(segment.name)
     try:
         stop = read_up_to(file, segment, is_last=is_last)
-        records = read_segment(file, identity=identity, number=segment.seq, prior=found.seq, stop=stop, start=start)
+        records = read_segment(
+            file, identity=identity, number=segment.seq, prior=found.seq, stop=stop, start=start, until=until
+        )
         told = 0
         while True:
             try:
@@ -255,6 +264,12 @@ def _replay(
     report.foreign_commands += end.foreign_commands
     found.seq = end.last
     return end
+
+
+def _stopped(found: Recovered, started: float, clock: Clock) -> Recovered:
+    found.report.last_seq = found.seq
+    found.report.seconds = clock.monotonic() - started
+    return found
 
 
 def _judge(found: Recovered, ends: list[tuple[ManifestFile, SegmentEnd]]) -> None:

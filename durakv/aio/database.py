@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
 
 from durakv.aio.engine import AsyncEngine
 from durakv.durability import Durability
 from durakv.keyspace import database as sync
-from durakv.keyspace import requests
-from durakv.keyspace.batch import Batch
+from durakv.keyspace.batch import Batch, batch_level
+from durakv.keyspace.methods import Methods
+from durakv.keyspace.methods.method import Awaited
+from durakv.keyspace.methods.strings import get_request, set_request
 from durakv.keyspace.replies import Reply
-from durakv.keyspace.requests import Argument, Request
+from durakv.keyspace.requests import Argument, Request, encode
 from durakv.machine import Command
 from durakv.report import RecoveryReport, Status
 
@@ -62,7 +64,9 @@ def open(path: str | os.PathLike[str] | None, **settings: Any) -> Opening:
 class AsyncBatch:
     """Commands that are collected now and run together when the ``async with`` block ends; see ``Batch``."""
 
-    def __init__(self, batch: Batch, commit: Callable[[list[tuple[int, Command]]], Awaitable[list[Reply]]]) -> None:
+    def __init__(
+        self, batch: Batch, commit: Callable[[list[tuple[int, Command]], Durability], Awaitable[list[Reply]]]
+    ) -> None:
         self._batch = batch
         self._commit = commit
 
@@ -74,10 +78,10 @@ class AsyncBatch:
     ) -> None:
         commands = self._batch.end()
         if kind is None and commands:
-            self._batch.settle(await self._commit(commands))
+            self._batch.settle(await self._commit(commands, self._batch.named))
 
 
-class AsyncDatabase:
+class AsyncDatabase(Methods, Awaited):
     """One numbered database of an open keyspace, for one event loop; see ``durakv.Database`` for every method."""
 
     def __init__(self, engine: AsyncEngine, database: sync.Database) -> None:
@@ -96,14 +100,15 @@ class AsyncDatabase:
     ) -> Reply:
         """Run any command and return its reply; see ``durakv.Database.execute``."""
         home = self.database if database is None else self.database.select(database)
-        return await self._execute(home, requests.encode(arguments), durability)
+        return await self._execute(home, encode(arguments), durability)
 
     def batch(self, *, durability: Durability | None = None) -> AsyncBatch:
         """Collect commands in an ``async with`` block and run them as one: all or nothing."""
-        decider = self.database.decider
+        engine, decider = self.engine, self.database.decider
 
-        async def commit(commands: list[tuple[int, Command]]) -> list[Reply]:
-            return await self.engine.transact(decider.batch(commands), durability)
+        async def commit(commands: list[tuple[int, Command]], named: Durability) -> list[Reply]:
+            level = batch_level(engine.engine.fsync, durability, named)
+            return await engine.transact(decider.batch(commands), level)
 
         return AsyncBatch(self.database.batch(durability=durability), commit)
 
@@ -116,16 +121,16 @@ class AsyncDatabase:
             await self.engine.wait(self.engine.engine.applied_seq, durability)
         return reply
 
-    async def _run(self, request: Request[T], durability: Durability | None = None) -> T:
-        return request.convert(await self._execute(self.database, request.command, durability))
+    async def _run(self, request: Request[T]) -> T:
+        return request.convert(await self._execute(self.database, request.command, request.durability))
 
-    # --- strings --------------------------------------------------------------------------------------------------
+    # --- the short ways -------------------------------------------------------------------------------------------
 
     async def get(self, key: bytes, *, durability: Durability | None = None) -> bytes | None:
         """What the key holds, or None."""
         if durability is None:
             return self.database.get(key)
-        return await self._run(requests.get(key), durability)
+        return await self._run(get_request(key, durability=durability))
 
     @overload
     async def set(
@@ -177,63 +182,24 @@ class AsyncDatabase:
         durability: Durability | None = None,
     ) -> bool | bytes | None:
         """Set the key and drop its deadline, or give it a new one; return whether it was set."""
-        request = requests.set_(key, value, nx=nx, xx=xx, get=get, keepttl=keepttl, ex=ex, px=px, exat=exat, pxat=pxat)
-        answer: bool | bytes | None = await self._run(request, durability)
+        answer: bool | bytes | None = await self._run(
+            set_request(
+                key,
+                value,
+                nx=nx,
+                xx=xx,
+                get=get,
+                keepttl=keepttl,
+                ex=ex,
+                px=px,
+                exat=exat,
+                pxat=pxat,
+                durability=durability,
+            )
+        )
         return answer
 
-    async def mget(self, *keys: bytes, durability: Durability | None = None) -> list[bytes | None]:
-        """What each key holds, all read at the same moment."""
-        return await self._run(requests.mget(keys), durability)
-
-    async def mset(self, values: Mapping[bytes, bytes], *, durability: Durability | None = None) -> None:
-        """Set several keys, all or nothing."""
-        await self._run(requests.mset(values), durability)
-
-    async def getdel(self, key: bytes, *, durability: Durability | None = None) -> bytes | None:
-        """Delete the key and return what it held."""
-        return await self._run(requests.getdel(key), durability)
-
-    async def append(self, key: bytes, tail: bytes, *, durability: Durability | None = None) -> int:
-        """Append to a string; return its new length."""
-        return await self._run(requests.append(key, tail), durability)
-
-    async def incr(self, key: bytes, by: int = 1, *, durability: Durability | None = None) -> int:
-        """Add to an integer of 64 bits; return the sum."""
-        return await self._run(requests.incrby(key, by), durability)
-
-    async def decr(self, key: bytes, by: int = 1, *, durability: Durability | None = None) -> int:
-        """Subtract from an integer of 64 bits; return the difference."""
-        return await self._run(requests.decrby(key, by), durability)
-
-    # --- keys -----------------------------------------------------------------------------------------------------
-
-    async def delete(self, *keys: bytes, durability: Durability | None = None) -> int:
-        """Delete keys; return how many were there."""
-        return await self._run(requests.delete(keys), durability)
-
-    async def exists(self, *keys: bytes, durability: Durability | None = None) -> int:
-        """How many of the keys are there; one that is named twice counts twice."""
-        return await self._run(requests.exists(keys), durability)
-
-    async def expire(self, key: bytes, seconds: int, *, durability: Durability | None = None) -> bool:
-        """Let the key expire after some seconds; return whether the deadline was set."""
-        return await self._run(requests.expire(b"EXPIRE", key, seconds), durability)
-
-    async def ttl(self, key: bytes, *, durability: Durability | None = None) -> int:
-        """Seconds left; -1 if the key lives for ever, -2 if it is absent."""
-        return await self._run(requests.lifetime(b"TTL", key), durability)
-
-    async def persist(self, key: bytes, *, durability: Durability | None = None) -> bool:
-        """Let the key live for ever; return whether it had a deadline."""
-        return await self._run(requests.persist(key), durability)
-
-    async def rename(self, key: bytes, newkey: bytes, *, durability: Durability | None = None) -> None:
-        """Rename a key, deadline included; CommandError if it is absent."""
-        await self._run(requests.rename(key, newkey), durability)
-
-    async def dbsize(self) -> int:
-        """How many keys there are; expired ones that are not deleted yet count."""
-        return await self._run(requests.dbsize())
+    # --- all keys -------------------------------------------------------------------------------------------------
 
     async def scan_iter(
         self, match: bytes | None = None, *, count: int = sync.SCAN_COUNT, kind: bytes | None = None
@@ -241,16 +207,12 @@ class AsyncDatabase:
         """Go over the keys beside writers, giving way to other tasks after each step."""
         cursor = 0
         while True:
-            cursor, keys = await self._run(requests.scan(cursor, match=match, count=count, kind=kind))
+            cursor, keys = await self.scan(cursor, match=match, count=count, kind=kind)
             for key in keys:
                 yield key
             if not cursor:
                 return
             await asyncio.sleep(0)
-
-    async def flushdb(self, *, durability: Durability | None = None) -> None:
-        """Delete every key of this database."""
-        await self._run(requests.flush(b"FLUSHDB"), durability)
 
     # --- the engine -----------------------------------------------------------------------------------------------
 

@@ -43,6 +43,12 @@ _LOSSES_NAMED = 20
     type=click.Choice([str(target) for target in Target]),
     help="Who is to load the RDB file; by default every server from Redis 5.0 on, and every Valkey.",
 )
+@click.option(
+    "--until",
+    type=int,
+    metavar="UNIX",
+    help="The state before the first later time (in seconds) that a stock server noted in its log.",
+)
 @click.option("--allow-loss", is_flag=True, help="Leave out what an RDB file for the target cannot carry, and tell it.")
 @click.option("--replace", is_flag=True, help="Write into a server that holds keys, over those of the same name.")
 @timeout_option
@@ -54,6 +60,7 @@ def export(
     target: str,
     to: str,
     version: str | None,
+    until: int | None,
     allow_loss: bool,
     replace: bool,
     timeout: float,
@@ -83,7 +90,7 @@ def export(
         raise click.UsageError("--replace is about running servers; a file is replaced anyway")
     url = parse_url(target) if is_server else None
     filesystem = existing_place(directory)
-    keyspace, report = load_keyspace(filesystem, quiet=as_json)
+    keyspace, report = load_keyspace(filesystem, quiet=as_json, until=until)
     now_ms = SystemClock().time_ms()
     if url is not None:
         with progress("export", quiet=as_json) as bar:

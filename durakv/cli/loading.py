@@ -19,14 +19,14 @@ from durakv.storage.filesystem import Filesystem
 _NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
-def load_keyspace(filesystem: Filesystem, *, quiet: bool) -> tuple[Keyspace, RecoveryReport]:
-    """The state that an open would recover, and what it would tell.
+def load_keyspace(filesystem: Filesystem, *, quiet: bool, until: int | None = None) -> tuple[Keyspace, RecoveryReport]:
+    """The state that an open would recover, and what it would tell; or that of an earlier time, see ``recover``.
 
     Raises Locked if the directory has an owner at work, and what an open raises.
     """
     keyspace = Keyspace()
     with _owned(filesystem), progress("load", quiet=quiet) as bar:
-        found = recover(filesystem, keyspace, clock=SystemClock(), entropy=os.urandom, progress=bar)
+        found = recover(filesystem, keyspace, clock=SystemClock(), entropy=os.urandom, progress=bar, until=until)
     if found.report.created:
         raise DirectoryError(f"{filesystem.describe()} holds no {MANIFEST_NAME}, so there is nothing to load")
     for line in found.report.lines():

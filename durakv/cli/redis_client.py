@@ -134,6 +134,8 @@ class RedisClient:
     def _broken(self, error: OSError) -> Failure:
         if isinstance(error, TimeoutError):
             return self.failure(f"it said nothing for {self._socket.gettimeout():g} seconds; see --timeout")
+        if isinstance(error, ConnectionResetError | BrokenPipeError):
+            return self.failure("it closed the connection")  # with something of ours unread
         return self.failure(f"the connection broke: {error.strerror or error}")
 
     def _hidden(self, text: str) -> str:

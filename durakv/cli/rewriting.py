@@ -16,16 +16,24 @@ _LOOK_SECONDS = 0.1
 
 @click.command()
 @click.argument("directory", metavar="DIR")
+@click.option(
+    "--base-format",
+    type=click.Choice([str(base) for base in durakv.BaseFormat]),
+    default=str(durakv.BaseFormat.DKV),
+    show_default=True,
+    help="The format of the new base: ours, or that of stock servers, which can then take over the directory.",
+)
 @json_option
 @click.pass_context
-def rewrite(ctx: click.Context, directory: str, as_json: bool) -> None:
+def rewrite(ctx: click.Context, directory: str, base_format: str, as_json: bool) -> None:
     """Rewrite the log into a new base, so that the directory shrinks and opens faster.
 
     It opens the directory as its owner.  A crash at any moment leaves what was there.
     """
     filesystem = existing_place(directory)
     with progress("open", quiet=as_json) as bar:
-        db = durakv.open(None, filesystem=filesystem, create=False, progress=bar)
+        options = durakv.Options(base_format=durakv.BaseFormat(base_format))
+        db = durakv.open(None, filesystem=filesystem, create=False, progress=bar, options=options)
     with db:
         was = _size(db.status())
         with progress("rewrite", quiet=as_json) as bar, ThreadPoolExecutor(1) as pool:

@@ -19,6 +19,8 @@ from durakv_formats.resp import CommandDecoder, decode_batch
 
 READ_BYTES = 256 << 10
 _COMMENTS = re.compile(rb"(#(?!DKV)[^\n]*\n)*")
+_TIMES = re.compile(rb"(?:#TS:[0-9]{1,20}\r?\n)+")
+"""How stock servers note the time, as often as once a second."""
 _REMEDY = "Everything before this place was taken; mend the stream and import the rest"
 
 
@@ -62,6 +64,11 @@ class CommandStream:
         self._transaction: list[list[bytes]] | None = None
         self._ended = False
 
+    @property
+    def offset(self) -> int:
+        """How far it was decoded."""
+        return self._decoder.offset
+
     def __iter__(self) -> Iterator[Group]:
         """The groups; raises Corruption at damage and at an end inside a command or transaction."""
         try:
@@ -92,11 +99,14 @@ class CommandStream:
         except FormatError as error:
             # A frame's error is behind the comments before it; a command's may be inside the command.
             offset = error.offset if isinstance(error, FrameError) else self._decoder.offset
-            first = bytes(self._kept[offset - self._kept_offset : offset - self._kept_offset + 1])
+            at = offset - self._kept_offset
+            first = bytes(self._kept[at : at + 1])
             if first == b"*" and isinstance(self._decoder, FrameDecoder):
                 self._switch(CommandDecoder(offset), offset)
             elif first == b"#" and isinstance(self._decoder, CommandDecoder):
-                self._switch(FrameDecoder(None, None, offset), offset)
+                times = _TIMES.match(self._kept, at)
+                if times is None or not self._decoder.skip(times.end() - at):
+                    self._switch(FrameDecoder(None, None, offset), offset)
             elif first == b"\0":
                 self._switch(CommandDecoder(offset), offset)
                 self._ended = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ import click
 from durakv.cli import exits
 from durakv.cli.output import json_option, print_json, print_lines, progress, size
 from durakv.cli.places import existing_place
+from durakv.cli.salvaging import survey
 from durakv.verification import FileCheck, Severity, Verification
 from durakv.verify import verify as verify_directory
 
@@ -28,7 +30,9 @@ EXIT_BY_SEVERITY = {
 def verify(ctx: click.Context, directory: str, as_json: bool) -> None:
     """Check every byte of a data directory, and write nothing.
 
-    It needs no lock, so it can be run while the owner is at work.
+    It needs no lock, so it can be run while the owner is at work.  DIR may also be a single file, an RDB file or an
+    append-only file of a stock server: it is told which stretches of it are whole, which only read as if they were, and
+    which are lost.
 
     \b
     Exit codes:
@@ -37,6 +41,13 @@ def verify(ctx: click.Context, directory: str, as_json: bool) -> None:
       3  corruption: promised data is damaged or missing, and an open will refuse
       4  something could not be checked: a newer version, another format, no permission
     """
+    if os.path.isfile(directory):
+        found = survey(directory)
+        if as_json:
+            print_json(found.as_json())
+        else:
+            print_lines(found.lines())
+        ctx.exit(found.exit_code())
     with progress("verify", quiet=as_json) as bar:
         verification = verify_directory(existing_place(directory), bar)
     if as_json:

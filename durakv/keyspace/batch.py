@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, overload
 
-from durakv.keyspace import requests
+from durakv.durability import Durability, FsyncPolicy, check_level
+from durakv.keyspace.answer import Answer
 from durakv.keyspace.decider import Decider
+from durakv.keyspace.methods import Methods
+from durakv.keyspace.methods.method import Collected
+from durakv.keyspace.methods.strings import get_request, set_request
 from durakv.keyspace.replies import Reply
-from durakv.keyspace.requests import Argument, Request
+from durakv.keyspace.requests import Argument, Request, as_it_is, encode
 from durakv.machine import Command
 
 T = TypeVar("T")
 
 
-class Answer(Generic[T]):
-    """What a command of a batch answered; there once the batch is committed."""
-
-    __slots__ = ("_convert", "_reply")
-
-    def __init__(self, convert: Callable[[Any], T]) -> None:
-        self._convert = convert
-        self._reply: list[Reply] = []
-
-    @property
-    def value(self) -> T:
-        """The answer; raises RuntimeError before the commit, and for a batch that was discarded."""
-        if not self._reply:
-            raise RuntimeError("the batch is not committed: its answers are there after the with block")
-        return self._convert(self._reply[0])
-
-    def settle(self, reply: Reply) -> None:
-        """Take the reply; the batch does this when it is committed."""
-        self._reply.append(reply)
-
-
-class Batch:
+class Batch(Methods, Collected):
     """Commands that are collected now and decided, logged and applied together when the ``with`` block ends.
 
         with db.batch() as batch:
@@ -47,9 +30,19 @@ class Batch:
     They are decided in order at that moment, with no other write in between, each on the state the earlier ones
     leave.  So nothing can be read inside the block; every method returns an ``Answer``.  An exception inside the
     block discards the batch; a command that is refused (``CommandError``) discards it too and is raised at its end.
+
+    The block returns when the batch has reached its own level, the policy's unless ``Database.batch`` was given one,
+    or a higher one that a command in it has named.
     """
 
-    def __init__(self, decider: Decider, database: int, commit: Callable[[list[tuple[int, Command]]], list[Reply]]):
+    def __init__(
+        self,
+        decider: Decider,
+        database: int,
+        commit: Callable[[list[tuple[int, Command]], Durability], list[Reply]],
+    ) -> None:
+        """A batch in one database; ``commit`` gets its commands, and the highest level that they named."""
+        self.named = Durability.APPLIED
         self._decider = decider
         self._database = database
         self._commit = commit
@@ -65,7 +58,7 @@ class Batch:
     ) -> None:
         commands = self.end()
         if kind is None and commands:
-            self.settle(self._commit(commands))
+            self.settle(self._commit(commands, self.named))
 
     def end(self) -> list[tuple[int, Command]]:
         """Take no more commands; return those there are, with their databases."""
@@ -77,26 +70,64 @@ class Batch:
         for answer, reply in zip(self._answers, replies, strict=True):
             answer.settle(reply)
 
-    def _add(self, request: Request[T], database: int | None = None) -> Answer[T]:
+    def execute(
+        self, *arguments: Argument, database: int | None = None, durability: Durability | None = None
+    ) -> Answer[Reply]:
+        """Any command, as ``Database.execute``."""
+        number = self._database if database is None else database
+        return self._add(Request(encode(arguments), as_it_is, durability), number)
+
+    def _run(self, request: Request[T]) -> Answer[T]:
+        return self._add(request, self._database)
+
+    def _add(self, request: Request[T], database: int) -> Answer[T]:
         if self._ended:
             raise RuntimeError("the batch has ended; begin another one")
         self._decider.is_write(request.command)  # a command that does not exist is refused where it stands
+        if request.durability is not None:
+            self.named = max(self.named, check_level(request.durability))
         answer = Answer(request.convert)
-        self._commands.append((self._database if database is None else database, request.command))
+        self._commands.append((database, request.command))
         self._answers.append(answer)
         return answer
 
-    def execute(self, *arguments: Argument, database: int | None = None) -> Answer[Reply]:
-        """Any command, as ``Database.execute``."""
-        return self._add(Request(requests.encode(arguments), requests.as_it_is), database)
-
-    def get(self, key: bytes) -> Answer[bytes | None]:
+    def get(self, key: bytes, *, durability: Durability | None = None) -> Answer[bytes | None]:
         """The value as of here in the batch."""
-        return self._add(requests.get(key))
+        return self._run(get_request(key, durability=durability))
 
-    def mget(self, *keys: bytes) -> Answer[list[bytes | None]]:
-        """The values as of here in the batch."""
-        return self._add(requests.mget(keys))
+    @overload
+    def set(
+        self,
+        key: bytes,
+        value: bytes,
+        *,
+        nx: bool = ...,
+        xx: bool = ...,
+        get: Literal[False] = ...,
+        keepttl: bool = ...,
+        ex: int | None = ...,
+        px: int | None = ...,
+        exat: int | None = ...,
+        pxat: int | None = ...,
+        durability: Durability | None = ...,
+    ) -> Answer[bool]: ...
+
+    @overload
+    def set(
+        self,
+        key: bytes,
+        value: bytes,
+        *,
+        get: Literal[True],
+        nx: bool = ...,
+        xx: bool = ...,
+        keepttl: bool = ...,
+        ex: int | None = ...,
+        px: int | None = ...,
+        exat: int | None = ...,
+        pxat: int | None = ...,
+        durability: Durability | None = ...,
+    ) -> Answer[bytes | None]: ...
 
     def set(
         self,
@@ -105,55 +136,32 @@ class Batch:
         *,
         nx: bool = False,
         xx: bool = False,
+        get: bool = False,
         keepttl: bool = False,
         ex: int | None = None,
         px: int | None = None,
         exat: int | None = None,
         pxat: int | None = None,
-    ) -> Answer[bool]:
+        durability: Durability | None = None,
+    ) -> Answer[Any]:
         """Set a key; see ``Database.set``."""
-        return self._add(requests.set_(key, value, nx=nx, xx=xx, keepttl=keepttl, ex=ex, px=px, exat=exat, pxat=pxat))
+        return self._run(
+            set_request(
+                key,
+                value,
+                nx=nx,
+                xx=xx,
+                get=get,
+                keepttl=keepttl,
+                ex=ex,
+                px=px,
+                exat=exat,
+                pxat=pxat,
+                durability=durability,
+            )
+        )
 
-    def mset(self, values: Mapping[bytes, bytes]) -> Answer[None]:
-        """Set several keys."""
-        return self._add(requests.mset(values))
 
-    def delete(self, *keys: bytes) -> Answer[int]:
-        """Delete keys; how many were there."""
-        return self._add(requests.delete(keys))
-
-    def exists(self, *keys: bytes) -> Answer[int]:
-        """How many of the keys are there."""
-        return self._add(requests.exists(keys))
-
-    def incr(self, key: bytes, by: int = 1) -> Answer[int]:
-        """Add to an integer."""
-        return self._add(requests.incrby(key, by))
-
-    def decr(self, key: bytes, by: int = 1) -> Answer[int]:
-        """Subtract from an integer."""
-        return self._add(requests.decrby(key, by))
-
-    def append(self, key: bytes, tail: bytes) -> Answer[int]:
-        """Append to a string; its new length."""
-        return self._add(requests.append(key, tail))
-
-    def setrange(self, key: bytes, offset: int, part: bytes) -> Answer[int]:
-        """Overwrite a part of a string; its new length."""
-        return self._add(requests.setrange(key, offset, part))
-
-    def expire(self, key: bytes, seconds: int) -> Answer[bool]:
-        """Let a key expire after some seconds."""
-        return self._add(requests.expire(b"EXPIRE", key, seconds))
-
-    def pexpireat(self, key: bytes, when_ms: int) -> Answer[bool]:
-        """Let a key expire at a Unix time in milliseconds."""
-        return self._add(requests.expire(b"PEXPIREAT", key, when_ms))
-
-    def persist(self, key: bytes) -> Answer[bool]:
-        """Let a key live for ever."""
-        return self._add(requests.persist(key))
-
-    def rename(self, key: bytes, newkey: bytes) -> Answer[None]:
-        """Rename a key."""
-        return self._add(requests.rename(key, newkey))
+def batch_level(policy: FsyncPolicy, own: Durability | None, named: Durability) -> Durability:
+    """What a batch waits for: its own level, by default the policy's, or a higher one that a command named."""
+    return max(policy.default_durability if own is None else own, named)

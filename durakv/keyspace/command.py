@@ -149,10 +149,13 @@ class CommandSpec:
     keys: tuple[int, int, int] = (1, 1, 1)
     """Where its keys are: first, last (negative: from the end) and step; (0, 0, 0) if it names none."""
 
+    reaches_further: bool = False
+    """Whether options can name it another key to read or write, or it goes to another database."""
+
     @property
     def touches_one_key(self) -> bool:
         """Whether its effects concern the one key it names, in the database it is called in."""
-        return self.keys in ((1, 1, 1), (2, 2, 1)) and self.name != b"move"
+        return self.keys in ((1, 1, 1), (2, 2, 1)) and not self.reaches_further
 
 
 NO_KEYS = (0, 0, 0)

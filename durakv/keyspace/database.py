@@ -1,4 +1,4 @@
-"""The facade: a keyspace made durable by an engine, with a method for every common command.
+"""The facade: a keyspace made durable by an engine; ``methods`` has a method for every common command.
 
     with durakv.open("data", fsync="everysec") as db:
         db.set(b"page:1", b"<html>")
@@ -14,22 +14,26 @@ from __future__ import annotations
 
 import os
 from binascii import crc_hqx
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
 
 from durakv.clock import Clock
-from durakv.durability import Durability, FsyncPolicy
+from durakv.directory import APPEND_DIRECTORY, SINGLE_NAME
+from durakv.durability import Durability, FsyncPolicy, check_level
 from durakv.engine import Engine
-from durakv.keyspace import requests
-from durakv.keyspace.batch import Batch
+from durakv.errors import DirectoryError
+from durakv.keyspace.batch import Batch, batch_level
 from durakv.keyspace.command import parse_database
 from durakv.keyspace.decider import Decider
 from durakv.keyspace.expiry import Expiry
 from durakv.keyspace.machine import Keyspace
 from durakv.keyspace.mapping import DatabaseMapping
+from durakv.keyspace.methods import Methods
+from durakv.keyspace.methods.method import Immediate
+from durakv.keyspace.methods.strings import get_request, set_request
 from durakv.keyspace.replies import Reply
-from durakv.keyspace.requests import Argument, Request
+from durakv.keyspace.requests import Argument, Request, encode
 from durakv.machine import Command
 from durakv.options import Options
 from durakv.recovery import Progress
@@ -63,6 +67,8 @@ def open(
     ``Database.report`` says what was recovered, cut or healed (C13).  Raises what ``Engine`` raises: Locked,
     Corruption, UnsupportedVersion, DirectoryError, OSError.
     """
+    if path is not None and filesystem is None:
+        _refuse_single_files(os.fspath(path))
     decider = Decider(Keyspace(), clock)
     engine = Engine(
         path,
@@ -80,7 +86,20 @@ def open(
     return Database(engine, decider)
 
 
-class Database:
+def _refuse_single_files(path: str) -> None:
+    """A server's data that an open would pass over: nobody is to find an empty keyspace beside it."""
+    if os.path.exists(os.path.join(path, APPEND_DIRECTORY)):
+        return
+    for name in (SINGLE_NAME, "dump.rdb"):
+        if os.path.exists(os.path.join(path, name)):
+            file = os.path.join(path, name)
+            raise DirectoryError(
+                f"{path} holds {name} of a server and no {APPEND_DIRECTORY}, and an open would begin empty beside it; "
+                f"take it over with `durakv import {path} {file}`, or move it away"
+            )
+
+
+class Database(Methods, Immediate):
     """One numbered database of an open keyspace; ``select`` gives the others.
 
     Any thread may call any method.  Keys and values are ``bytes``; anything else is refused with TypeError, sizes
@@ -90,6 +109,9 @@ class Database:
     A write returns at its level, the policy's or the one it names in ``durability=``, and then survives what that
     level survives: WRITTEN the death of the process (C2), SYNCED a loss of power too (C3).  A read may show what a
     crash takes back, unless it waits for a level itself (C14).
+
+    Most methods are shared with ``AsyncDatabase`` and ``Batch``: see :class:`Methods`.  Where ``help`` says that one
+    returns ``Request[T]``, here it returns T.
     """
 
     def __init__(self, engine: Engine, decider: Decider, number: int = 0) -> None:
@@ -109,12 +131,17 @@ class Database:
     def execute(self, *arguments: Argument, database: int | None = None, durability: Durability | None = None) -> Reply:
         """Run any command and return its reply: bytes, int, None, a list of these, or a ``Status`` such as OK."""
         number = self.number if database is None else parse_database(b"%d" % database)
-        return self._execute(requests.encode(arguments), number, durability)
+        return self._execute(encode(arguments), number, durability)
 
     def batch(self, *, durability: Durability | None = None) -> Batch:
         """Collect commands in a ``with`` block and run them as one: all or nothing; see :class:`Batch`."""
         engine, decider = self.engine, self.decider
-        return Batch(decider, self.number, lambda commands: engine.transact(decider.batch(commands), durability))
+        own = None if durability is None else check_level(durability)
+
+        def commit(commands: list[tuple[int, Command]], named: Durability) -> list[Reply]:
+            return engine.transact(decider.batch(commands), batch_level(engine.fsync, own, named))
+
+        return Batch(decider, self.number, commit)
 
     def _execute(self, command: Command, number: int, durability: Durability | None) -> Reply:
         decider = self.decider
@@ -123,10 +150,10 @@ class Database:
         level = Durability.APPLIED if durability is None else durability
         return self.engine.read(decider.read(number, command), level)
 
-    def _run(self, request: Request[T], durability: Durability | None = None) -> T:
-        return request.convert(self._execute(request.command, self.number, durability))
+    def _run(self, request: Request[T]) -> T:
+        return request.convert(self._execute(request.command, self.number, request.durability))
 
-    # --- strings --------------------------------------------------------------------------------------------------
+    # --- the short ways -------------------------------------------------------------------------------------------
 
     def get(self, key: bytes, *, durability: Durability | None = None) -> bytes | None:
         """What the key holds, or None."""
@@ -144,7 +171,7 @@ class Database:
             value = None if slots is None else slots[slot].get(key)
             if generation == keyspace.generation and (value is None or type(value) is bytes):
                 return value
-        return self._run(requests.get(key), durability)
+        return self._run(get_request(key, durability=durability))
 
     @overload
     def set(
@@ -212,194 +239,24 @@ class Database:
             # The command is its own effect: there is nothing to decide.
             self.engine.apply(((b"SET", key, value),), durability)
             return True
-        request = requests.set_(key, value, nx=nx, xx=xx, get=get, keepttl=keepttl, ex=ex, px=px, exat=exat, pxat=pxat)
-        answer: bool | bytes | None = self._run(request, durability)
+        answer: bool | bytes | None = self._run(
+            set_request(
+                key,
+                value,
+                nx=nx,
+                xx=xx,
+                get=get,
+                keepttl=keepttl,
+                ex=ex,
+                px=px,
+                exat=exat,
+                pxat=pxat,
+                durability=durability,
+            )
+        )
         return answer
 
-    def mget(self, *keys: bytes, durability: Durability | None = None) -> list[bytes | None]:
-        """What each key holds, all read at the same moment."""
-        return self._run(requests.mget(keys), durability)
-
-    def mset(self, values: Mapping[bytes, bytes], *, durability: Durability | None = None) -> None:
-        """Set several keys, all or nothing."""
-        self._run(requests.mset(values), durability)
-
-    def msetnx(self, values: Mapping[bytes, bytes], *, durability: Durability | None = None) -> bool:
-        """Set several keys if none of them is there."""
-        return self._run(requests.msetnx(values), durability)
-
-    def getdel(self, key: bytes, *, durability: Durability | None = None) -> bytes | None:
-        """Delete the key and return what it held."""
-        return self._run(requests.getdel(key), durability)
-
-    def getex(
-        self,
-        key: bytes,
-        *,
-        persist: bool = False,
-        ex: int | None = None,
-        px: int | None = None,
-        exat: int | None = None,
-        pxat: int | None = None,
-        durability: Durability | None = None,
-    ) -> bytes | None:
-        """Return what the key holds, and change when it expires."""
-        return self._run(requests.getex(key, persist=persist, ex=ex, px=px, exat=exat, pxat=pxat), durability)
-
-    def append(self, key: bytes, tail: bytes, *, durability: Durability | None = None) -> int:
-        """Append to a string; return its new length."""
-        return self._run(requests.append(key, tail), durability)
-
-    def strlen(self, key: bytes, *, durability: Durability | None = None) -> int:
-        """The length of a string; 0 if the key is absent."""
-        return self._run(requests.strlen(key), durability)
-
-    def getrange(self, key: bytes, start: int, end: int, *, durability: Durability | None = None) -> bytes:
-        """A part of a string; both ends belong to it, negative ones count from the back."""
-        return self._run(requests.getrange(key, start, end), durability)
-
-    def setrange(self, key: bytes, offset: int, part: bytes, *, durability: Durability | None = None) -> int:
-        """Overwrite a part of a string, padding it with zeros; return its new length."""
-        return self._run(requests.setrange(key, offset, part), durability)
-
-    def incr(self, key: bytes, by: int = 1, *, durability: Durability | None = None) -> int:
-        """Add to an integer of 64 bits; return the sum."""
-        return self._run(requests.incrby(key, by), durability)
-
-    def incrby(self, key: bytes, increment: int, *, durability: Durability | None = None) -> int:
-        """Add to an integer of 64 bits; return the sum."""
-        return self._run(requests.incrby(key, increment), durability)
-
-    def decr(self, key: bytes, by: int = 1, *, durability: Durability | None = None) -> int:
-        """Subtract from an integer of 64 bits; return the difference."""
-        return self._run(requests.decrby(key, by), durability)
-
-    def incrbyfloat(self, key: bytes, increment: float, *, durability: Durability | None = None) -> float:
-        """Add to a decimal number; return the sum (``execute`` returns all its digits)."""
-        return self._run(requests.incrbyfloat(key, increment), durability)
-
-    # --- deadlines ------------------------------------------------------------------------------------------------
-
-    def expire(
-        self,
-        key: bytes,
-        seconds: int,
-        *,
-        nx: bool = False,
-        xx: bool = False,
-        gt: bool = False,
-        lt: bool = False,
-        durability: Durability | None = None,
-    ) -> bool:
-        """Let the key expire after some seconds; return whether the deadline was set.
-
-        ``nx``: only if it has none; ``xx``: only if it has one; ``gt``, ``lt``: only if the new one is later, earlier.
-        """
-        return self._run(requests.expire(b"EXPIRE", key, seconds, nx=nx, xx=xx, gt=gt, lt=lt), durability)
-
-    def pexpire(
-        self,
-        key: bytes,
-        milliseconds: int,
-        *,
-        nx: bool = False,
-        xx: bool = False,
-        gt: bool = False,
-        lt: bool = False,
-        durability: Durability | None = None,
-    ) -> bool:
-        """As ``expire``, in milliseconds."""
-        return self._run(requests.expire(b"PEXPIRE", key, milliseconds, nx=nx, xx=xx, gt=gt, lt=lt), durability)
-
-    def expireat(
-        self,
-        key: bytes,
-        when: int,
-        *,
-        nx: bool = False,
-        xx: bool = False,
-        gt: bool = False,
-        lt: bool = False,
-        durability: Durability | None = None,
-    ) -> bool:
-        """As ``expire``, at a Unix time in seconds."""
-        return self._run(requests.expire(b"EXPIREAT", key, when, nx=nx, xx=xx, gt=gt, lt=lt), durability)
-
-    def pexpireat(
-        self,
-        key: bytes,
-        when_ms: int,
-        *,
-        nx: bool = False,
-        xx: bool = False,
-        gt: bool = False,
-        lt: bool = False,
-        durability: Durability | None = None,
-    ) -> bool:
-        """As ``expire``, at a Unix time in milliseconds."""
-        return self._run(requests.expire(b"PEXPIREAT", key, when_ms, nx=nx, xx=xx, gt=gt, lt=lt), durability)
-
-    def ttl(self, key: bytes, *, durability: Durability | None = None) -> int:
-        """Seconds left; -1 if the key lives for ever, -2 if it is absent."""
-        return self._run(requests.lifetime(b"TTL", key), durability)
-
-    def pttl(self, key: bytes, *, durability: Durability | None = None) -> int:
-        """As ``ttl``, in milliseconds."""
-        return self._run(requests.lifetime(b"PTTL", key), durability)
-
-    def expiretime(self, key: bytes, *, durability: Durability | None = None) -> int:
-        """The Unix time in seconds at which the key expires; -1 and -2 as ``ttl``."""
-        return self._run(requests.lifetime(b"EXPIRETIME", key), durability)
-
-    def persist(self, key: bytes, *, durability: Durability | None = None) -> bool:
-        """Let the key live for ever; return whether it had a deadline."""
-        return self._run(requests.persist(key), durability)
-
-    # --- keys -----------------------------------------------------------------------------------------------------
-
-    def delete(self, *keys: bytes, durability: Durability | None = None) -> int:
-        """Delete keys; return how many were there."""
-        return self._run(requests.delete(keys), durability)
-
-    def exists(self, *keys: bytes, durability: Durability | None = None) -> int:
-        """How many of the keys are there; one that is named twice counts twice."""
-        return self._run(requests.exists(keys), durability)
-
-    def type(self, key: bytes, *, durability: Durability | None = None) -> bytes:
-        """The name of the key's type, ``b"none"`` if it is absent."""
-        return self._run(requests.type_(key), durability)
-
-    def rename(self, key: bytes, newkey: bytes, *, durability: Durability | None = None) -> None:
-        """Rename a key, deadline included, replacing what the new name held; CommandError if it is absent."""
-        self._run(requests.rename(key, newkey), durability)
-
-    def renamenx(self, key: bytes, newkey: bytes, *, durability: Durability | None = None) -> bool:
-        """Rename a key unless the new name is taken; return whether it was renamed."""
-        return self._run(requests.renamenx(key, newkey), durability)
-
-    def copy(
-        self,
-        source: bytes,
-        destination: bytes,
-        *,
-        database: int | None = None,
-        replace: bool = False,
-        durability: Durability | None = None,
-    ) -> bool:
-        """Copy a key, deadline included, perhaps into another database; return whether it was copied."""
-        return self._run(requests.copy(source, destination, database=database, replace=replace), durability)
-
-    def move(self, key: bytes, database: int, *, durability: Durability | None = None) -> bool:
-        """Move a key into another database unless it holds one of that name; return whether it was moved."""
-        return self._run(requests.move(key, database), durability)
-
-    def randomkey(self) -> bytes | None:
-        """Some key, or None if there is none."""
-        return self._run(requests.randomkey())
-
-    def keys(self, pattern: bytes = b"*") -> list[bytes]:
-        """All keys that match, read at one moment; writers wait meanwhile, so prefer ``scan_iter``."""
-        return self._run(requests.keys(pattern))
+    # --- all keys -------------------------------------------------------------------------------------------------
 
     def scan_iter(
         self, match: bytes | None = None, *, count: int = SCAN_COUNT, kind: bytes | None = None
@@ -407,22 +264,10 @@ class Database:
         """Go over the keys beside writers: each that is there all along comes exactly once, none twice."""
         cursor = 0
         while True:
-            cursor, keys = self._run(requests.scan(cursor, match=match, count=count, kind=kind))
+            cursor, keys = self.scan(cursor, match=match, count=count, kind=kind)
             yield from keys
             if not cursor:
                 return
-
-    def dbsize(self) -> int:
-        """How many keys there are; expired ones that are not deleted yet count."""
-        return self._run(requests.dbsize())
-
-    def flushdb(self, *, durability: Durability | None = None) -> None:
-        """Delete every key of this database."""
-        self._run(requests.flush(b"FLUSHDB"), durability)
-
-    def flushall(self, *, durability: Durability | None = None) -> None:
-        """Delete every key of every database, all or nothing."""
-        self._run(requests.flush(b"FLUSHALL"), durability)
 
     def mapping(self, database: int | None = None) -> DatabaseMapping:
         """The database as a mutable mapping."""

@@ -28,10 +28,11 @@ def lifetime(call: Call, text: bytes, unit: bytes) -> int:
     number = parse_integer(text)
     if number <= 0:
         raise expire_time_error(call.name)
-    return _absolute(call, number, unit)
+    return absolute_deadline(call, number, unit)
 
 
-def _absolute(call: Call, number: int, unit: bytes) -> int:
+def absolute_deadline(call: Call, number: int, unit: bytes) -> int:
+    """``lifetime`` of a number of any sign."""
     if unit.startswith(b"EX"):
         number *= 1000
     if not INTEGER_MIN <= number <= INTEGER_MAX:
@@ -102,7 +103,7 @@ def expire(call: Call, command: Command) -> Reply:
     """EXPIRE key s, PEXPIRE key ms, EXPIREAT key s, PEXPIREAT key ms, all with [NX | XX | GT | LT]"""
     key = command[1]
     conditions = _conditions(command)
-    deadline = _absolute(call, parse_integer(command[2]), _UNITS[call.name])
+    deadline = absolute_deadline(call, parse_integer(command[2]), _UNITS[call.name])
     if call.meet(key) is None:
         return 0
     current = call.store.deadline(key)

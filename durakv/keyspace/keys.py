@@ -152,7 +152,7 @@ COMMANDS = (
     CommandSpec(b"rename", 3, rename, writes=True, keys=(1, 2, 1)),
     CommandSpec(b"renamenx", 3, renamenx, writes=True, keys=(1, 2, 1)),
     CommandSpec(b"copy", -3, copy, writes=True, keys=(1, 2, 1)),
-    CommandSpec(b"move", 3, move, writes=True),
+    CommandSpec(b"move", 3, move, writes=True, reaches_further=True),
     CommandSpec(b"dbsize", 1, dbsize, writes=False, keys=NO_KEYS),
     CommandSpec(b"flushdb", -1, flushdb, writes=True, keys=NO_KEYS),
     CommandSpec(b"flushall", -1, flushall, writes=True, keys=NO_KEYS),

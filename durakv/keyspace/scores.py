@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from decimal import Decimal
 
 from durakv.errors import CommandError
@@ -29,10 +30,29 @@ def parse_score(text: bytes, refusal: str = "value is not a valid float") -> flo
 
 def parse_bound(text: bytes) -> float:
     """An end of a range, read as C's ``strtod`` does: nothing is 0, and what does not fit is infinite."""
-    number = _number(text.partition(b"\\0")[0].lstrip(_SPACES) or b"0")
+    number = _number(_digits(text))
     if number is None:
         raise CommandError("ERR min or max is not a float")
     return number
+
+
+def parse_weight(text: bytes) -> float:
+    """A number that SORT compares, read as C's ``strtod`` does: nothing is 0, and what does not fit is refused."""
+    digits = _digits(text)
+    number = _number(digits)
+    if number is None or (math.isinf(number) and not _INFINITY.fullmatch(digits)) or _underflows(number, digits):
+        raise CommandError("ERR One or more scores can't be converted into double")
+    return number
+
+
+def _digits(text: bytes) -> bytes:
+    """What ``strtod`` reads of a text that is to be a number as a whole."""
+    line = text.partition(b"\0")[0]
+    return line.lstrip(_SPACES) or line or b"0"
+
+
+def _underflows(number: float, text: bytes) -> bool:
+    return _vanished(number, text) or 0 < abs(number) < sys.float_info.min
 
 
 def _number(text: bytes) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from durakv.errors import CommandError
-from durakv.keyspace.command import Call, CommandSpec
+from durakv.keyspace.command import NO_CLOCK, Call, CommandSpec
 from durakv.keyspace.integers import parse_integer
 from durakv.keyspace.kinds.by_id import Id
 from durakv.keyspace.kinds.stream import Stream
@@ -117,7 +117,7 @@ class _Claim:
                 claim._take(option, options[next(rest)], now_ms)
             else:
                 raise CommandError(f"ERR Unrecognized XCLAIM option '{printable(options[index])}'")
-        if not 0 <= claim.time_ms <= now_ms:
+        if claim.time_ms < 0 or NO_CLOCK < now_ms < claim.time_ms:
             claim.time_ms = now_ms
         return claim
 
@@ -140,8 +140,9 @@ def xclaim(call: Call, command: Command) -> Reply:
     value, group = _must_find(call, key, name)
     idle_ms = _integer(command[4], "Invalid min-idle-time argument for XCLAIM")
     ids = _leading_ids(command[5:])
-    now_ms = now(call)
-    claim = _Claim.parse(command[5 + len(ids) :], now_ms)
+    claim = _Claim.parse(command[5 + len(ids) :], call.now_ms)
+    # The base that a server makes of plain commands says when, and asks for no idle time: that needs no clock.
+    now_ms = call.now_ms if idle_ms <= 0 <= claim.time_ms else now(call)
     gone: list[Id] = []
     made: dict[Id, Delivery] = {}
     replies: list[Reply] = []

@@ -14,6 +14,8 @@ from durakv.keyspace import (
     bitfields,
     bits,
     deadlines,
+    geo,
+    hash_deadlines,
     hashes,
     hyperloglogs,
     keys,
@@ -21,6 +23,7 @@ from durakv.keyspace import (
     lists,
     scan,
     sets,
+    sort,
     stream_groups,
     stream_info,
     stream_pending,
@@ -38,9 +41,9 @@ TABLE: dict[bytes, CommandSpec] = {
     name: spec
     for module in (
         *(strings, bits, bitfields, hyperloglogs, lcs),
-        *(hashes, lists, sets, zsets, zset_operations),
+        *(hashes, hash_deadlines, lists, sets, zsets, zset_operations, geo),
         *(streams, stream_reads, stream_groups, stream_pending, stream_info),
-        *(deadlines, keys, scan),
+        *(deadlines, keys, scan, sort),
     )
     for spec in module.COMMANDS
     for name in (spec.name, spec.name.upper())

@@ -18,8 +18,7 @@ from durakv.machine import Command
 
 
 def _sum(one: float, other: float) -> float:
-    total = one + other
-    return 0.0 if math.isnan(total) else total  # of opposite infinities
+    return _numeric(one + other)  # opposite infinities come to none
 
 
 _AGGREGATES: dict[bytes, Callable[[float, float], float]] = {b"SUM": _sum, b"MIN": min, b"MAX": max}
@@ -36,10 +35,10 @@ class _Operation:
     limit: int = 0
 
     def weighted(self) -> list[dict[bytes, float]]:
-        """The sources, smallest first, every score times its weight."""
+        """The sources, smallest first, every score times its weight; an infinity times 0 is no number."""
         pairs = sorted(zip(self.sources, self.weights, strict=True), key=lambda pair: len(pair[0]))
         return [
-            source if weight == 1 else {member: _product(score, weight) for member, score in source.items()}
+            source if weight == 1 else {member: score * weight for member, score in source.items()}
             for source, weight in pairs
         ]
 
@@ -47,7 +46,8 @@ class _Operation:
         """Every member of any source."""
         result: dict[bytes, float] = {}
         for source in self.weighted():
-            for member, score in source.items():
+            for member, product in source.items():
+                score = _numeric(product)
                 result[member] = self.aggregate(result[member], score) if member in result else score
         return result
 
@@ -55,7 +55,8 @@ class _Operation:
         """The members of all sources."""
         first, *others = self.weighted()
         result: dict[bytes, float] = {}
-        for member, score in first.items():
+        for member, product in first.items():
+            score = _numeric(product)  # of the others it is not, in Redis: then the sum is 0, whatever it was
             for other in others:
                 if member not in other:
                     break
@@ -70,9 +71,8 @@ class _Operation:
         return {member: first[member] for member in first.keys() - set().union(*others)}
 
 
-def _product(score: float, weight: float) -> float:
-    product = score * weight
-    return 0.0 if math.isnan(product) else product  # of an infinity and 0
+def _numeric(score: float) -> float:
+    return 0.0 if math.isnan(score) else score
 
 
 def _parse(call: Call, command: Command, place: int, *, stores: bool = False) -> _Operation:

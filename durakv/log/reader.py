@@ -65,6 +65,8 @@ class SegmentEnd:
     foreign_commands: int = 0
     foreign_torn: bool = False
     """Whether the foreign part ends inside a command or transaction."""
+    stopped: bool = False
+    """Whether a note of a time was met that is later than what was asked for; nothing is known of the rest."""
     promise: int = 0
     """The highest ``synced_seq`` seen in any valid frame, also behind damage."""
     promise_offset: int = 0
@@ -75,12 +77,20 @@ class SegmentEnd:
 
 
 def read_segment(
-    file: File, *, identity: int | None, number: int, prior: int, stop: int | None = None, start: int = 0
+    file: File,
+    *,
+    identity: int | None,
+    number: int,
+    prior: int,
+    stop: int | None = None,
+    start: int = 0,
+    until: int | None = None,
 ) -> Generator[Record, None, SegmentEnd]:
     """Yield the batches of a segment in order and return its end.
 
     ``prior`` is the last number before the segment, ``start`` where it begins in its file (behind an RDB file), and
-    ``stop`` the size at which a sealed segment ends.  Without an
+    ``stop`` the size at which a sealed segment ends.  ``until`` is a Unix time in seconds: where a stock server noted a
+    later one, nothing more is read (``stopped``).  Without an
     identity, under a stock server's manifest, frames of any identity are read.  Raises ``OSError`` from the file, and
     UnsupportedVersion at a frame of a newer version.
     """
@@ -151,7 +161,7 @@ def read_segment(
             end.kind = "foreign" if stock else "bad"
             end.reason = "the file ends inside a frame"
     if end.kind == "foreign":
-        yield from _read_foreign(file, end, limit, ours=identity is not None or end.identity is not None)
+        yield from _read_foreign(file, end, limit, until)
     if end.kind in ("bad", "zeros"):
         _look_behind(file, end, identity, number, limit)
     covered = bisect_right(seqs, end.promise)
@@ -159,11 +169,14 @@ def read_segment(
     return end
 
 
-def _read_foreign(file: File, end: SegmentEnd, limit: int, *, ours: bool) -> Generator[Record, None, None]:
+def _read_foreign(file: File, end: SegmentEnd, limit: int, until: int | None) -> Generator[Record, None, None]:
     """Plain RESP, as a stock server appends it: each command a batch, MULTI to EXEC one batch.
 
-    ``ours`` is a segment with frames, in which damage may look like this.
+    Where frames stood, or may have stood before damage, only a stock server's own comments are passed over.  A file
+    that begins with a whole command never held any.  The manifest has no part in this: it becomes ours when a stock
+    directory is opened, and what was read then must be read again.
     """
+    may_hold_frames = True
     decoder = CommandDecoder(offset=end.offset)
     position = end.offset
     transaction: list[list[bytes]] | None = None
@@ -179,17 +192,22 @@ def _read_foreign(file: File, end: SegmentEnd, limit: int, *, ours: bool) -> Gen
                 end.reason = "a frame behind commands outside any frame"
                 break
             length = line.find(b"\n") + 1
-            if ours and length and line.startswith(b"#") and not _STOCK_LINE.fullmatch(line, 0, length):
+            if may_hold_frames and length and line.startswith(b"#") and not _STOCK_LINE.fullmatch(line, 0, length):
                 # A damaged sector that begins so would swallow the header of the frame behind it, and the payload
                 # would be replayed without its checksum and out of its place.
                 end.kind = "bad"
                 end.reason = "a comment of nobody before commands outside any frame"
                 break
             if line.startswith(b"#") and length:
-                position = decoder.offset + length
-                decoder = CommandDecoder(offset=position)
+                if until is not None and transaction is None and _noted(line[:length]) > until:
+                    end.stopped = True
+                    break
+                after = decoder.offset + length
+                if not decoder.skip(length):
+                    position = after
+                    decoder = CommandDecoder(offset=position)
                 if transaction is None:
-                    end.offset = position
+                    end.offset = after
                 continue
             if not line.startswith(b"#") or decoder.offset + len(line) < limit:
                 end.kind = "bad"
@@ -204,6 +222,7 @@ def _read_foreign(file: File, end: SegmentEnd, limit: int, *, ours: bool) -> Gen
             position += len(data)
             decoder.feed(data)
             continue
+        may_hold_frames = end.identity is not None
         name = command[0].upper() if command else b""
         if name == b"MULTI":
             transaction = []
@@ -231,6 +250,11 @@ def _read_foreign(file: File, end: SegmentEnd, limit: int, *, ours: bool) -> Gen
     end.foreign_torn = end.kind == "foreign" and (transaction is not None or end.offset < limit)
     if end.kind == "foreign":
         end.reason = "it ends inside a command, a transaction or a comment" if end.foreign_torn else ""
+
+
+def _noted(line: bytes) -> int:
+    """The time that a stock server noted in a comment; 0 if it is another comment."""
+    return int(line[len(_STOCK) :].strip()) if _STOCK_LINE.fullmatch(line) else 0
 
 
 def _look_behind(file: File, end: SegmentEnd, identity: int | None, number: int, limit: int) -> None:

@@ -83,6 +83,26 @@ class CommandDecoder:
             commands.append(command)
         return commands
 
+    def skip(self, size: int) -> bool:
+        """Pass over so many bytes, which are no command, where the next one should begin; False if they are not all
+        here yet, or a command is being read."""
+        if self._argc:
+            return False
+        self._settle()
+        intake = self._intake
+        window, start = intake.data, intake.at
+        if not intake.need(size):
+            return False
+        intake.at += size
+        # As behind a command that was read byte by byte; the pieces end with a CRLF each.
+        if self._parts and window is intake.data and window.startswith(_CRLF, intake.at - 2):
+            self._index += window.count(_CRLF, start, intake.at)
+        else:
+            self._parts = []
+            self._index = 0
+        self._settled = self._index
+        return True
+
     def _cut_window(self) -> bool:
         self._settle()
         intake = self._intake

@@ -11,7 +11,7 @@ from durakv_formats.columns import KIND_EXPIRY, KIND_STRING, decode_columns
 from durakv_formats.errors import FormatError
 from durakv_formats.frame import Frame, FrameDecoder, FrameError, find_frames
 from durakv_formats.manifest import decode_manifest
-from durakv_formats.rdb import Aux, Entry, Function, Header, ModuleData, Stream, read_rdb
+from durakv_formats.rdb import Aux, Block, Entry, Function, Header, ModuleData, Stream, read_rdb
 from durakv_formats.rdb import Kind as RdbKind
 from durakv_formats.resp import CommandDecoder, decode_batch
 from durakv_formats.snapshot import SnapshotDecoder, StoredBlock
@@ -99,6 +99,8 @@ def describe_rdb(read: Callable[[int], bytes]) -> Iterator[str]:
                 yield f"{record.offset}: database {record.database}, {what}"
             elif isinstance(record, Aux):
                 yield f"fact {_describe_bytes(record.key)}: {_describe_bytes(record.value)}"
+            elif isinstance(record, Block):
+                yield f"block {record.number} ends at {record.end}, verified"
             elif isinstance(record, Function):
                 yield f"library of functions, {len(record.source)} bytes"
             elif isinstance(record, ModuleData):

@@ -14,7 +14,7 @@ from typing import Any
 
 from durakv.durability import FsyncPolicy
 from durakv.machine import Command
-from durakv.options import Options
+from durakv.options import BaseFormat, Options
 from durakv_fuzz.machines import MachineKind
 from durakv_fuzz.typed import LETTERS, typed_command
 
@@ -105,6 +105,9 @@ class Setup:
     pending_bytes_max: int = 1 << 20
     rewrite_segments_max: int = 0
     rewrite_memory_bytes: int = 1 << 20
+    base_format: BaseFormat = BaseFormat.DKV
+    """What rewrites make; of the real keyspace only, the other machines have no other form."""
+
     identity: int = 0
     """Of the directory."""
 
@@ -159,6 +162,7 @@ def _options(setup: Setup) -> Options:
         rewrite_percentage=0,
         rewrite_segments_max=setup.rewrite_segments_max,
         rewrite_memory_bytes=setup.rewrite_memory_bytes,
+        base_format=setup.base_format,
     )
 
 
@@ -172,4 +176,5 @@ def load_setup(data: dict[str, Any]) -> Setup:
     fields: dict[str, Any] = dict(data)
     fields["machine"] = MachineKind(data["machine"])
     fields["policy"] = FsyncPolicy(data["policy"])
+    fields["base_format"] = BaseFormat(data.get("base_format", BaseFormat.DKV))
     return Setup(**fields)

@@ -82,9 +82,9 @@ def change_typed(value: bytes | None, command: Command) -> bytes | None:
     if name == b"XTRIM":
         if content is None:
             return None
-        last, entries = content
-        return _encode(["stream", [last, entries[len(entries) - min(len(entries), int(words[2])) :]]])
-    entries = [] if content is None else content[1]
+        last, held = content
+        return _encode(["stream", [last, held[len(held) - min(len(held), int(words[2])) :]]])
+    entries: list[Any] = [] if content is None else content[1]
     return _encode(["stream", [words[0], [*entries, [words[0], words[1:]]]]])
 
 

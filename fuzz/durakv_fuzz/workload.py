@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from durakv.durability import FsyncPolicy
+from durakv.options import BaseFormat
 from durakv_fuzz.choose import Choose
 from durakv_fuzz.machines import MachineKind
 from durakv_fuzz.script import KEY_COUNT, Action, Script, Setup, Step
@@ -25,6 +26,8 @@ _MACHINES = (
     *(MachineKind.KEYSPACE,) * 2,
     *(MachineKind.TYPES,) * 2,
 )
+_WITH_RDB = (MachineKind.KEYSPACE, MachineKind.TYPES)
+_BASE_FORMATS = (BaseFormat.DKV, BaseFormat.DKV, BaseFormat.RDB)
 _SEGMENT_BYTES = (4096, 4096, 8192, 16384)
 _PENDING_BYTES_MAX = (1 << 20, 1 << 20, 1024)
 _SEGMENTS_MAX = (0, 0, 3)
@@ -201,13 +204,15 @@ def draw_alphabet(choose: Choose) -> Alphabet:
 
 def draw_setup(choose: Choose, *, identity: int) -> Setup:
     """An engine."""
+    machine = _of(_MACHINES, choose, "machine")
     return Setup(
-        machine=_of(_MACHINES, choose, "machine"),
+        machine=machine,
         policy=_of(tuple(FsyncPolicy), choose, "policy"),
         segment_bytes=_of(_SEGMENT_BYTES, choose, "segment bytes"),
         pending_bytes_max=_of(_PENDING_BYTES_MAX, choose, "pending bytes"),
         rewrite_segments_max=_of(_SEGMENTS_MAX, choose, "segments"),
         rewrite_memory_bytes=_of(_MEMORY_BYTES, choose, "memory"),
+        base_format=_of(_BASE_FORMATS, choose, "base format") if machine in _WITH_RDB else BaseFormat.DKV,
         identity=identity,
     )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 HERE = Path(__file__).parent
 
@@ -15,6 +18,17 @@ def test_the_write_path_prints_every_contestant_and_verdict(tmp_path: Path) -> N
     assert run.returncode in (0, 1), run.stderr
     assert run.stdout.count("target always") == 2, run.stdout
     for word in ("command:", "disk:", "raw pwrite+fdatasync", "64 asyncio tasks", "everysec"):
+        assert word in run.stdout, run.stdout
+    assert not list(tmp_path.iterdir()), "it leaves nothing behind"
+
+
+def test_the_load_prints_every_contestant(tmp_path: Path) -> None:
+    if shutil.which("redis-server") is None:
+        pytest.skip("no redis-server on this machine: there is nothing to be compared with")
+    command = [sys.executable, str(HERE / "load.py"), "--rounds", "1", "--keys", "500", "--directory", str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    for word in ("command:", "disk:", "redis-server loads", "read_rdb", "stock directory", "of ours", "durakv import"):
         assert word in run.stdout, run.stdout
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 

@@ -403,6 +403,7 @@ def test_a_stream_reads_the_same_in_pieces_of_any_size(place: Path) -> None:
         whole = groups(data, 1 << 20)
         assert all(groups(data, chunk) == whole for chunk in (1, 2, 3, 7, 64, 100, 101))
     assert groups(plain, 5) == [[one], [one, two], [two]]
+    assert groups(b"#TS:1700000000\r\n" * 5000 + plain, 1 << 20) == groups(plain, 5)
     assert groups(mixed, 9) == groups(frames(place), 9) + groups(plain, 9) + groups(frames(place), 9)
 
 

@@ -16,7 +16,7 @@ from durakv.cli.app import app
 from durakv.keyspace.kinds.effect import chunks
 from durakv_formats.rdb import Entry, Kind, RdbWriter, Target, read_rdb
 from durakv_formats.resp import encode_command
-from tests.keyspace.differential import SETTINGS, assert_same_state, dump_of, random_commands, with_selects
+from tests.keyspace.differential import SETTINGS, assert_same_state, dump_of, lasting, random_commands, with_selects
 from tests.keyspace.families import FAMILIES
 from tests.keyspace.stock_server import stock_server
 from tests.keyspace.world import dump
@@ -131,9 +131,14 @@ def test_everything_a_server_holds_comes_in_and_goes_out_again(tmp_path: Path, t
     (back / "appendonlydir").mkdir(parents=True)
     with stock_server(server, *SETTINGS) as stock:
         for seed, family in enumerate(FAMILIES.values()):
-            stock.run_all(with_selects(random_commands(seed, 1000, family)))
+            stock.run_all(with_selects(lasting(random_commands(seed, 1000, family))))
         for name, words in LARGE.items():
             stock.run_all([(name, b"large:" + name, *some) for some in chunks(words, 1000)])
+        stream = b"large:stream"
+        stock.run_all([(b"XADD", stream, b"%d-1" % number, b"f", b"%d" % number) for number in range(1, 1500)])
+        stock.run(b"XGROUP", b"CREATE", stream, b"group", b"7-1")
+        stock.run(b"XREADGROUP", b"GROUP", b"group", b"consumer", b"COUNT", b"200", b"STREAMS", stream, b">")
+        stock.run(b"XDEL", stream, b"9-1", b"1499-1")
         stock.run(b"SAVE")
         there = dump_of(stock)
     assert {value[0] for keys in there.values() for value, _ in keys.values() if isinstance(value, tuple)} == KINDS
@@ -169,7 +174,7 @@ def test_the_target_decides_the_version(tmp_path: Path) -> None:
         assert run("export", tmp_path / "data", tmp_path / "out", "--to", "rdb", "--target", target).exit_code == 0
         data = (tmp_path / "out").read_bytes()
         assert data.startswith(magic)
-        assert len([*read_rdb(io.BytesIO(data).read)]) == 4
+        assert len([*read_rdb(io.BytesIO(data).read)]) == 5
     ran = run("export", tmp_path / "data", tmp_path / "out", "--target", "any")
     assert ran.exit_code == 2
     assert "add --to rdb" in ran.output

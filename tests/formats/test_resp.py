@@ -134,6 +134,26 @@ def test_commands_are_read_in_pieces_of_any_size(commands: list[list[bytes]], st
         assert read_all(data, size) == expected
 
 
+@given(st.lists(st.one_of(command, st.sampled_from([b"#\n", b"#TS:1\r\n", b"# a\r\nb\r\n"]))), st.integers(1, 60))
+def test_what_is_no_command_can_be_skipped_between_commands(parts: list[list[bytes] | bytes], step: int) -> None:
+    data = b"".join(part if isinstance(part, bytes) else encode_command(part) for part in parts)
+    pieces = [data[at : at + step] for at in range(0, len(data), step)]
+    decoder = CommandDecoder()
+    position = 0
+    for part in parts:
+        if isinstance(part, bytes):
+            while not decoder.skip(len(part)):
+                decoder.feed(pieces.pop(0))
+            position += len(part)
+        else:
+            while (read := decoder.next_command()) is None:
+                decoder.feed(pieces.pop(0))
+            assert read == part
+            position += len(encode_command(part))
+            assert not decoder.skip(1 << 30)
+        assert decoder.offset == position
+
+
 @given(command, st.data())
 def test_a_part_of_a_command_is_no_command(words: list[bytes], data: st.DataObject) -> None:
     whole = plainly(words)

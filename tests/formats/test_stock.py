@@ -5,7 +5,6 @@ Method: a real ``redis-server`` is started on directories made by the encoders. 
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -27,9 +26,10 @@ from durakv_formats import (
     encode_frame,
     encode_manifest,
 )
+from tests.keyspace.stock_server import find_program
 
-SERVER = shutil.which("redis-server") or ""
-CLIENT = shutil.which("redis-cli") or ""
+SERVER = find_program("redis-server") or ""
+CLIENT = find_program("redis-cli") or ""
 
 pytestmark = pytest.mark.skipif(not SERVER or not CLIENT, reason="there is no redis-server here")
 

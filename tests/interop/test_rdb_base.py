@@ -19,7 +19,7 @@ from durakv.cli.app import app
 from durakv_formats.rdb import Aux, Entry, Function, Kind, RdbWriter, Target
 from durakv_formats.resp import encode_command
 from durakv_fuzz.machines import FrozenMachine
-from tests.keyspace.differential import SETTINGS, assert_same_state, dump_of, random_commands, with_selects
+from tests.keyspace.differential import SETTINGS, assert_same_state, dump_of, lasting, random_commands, with_selects
 from tests.keyspace.families import FAMILIES
 from tests.keyspace.stock_server import StockServer, stock_server, wait_until
 from tests.keyspace.world import Dump, dump
@@ -38,7 +38,7 @@ def stock(directory: Path) -> Iterator[StockServer]:
 
 def fill(server: StockServer, seed: int) -> None:
     for number, family in enumerate(FAMILIES.values()):
-        server.run_all(with_selects(random_commands(100 * seed + number, 400, family)))
+        server.run_all(with_selects(lasting(random_commands(100 * seed + number, 400, family))))
 
 
 def rewritten(server: StockServer) -> None:
@@ -114,7 +114,7 @@ def test_with_rdb_bases_a_server_can_take_over_at_any_time(tmp_path: Path) -> No
     options = durakv.Options(base_format=durakv.BaseFormat.RDB, active_expiry=False)
     with durakv.open(tmp_path, options=options) as db:
         for number, family in enumerate(FAMILIES.values()):
-            for database, command in random_commands(number, 300, family):
+            for database, command in lasting(random_commands(number, 300, family)):
                 with suppress(durakv.CommandError):
                     db.select(database).execute(*command)
         db.rewrite()
@@ -223,3 +223,48 @@ def test_a_base_that_cannot_be_taken_whole_is_refused_and_left_alone(
 def test_commands_and_comments_behind_the_rdb_part_are_read(tmp_path: Path) -> None:
     directory_with(tmp_path, written(TEXT) + b"#TS:1700000000\r\n" + encode_command((b"SET", b"more", b"1")))
     assert durakv_dump(tmp_path) == {0: {b"k": (b"v", None), b"more": (b"1", None)}}
+
+
+def test_an_export_can_be_of_an_earlier_time(tmp_path: Path) -> None:
+    times: list[int] = []
+    with stock_server(tmp_path, *LOGGING, "--aof-timestamp-enabled", "yes") as server:
+        for number in range(3):
+            times.append(int(server.run(b"TIME")[0]))
+            server.run(b"RPUSH", b"list", b"%d" % number)
+            wait_until(lambda: int(server.run(b"TIME")[0]) > times[-1])
+        theirs = dump_of(server)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "appendonlydir").iterdir()}
+    wanted = ((1, times[0]), (1, times[1] - 1), (2, times[1]), (3, times[2]), (3, times[2] + 1000), (0, 5))
+    for number, (count, until) in enumerate(wanted):
+        place = tmp_path / f"at {number}"
+        ran = CliRunner().invoke(app, ["export", str(tmp_path), str(tmp_path / "out"), "--until", str(until)])
+        assert ran.exit_code == 0, ran.output
+        ran = CliRunner().invoke(app, ["import", str(place), str(tmp_path / "out")])
+        elements = [b"%d" % number for number in range(count)]
+        assert durakv_dump(place) == ({0: {b"list": (("list", elements), None)}} if count else {})
+    after = {path.name: path.read_bytes() for path in (tmp_path / "appendonlydir").iterdir()}
+    assert {name: data for name, data in after.items() if name != "durakv.lock"} == before
+    assert durakv_dump(tmp_path) == theirs
+
+
+@pytest.mark.parametrize("name", ["dump.rdb", "appendonly.aof"])
+def test_a_single_file_of_a_server_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(written(TEXT))
+    with pytest.raises(durakv.DirectoryError, match=rf"durakv import .*{name}"):
+        durakv.open(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    ran = CliRunner().invoke(app, ["import", str(tmp_path), str(tmp_path / name)])
+    assert ran.exit_code == 0, ran.output
+    assert durakv_dump(tmp_path) == {0: {b"k": (b"v", None)}}
+
+
+def test_a_rewrite_on_request_hands_the_directory_to_a_server(tmp_path: Path) -> None:
+    with durakv.open(tmp_path) as db:
+        db.rpush(b"list", b"a", b"b")
+        db.rewrite()
+        db.rpush(b"list", b"c")
+        ours = dump(db.decider.keyspace)
+    ran = CliRunner().invoke(app, ["rewrite", str(tmp_path), "--base-format", "rdb"])
+    assert ran.exit_code == 0, ran.output
+    with stock(tmp_path) as server:
+        assert_same_state(ours, dump_of(server))

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import hiredis
+
 from durakv.keyspace.kinds.hash import Hash
 from durakv.keyspace.kinds.list import List
 from durakv.keyspace.kinds.set import Set
 from durakv.keyspace.kinds.stream import Stream
 from durakv.keyspace.kinds.zset import SortedSet
 from durakv.keyspace.values import Value
+from durakv.machine import Command
 from tests.keyspace.family_streams import comparable_stream, stream_of_reply
 from tests.keyspace.stock_server import StockServer
 
@@ -44,7 +47,30 @@ def contents_of(server: StockServer, keys: list[bytes]) -> list[Comparable]:
     """What a server's keys hold, in its selected database."""
     kinds = server.run_all([(b"TYPE", key) for key in keys])
     replies = server.run_all([(*_READ[kind][0](key),) for kind, key in zip(kinds, keys, strict=True)])
-    return [_READ[kind][1](reply) for kind, reply in zip(kinds, replies, strict=True)]
+    contents = [_READ[kind][1](reply) for kind, reply in zip(kinds, replies, strict=True)]
+    for key, kind, content in zip(keys, kinds, contents, strict=True):
+        if kind == b"hash":
+            _add_deadlines(server, key, content[1])
+    return contents
+
+
+def _add_deadlines(server: StockServer, key: bytes, fields: dict[bytes, tuple[bytes, int | None]]) -> None:
+    deadlines = server.run(b"HPEXPIRETIME", key, b"FIELDS", b"%d" % len(fields), *fields)
+    if not isinstance(deadlines, hiredis.ReplyError):  # servers before 7.4 have none
+        for field, deadline in zip(list(fields), deadlines, strict=True):
+            fields[field] = fields[field][0], None if deadline == -1 else deadline
+
+
+def same_value(ours: Comparable, theirs: Comparable, slack_ms: int) -> bool:
+    """Whether two values are the same, but for the clocks that deadlines of fields were counted from."""
+    if slack_ms and isinstance(ours, tuple) and isinstance(theirs, tuple) and ours[0] == theirs[0] == "hash":
+        return ours[1].keys() == theirs[1].keys() and all(
+            content == theirs[1][field][0]
+            and (deadline is None) == (theirs[1][field][1] is None)
+            and abs((deadline or 0) - (theirs[1][field][1] or 0)) <= slack_ms
+            for field, (content, deadline) in ours[1].items()
+        )
+    return bool(ours == theirs)
 
 
 _READ: dict[bytes, tuple[Callable[[bytes], list[bytes]], Callable[[Any], Comparable]]] = {
@@ -65,9 +91,30 @@ _READ: dict[bytes, tuple[Callable[[bytes], list[bytes]], Callable[[Any], Compara
 PAIRS = frozenset({b"HGETALL"})
 ANY_ORDER = PAIRS | {b"KEYS", b"HKEYS", b"HVALS", b"SMEMBERS", b"SUNION", b"SINTER", b"SDIFF", b"SPOP"}
 """Commands whose reply may come in any order."""
+SEARCHES = frozenset({b"GEOSEARCH", b"GEORADIUS", b"GEORADIUS_RO", b"GEORADIUSBYMEMBER", b"GEORADIUSBYMEMBER_RO"})
+SORTS = frozenset({b"SORT", b"SORT_RO"})
+FIELD_TIMES = frozenset({b"HTTL", b"HPTTL", b"HEXPIRETIME", b"HPEXPIRETIME"})
 SCANS = frozenset({b"SCAN", b"HSCAN", b"SSCAN", b"ZSCAN"})
 RANDOM = frozenset({b"RANDOMKEY", b"HRANDFIELD", b"SRANDMEMBER", b"ZRANDMEMBER"})
 """Commands whose reply is a matter of chance."""
+
+
+def search_in_some_order(command: Command, reply: Any) -> Any:
+    """The reply to a search for places, sorted unless it is; only how long it is if any places would have done."""
+    words = {word.upper() for word in command[2:]}
+    if not isinstance(reply, list) or not words & {b"ASC", b"DESC", b"COUNT"}:
+        return sorted(reply) if isinstance(reply, list) else reply
+    return len(reply) if b"ANY" in words else reply
+
+
+def sort_in_some_order(command: Command, reply: Any) -> Any:
+    """The reply to SORT, in some order if that of a set would show: if nothing is compared, or what may be equal."""
+    words = [word.upper() for word in command[2:]]
+    if not isinstance(reply, list) or b"BY" not in words[:-1]:
+        return reply
+    if b"*" in words[words.index(b"BY") + 1] and b"ALPHA" not in words:
+        return reply
+    return len(reply) if b"LIMIT" in words else sorted(reply, key=repr)
 
 
 def in_some_order(name: bytes, reply: Any) -> Any:

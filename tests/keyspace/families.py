@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from tests.keyspace.family_bits import bitmaps, hyperloglogs
+from tests.keyspace.family_geo import places
+from tests.keyspace.family_hash_deadlines import hash_deadlines
+from tests.keyspace.family_sort import sort
 from tests.keyspace.family_streams import streams
 from tests.keyspace.traffic import Family, Makers, Traffic, Words
 
@@ -259,5 +262,10 @@ FAMILIES: dict[str, Family | None] = {
     "bitmaps": bitmaps,
     "hyperloglogs": hyperloglogs,
     "streams": streams,
+    "places": places,
+    "sort": sort,
 }
 """By kind of value."""
+
+NEWER_FAMILIES: dict[str, Family] = {"hash_deadlines": hash_deadlines}
+"""What a server before Redis 8 does not know."""

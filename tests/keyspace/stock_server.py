@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from durakv.machine import Command
 from durakv_formats.resp import encode_command
 
 REQUIRED = "DURAKV_REQUIRE_REDIS"
+NEWER_REDIS = os.environ.get("DURAKV_NEWER_REDIS", "redis-server")
+"""A server of Redis 8, where there is one."""
 
 
 class StockServer:
@@ -61,10 +64,25 @@ class StockServer:
         self._socket.close()
 
 
+def find_program(name: str) -> str | None:
+    """A program of this machine.  Packages may have put a later server of the same name beside this Python."""
+    own = os.path.join(sys.prefix, "bin")
+    return shutil.which(name, path=os.pathsep.join(one for one in os.get_exec_path() if os.path.normpath(one) != own))
+
+
+@contextmanager
+def newer_server(directory: Path, *settings: str) -> Iterator[StockServer]:
+    """A server that knows deadlines of fields; skips the test, visibly, where there is none."""
+    with stock_server(directory, *settings, binary=NEWER_REDIS) as server:
+        if server.run(b"COMMAND", b"INFO", b"HPEXPIRE", b"HSETEX").count(None):
+            pytest.skip(f"{NEWER_REDIS} is older than Redis 8: deadlines of fields are not compared with it")
+        yield server
+
+
 @contextmanager
 def stock_server(directory: Path, *settings: str, binary: str = "redis-server") -> Iterator[StockServer]:
     """A server for the length of a test; skips it, visibly, where there is none."""
-    found = shutil.which(binary)
+    found = find_program(binary)
     if found is None:
         if os.environ.get(REQUIRED):
             pytest.fail(f"no {binary} on this machine, and {REQUIRED} is set")

@@ -8,7 +8,8 @@ reply and the whole final state are compared.  Then the log of each side is repl
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,13 @@ from tests.keyspace.differential import (
     with_selects,
     world_of_now,
 )
-from tests.keyspace.families import FAMILIES
-from tests.keyspace.stock_server import StockServer, stock_server
+from tests.keyspace.families import FAMILIES, NEWER_FAMILIES
+from tests.keyspace.stock_server import StockServer, newer_server, stock_server
 from tests.keyspace.traffic import PATTERNS
 from tests.keyspace.world import Dump, World, dump, replayed
 
 COMMANDS = 2000
+Server = AbstractContextManager[StockServer]
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +52,12 @@ def test_every_reply_and_the_final_state_are_those_of_redis(server: StockServer,
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_redis_replays_our_effects_to_the_same_state(server: StockServer, family: str) -> None:
+    check_our_effects(server, random_commands(100, COMMANDS, FAMILIES[family]))
+
+
+def check_our_effects(server: StockServer, commands: Sequence[tuple[int, Command]]) -> None:
     world = world_of_now()
-    answers(world, random_commands(100, COMMANDS, FAMILIES[family]))
+    answers(world, commands)
     server.run(b"FLUSHALL")
     server.run(b"SELECT", b"0")
     for reply in server.run_all(effect for batch in world.log for effect in batch):
@@ -59,7 +65,9 @@ def test_redis_replays_our_effects_to_the_same_state(server: StockServer, family
     assert_same_state(dump(world.keyspace), dump_of(server))
 
 
-def logged_by_a_server(directory: Path, commands: Sequence[tuple[int, Command]]) -> tuple[list[Command], Dump]:
+def logged_by_a_server(
+    directory: Path, commands: Sequence[tuple[int, Command]], running: Callable[..., Server] = stock_server
+) -> tuple[list[Command], Dump]:
     """The commands of a server's own log, and the state it came to."""
     settings = (
         "--appendonly",
@@ -71,7 +79,7 @@ def logged_by_a_server(directory: Path, commands: Sequence[tuple[int, Command]])
         "--enable-debug-command",
         "yes",
     )
-    with stock_server(directory, *settings) as server:
+    with running(directory, *settings) as server:
         server.run_all(with_selects(commands))
         # What a server does not log, it does not know after a restart: the state to compare with is that one.
         assert server.run(b"DEBUG", b"LOADAOF") == b"OK"
@@ -95,6 +103,21 @@ def test_we_replay_the_log_of_a_redis_to_the_same_state(tmp_path: Path, family: 
     logged, state = logged_by_a_server(tmp_path, commands)
     names = {bytes(command[0]).upper() for command in logged}
     assert len(names) > (20 if family == "strings" else 10), "the log is to hold many kinds of commands"
+    assert_same_state(dump(replayed(logged)), state)
+
+
+@pytest.mark.parametrize("family", NEWER_FAMILIES)
+def test_newer_commands_are_those_of_a_newer_redis(tmp_path: Path, family: str) -> None:
+    with newer_server(tmp_path, *SETTINGS) as server:
+        for seed in range(3):
+            assert next(differences(server, seed, COMMANDS, NEWER_FAMILIES[family]), None) is None
+        check_our_effects(server, random_commands(100, COMMANDS, NEWER_FAMILIES[family]))
+
+
+@pytest.mark.parametrize("family", NEWER_FAMILIES)
+def test_we_replay_the_log_of_a_newer_redis_to_the_same_state(tmp_path: Path, family: str) -> None:
+    logged, state = logged_by_a_server(tmp_path, random_commands(200, COMMANDS, NEWER_FAMILIES[family]), newer_server)
+    assert len({bytes(command[0]).upper() for command in logged}) > 10
     assert_same_state(dump(replayed(logged)), state)
 
 

@@ -14,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from durakv.clock import ManualClock
+from durakv.durability import Durability
 from durakv.errors import CommandError
-from durakv.keyspace.batch import Answer, Batch
+from durakv.keyspace.answer import Answer
+from durakv.keyspace.batch import Batch
 from durakv.keyspace.decider import Decider, fewest_selects
 from durakv.keyspace.replies import Reply
 from durakv.machine import Command
@@ -94,7 +96,7 @@ class Bench:
         self.decider = Decider(self.world.keyspace, ManualClock(time_ms=NOW_MS))
 
     def batch(self, database: int = 0) -> Batch:
-        def commit(commands: Sequence[tuple[int, Command]]) -> list[Reply]:
+        def commit(commands: Sequence[tuple[int, Command]], _named: Durability) -> list[Reply]:
             return self.engine.transact(self.decider.batch(commands))
 
         return Batch(self.decider, database, commit)
@@ -171,7 +173,7 @@ def test_what_can_be_refused_at_once_is() -> None:
         with pytest.raises(CommandError, match="SELECT"):
             batch.execute(b"SELECT", 3)
         with pytest.raises(TypeError, match="bytes"):
-            batch.set(b"k", "text")  # type: ignore[arg-type]
+            batch.set(b"k", "text")  # type: ignore[call-overload]
         batch.set(b"k", b"v")
     assert bench.engine.log == [[(b"SET", b"k", b"v")]]
 

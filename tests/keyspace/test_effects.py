@@ -15,10 +15,11 @@ from durakv.keyspace import Keyspace
 from durakv.keyspace.effects import EFFECTS
 from durakv.keyspace.hyperloglog import EMPTY
 from durakv.keyspace.store import slot_of
-from tests.keyspace.families import FAMILIES
+from tests.keyspace.families import FAMILIES, NEWER_FAMILIES
 from tests.keyspace.traffic import Traffic
 from tests.keyspace.world import NOW_MS, World, dump, replayed
 
+ALL_FAMILIES = {**FAMILIES, **NEWER_FAMILIES}
 SOON = b"%d" % (NOW_MS + 10_000)
 
 
@@ -89,6 +90,21 @@ SOON = b"%d" % (NOW_MS + 10_000)
         (b"HINCRBY h f 5", [b"HINCRBY h f 5"]),
         (b"HINCRBYFLOAT h f 0.5", [b"HSET h f 1.5"]),
         (b"RENAME h k", [b"DEL k", b"HSET k f 1", b"DEL h"]),
+        (b"HEXPIRE h 10 FIELDS 3 f new f", [b"HPEXPIREAT h " + SOON + b" FIELDS 1 f"]),
+        (b"HEXPIRE h 10 XX FIELDS 1 f", []),
+        (b"HEXPIREAT h 1 NX FIELDS 2 f new", [b"HDEL h f"]),
+        (b"HPERSIST h FIELDS 1 f", []),
+        (b"HPERSIST ht FIELDS 2 f g", [b"HPERSIST ht FIELDS 1 f"]),
+        (b"HGETDEL h FIELDS 3 f new f", [b"HDEL h f"]),
+        (b"HGETEX h FIELDS 1 f", []),
+        (b"HGETEX h EX 10 FIELDS 2 f new", [b"HPEXPIREAT h " + SOON + b" FIELDS 1 f"]),
+        (b"HGETEX ht PERSIST FIELDS 2 f g", [b"HPERSIST ht FIELDS 1 f"]),
+        (b"HGETEX h PXAT 1 FIELDS 1 f", [b"HDEL h f"]),
+        (b"HSETEX h FNX FIELDS 1 f 2", []),
+        (b"HSETEX ht FIELDS 2 f 2 f 3", [b"HSET ht f 3"]),
+        (b"HSETEX h EX 10 FIELDS 1 f 2", [b"HSET h f 2", b"HPEXPIREAT h " + SOON + b" FIELDS 1 f"]),
+        (b"HSETEX ht KEEPTTL FIELDS 2 f 2 g 2", [b"HSET ht f 2 g 2", b"HPEXPIREAT ht 2000000000000 FIELDS 1 f"]),
+        (b"HSETEX h PXAT 1 FIELDS 2 f 2 new 2", [b"HDEL h f"]),
         (b"LPUSHX new a", []),
         (b"RPUSHX l d", [b"RPUSH l d"]),
         (b"LPOP l", [b"LPOP l"]),
@@ -118,6 +134,11 @@ SOON = b"%d" % (NOW_MS + 10_000)
         (b"ZREMRANGEBYRANK z 0 -1", [b"DEL z"]),
         (b"ZRANGESTORE new z 0 0", [b"DEL new", b"ZADD new 1.0 a"]),
         (b"ZUNIONSTORE k 2 z s", [b"DEL k", b"ZADD k 2.0 a 2.0 b"]),
+        (b"GEOADD new 13.361389 38.115556 P", [b"ZADD new 3479099956230698.0 P"]),
+        (b"GEOADD z XX 1 1 new", []),
+        (b"GEORADIUSBYMEMBER z a 1 m STORE k", [b"DEL k", b"ZADD k 1.0 a 2.0 b"]),
+        (b"GEOSEARCHSTORE z z FROMMEMBER a BYRADIUS 0 m STOREDIST", [b"DEL z", b"ZADD z 0.0 a"]),
+        (b"GEOSEARCHSTORE k new FROMMEMBER a BYRADIUS 1 m", [b"DEL k"]),
     ],
 )
 def test_each_command_becomes_its_effects(command: bytes, effects: list[bytes]) -> None:
@@ -126,6 +147,8 @@ def test_each_command_becomes_its_effects(command: bytes, effects: list[bytes]) 
     world.run(b"SET", b"t", b"1", b"PXAT", 2_000_000_000_000)
     world.run(b"SET", b"elsewhere", b"1", database=7)
     world.run(b"HSET", b"h", b"f", b"1")
+    world.run(b"HSET", b"ht", b"f", b"1", b"g", b"1")
+    world.run(b"HPEXPIREAT", b"ht", 2_000_000_000_000, b"FIELDS", 1, b"f")
     world.run(b"RPUSH", b"l", b"a", b"b", b"c")
     world.run(b"SADD", b"s", b"a")
     world.run(b"ZADD", b"z", b"1", b"a", b"2", b"b")
@@ -151,11 +174,11 @@ def test_nothing_to_flush_logs_nothing() -> None:
 @settings(max_examples=80, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
-    family=st.sampled_from([*FAMILIES]),
+    family=st.sampled_from([*ALL_FAMILIES]),
     ticks=st.lists(st.integers(0, 3_000_000_000), min_size=1, max_size=8),
 )
 def test_replaying_the_log_gives_the_same_state(seed: int, family: str, ticks: list[int]) -> None:
-    world, traffic = World(), Traffic(seed, FAMILIES[family])
+    world, traffic = World(), Traffic(seed, ALL_FAMILIES[family])
     for tick in ticks:
         world.now_ms += tick
         for _ in range(30):

@@ -180,6 +180,7 @@ def test_a_slot_that_is_empty_now_has_no_block() -> None:
     "line",
     [
         *(b"RENAME a b", b"RENAMENX a b", b"COPY a b", b"MOVE a 1", b"SWAPDB 0 1", b"MSETNX a 1 b 2", b"NOSUCH k"),
+        *(b"SORT a STORE b", b"GEORADIUS a 1 1 9 m STORE b", b"GEOSEARCHSTORE b a FROMMEMBER m BYRADIUS 9 m"),
         *(b"BITOP NOT a b", b"PFMERGE a b", b"PFCOUNT a"),
     ],
 )

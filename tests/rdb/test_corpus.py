@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+import durakv
+from durakv.cli.app import app
 from durakv.machine import Command
 from durakv_formats.errors import UnsupportedContentError
 from durakv_formats.rdb import End, Entry, Function, Kind, ModuleData, Record, Stream, read_rdb
@@ -89,6 +92,28 @@ def test_a_real_file_holds_what_a_stock_server_reads_from_it(path: Path) -> None
         if entry.deadline_ms is None or entry.deadline_ms > now:
             held.setdefault(str(entry.database), {})[text(entry.key)] = as_recorded(entry)
     assert held == json.loads(path.with_suffix(".json").read_text())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_real_file_is_imported_as_a_stock_server_loads_it_or_refused_by_name(path: Path, tmp_path: Path) -> None:
+    ran = CliRunner().invoke(app, ["import", str(tmp_path / "data"), str(path)])
+    kinds = WITHOUT_MODULES.get(path.name, [])
+    if path.name == NOT_REDIS or Kind.MODULE in kinds:
+        assert ran.exit_code == 4, ran.output
+        assert "type 107" in ran.output or "values of the module" in ran.output
+        assert not (tmp_path / "data").exists()
+        return
+    assert ran.exit_code == 0, ran.output
+    with durakv.open(tmp_path / "data", options=durakv.Options(active_expiry=False)) as db:
+        _, entries = db.decider.keyspace.freeze_entries()
+        if kinds:
+            assert [entry.kind for entry in entries] == kinds
+            return
+        held: dict[str, dict[str, Any]] = {}
+        for entry in entries:
+            held.setdefault(str(entry.database), {})[text(entry.key)] = as_recorded(entry)
+    recorded = path.with_suffix(".json")
+    assert held == (json.loads(recorded.read_text()) if recorded.exists() else {})
 
 
 # --- a server of today ------------------------------------------------------------------------------------------------

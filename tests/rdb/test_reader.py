@@ -17,7 +17,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from durakv_formats.errors import FormatError, LimitError, UnsupportedContentError, UnsupportedVersionError
-from durakv_formats.rdb import Aux, End, Entry, Function, Header, Kind, ModuleData, Record, Value, crc64, read_rdb
+from durakv_formats.rdb import (
+    Aux,
+    End,
+    Entry,
+    Function,
+    Group,
+    Header,
+    Kind,
+    ModuleData,
+    Record,
+    Stream,
+    Value,
+    crc64,
+    read_rdb,
+)
 from durakv_formats.rdb.lzf import decompress_lzf
 from durakv_formats.rdb.packed import decode_listpack, decode_ziplist
 from durakv_formats.rdb.source import Source
@@ -176,6 +190,22 @@ def test_fields_with_deadlines_in_every_dialect(data: bytes) -> None:
     assert only(data) == (Kind.HASH, EXPIRING)
 
 
+STREAM_8 = b"\0\0\5\5\0\0\5\5\1\0\x40\x64\x40\x64\0\0\0"
+"""A stream of Redis 8: one entry was added and deleted; no groups, and nobody repeats himself."""
+GIVEN_BACK = b"\1g\5\5\1\1" + struct.pack(">QQ", 5, 5) + bytes(8) + b"\0\0\1" + struct.pack(">QQ", 5, 5)
+
+
+@pytest.mark.parametrize("code", [26, 27])
+def test_streams_of_redis_8_are_those_of_before(code: int) -> None:
+    assert only(rdb(record(code, STREAM_8), version=15)) == (Kind.STREAM, Stream((), (5, 5), (5, 5), 1, ()))
+    group = b"\1\1g\5\5\1\0\0" + (b"\0" if code == 27 else b"")
+    data = STREAM_8.replace(b"\1\0\x40", b"\1" + group + b"\x40")
+    assert only(rdb(record(code, data), version=15)) == (
+        Kind.STREAM,
+        Stream((), (5, 5), (5, 5), 1, (Group(b"g", (5, 5), 1, (), ()),)),
+    )
+
+
 def test_modules_are_passed_over_and_named() -> None:
     identity = b"\x81" + struct.pack(">Q", sum(26 << 10 + 6 * i for i in range(9)) | 3)
     content = length(1) + length(5) + length(3) + bytes(4) + length(4) + bytes(8) + length(5) + string(b"x") + length(0)
@@ -223,9 +253,11 @@ def test_every_shorter_file_is_noticed() -> None:
     [
         (b"", FormatError, "the file ends"),
         (b"MYFILE001", FormatError, "not an RDB file"),
-        (b"REDIS0015" + END + bytes(8), UnsupportedVersionError, "REDIS0015"),
+        (b"REDIS0016" + END + bytes(8), UnsupportedVersionError, "REDIS0016"),
         (b"VALKEY099" + END + bytes(8), UnsupportedVersionError, "VALKEY099"),
-        (rdb(b"\x1a\1k"), UnsupportedContentError, "a value of the type 26"),
+        (rdb(b"\x1c\1k"), UnsupportedContentError, "a value of the type 28"),
+        (rdb(record(26, STREAM_8[:-3] + b"\1\1p\1\1i\1\0\1\0")), UnsupportedContentError, "knows its producers"),
+        (rdb(record(27, STREAM_8[:9] + b"\1" + GIVEN_BACK)), UnsupportedContentError, "has given back"),
         (rdb(b"\xf6"), UnsupportedContentError, "release candidate"),
         (rdb(b"\xf3", magic=b"VALKEY080"), UnsupportedContentError, "slot that is being imported"),
         (rdb(b"\xf3"), UnsupportedContentError, "metadata of Redis 8.6"),

@@ -1,9 +1,10 @@
 """Genuine RDB files, as Redis and Valkey write them."""
 
-from durakv_formats.rdb.reader import read_rdb
+from durakv_formats.rdb.reader import read_rdb, resume_rdb
 from durakv_formats.rdb.source import crc64
 from durakv_formats.rdb.values import (
     Aux,
+    Block,
     Consumer,
     End,
     Entry,
@@ -21,6 +22,7 @@ from durakv_formats.rdb.writer import CannotCarry, RdbWriter, Target
 
 __all__ = [
     "Aux",
+    "Block",
     "CannotCarry",
     "Consumer",
     "End",
@@ -38,4 +40,5 @@ __all__ = [
     "Value",
     "crc64",
     "read_rdb",
+    "resume_rdb",
 ]

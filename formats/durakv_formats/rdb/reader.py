@@ -1,4 +1,4 @@
-"""Reads RDB files of every version that stock servers wrote up to 14, and Valkey's.
+"""Reads RDB files of every version that stock servers wrote up to 15, and Valkey's.
 
     for record in read_rdb(file.read):
         if isinstance(record, Entry): ...
@@ -15,14 +15,17 @@ from itertools import repeat
 from struct import Struct
 
 from durakv_formats.errors import FormatError, UnsupportedContentError, UnsupportedVersionError
+from durakv_formats.rdb.blocks import BLOCK_KEY, Mark, decode_mark
 from durakv_formats.rdb.packed import decode_intset, decode_listpack, decode_ziplist, decode_zipmap
 from durakv_formats.rdb.source import Source
 from durakv_formats.rdb.streams import read_stream
-from durakv_formats.rdb.values import Aux, End, Entry, Function, Header, Kind, ModuleData, Record, Value
+from durakv_formats.rdb.values import Aux, Block, End, Entry, Function, Header, Kind, ModuleData, Record, Value
 
-VERSION_MAX = 14
+VERSION_MAX = 15
 VALKEY_VERSIONS = (80, 81)
 _CHECKSUM_SINCE = 5
+CHECKSUM_REASON = "the checksum of the file"
+"""How the refusal begins of a file in which everything reads, and the checksum over it is another."""
 DATABASE_MAX = (1 << 31) - 1
 
 _MAGIC_BYTES = 9
@@ -36,7 +39,9 @@ _IDLE, _FREQ, _AUX, _RESIZE, _EXPIRE_MS, _EXPIRE_S, _SELECT, _END = range(0xF8, 
 
 _MODULE_ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _PLAIN_NODE, _PACKED_NODE = 1, 2
-_TYPES = frozenset({*range(26)} - {8})
+_STREAMS = {15: 1, 19: 2, 21: 3, 26: 4, 27: 5}
+"""The generation of a stream by its type."""
+_TYPES = frozenset({*range(28)} - {8})
 
 
 def read_rdb(read: Callable[[int], bytes]) -> Generator[Record, None, Source]:
@@ -49,6 +54,16 @@ def read_rdb(read: Callable[[int], bytes]) -> Generator[Record, None, Source]:
     header = _read_header(source)
     yield header
     yield from _Body(source, header).records()
+    return source
+
+
+def resume_rdb(
+    read: Callable[[int], bytes], header: Header, database: int, offset: int
+) -> Generator[Record, None, Source]:
+    """The records from a place in the middle of a file, behind a block; the checksum at its end is not looked at."""
+    source = Source(read, offset)
+    body = _Body(source, header, database=database, is_whole=False)
+    yield from body.records()
     return source
 
 
@@ -67,10 +82,11 @@ def _read_header(source: Source) -> Header:
 class _Body:
     """Everything behind the header."""
 
-    def __init__(self, source: Source, header: Header) -> None:
+    def __init__(self, source: Source, header: Header, *, database: int = 0, is_whole: bool = True) -> None:
         self._source = source
         self._header = header
-        self._database = 0
+        self._is_whole = is_whole
+        self._database = database
         self._deadline: int | None = None
         self._keys = 0
 
@@ -127,7 +143,14 @@ class _Body:
             for _ in range(2 if code == _RESIZE else 3):
                 source.length()  # how many keys to expect, and of which slot
         elif code == _AUX:
-            yield Aux(source.string(), source.string())
+            size, crc = source.block()
+            fact = Aux(source.string(), source.string())
+            if fact.key != BLOCK_KEY:
+                yield fact
+                return
+            mark = _checked_mark(fact.value, size, crc, start)
+            source.begin_block()
+            yield Block(mark.number, mark.database, source.offset)
         elif code == _FUNCTION2:
             yield Function(source.string())
         elif code == _MODULE_AUX:
@@ -147,8 +170,10 @@ class _Body:
         start = source.offset
         expected = source.crc
         (stored,) = _UINT64(source.exactly(8))
+        if not self._is_whole:
+            return End(self._keys, is_checked=False)
         if stored not in (0, expected):
-            raise FormatError(start, f"the checksum of the file is {expected:016x}, but {stored:016x} is stored")
+            raise FormatError(start, f"{CHECKSUM_REASON} is {expected:016x}, but {stored:016x} is stored")
         return End(self._keys, is_checked=stored != 0)
 
     # --- values -------------------------------------------------------------------------------------------------------
@@ -165,8 +190,8 @@ class _Body:
             return Kind.ZSET, self._zset(code, start)
         if code in (4, 9, 13, 16, 22, 23, 24, 25):
             return Kind.HASH, self._hash(code, start)
-        if code in (15, 19, 21):
-            return Kind.STREAM, read_stream(source, {15: 1, 19: 2, 21: 3}[code])
+        if code in _STREAMS:
+            return Kind.STREAM, read_stream(source, _STREAMS[code])
         if code == 7:
             module = _module_name(source.length())
             self._skip_module(module)
@@ -286,6 +311,15 @@ class _Body:
                 source.string()
             else:
                 raise FormatError(start, f"data of the module {module} with the unknown code {code}")
+
+
+def _checked_mark(text: bytes, size: int, crc: int, start: int) -> Mark:
+    mark = decode_mark(text)
+    if mark is None:
+        raise FormatError(start, f"{text[:64]!r} is not what stands behind a block")
+    if (mark.size, mark.crc32c) != (size, crc):
+        raise FormatError(start, f"block {mark.number}, which ends here, is damaged: its checksum is another")
+    return mark
 
 
 def _module_name(identity: int) -> str:

@@ -11,6 +11,7 @@ from struct import Struct
 
 import anycrc  # pyright: ignore[reportMissingTypeStubs]
 
+from durakv_formats.checksum import crc32c
 from durakv_formats.errors import FormatError, LimitError
 from durakv_formats.limits import BULK_BYTES_MAX
 from durakv_formats.rdb.lzf import decompress_lzf
@@ -34,13 +35,15 @@ def crc64(data: bytes, value: int = 0) -> int:
 class Source:
     """``read(size)`` returns up to so many bytes, and none at the end."""
 
-    def __init__(self, read: Callable[[int], bytes]) -> None:
+    def __init__(self, read: Callable[[int], bytes], offset: int = 0) -> None:
         self._read = read
         self._data = b""
         self._at = 0
-        self._origin = 0
+        self._origin = offset
         self._summed = 0
         self._crc = 0
+        self._block_start = offset
+        self._block_crc = 0
 
     @property
     def offset(self) -> int:
@@ -52,6 +55,16 @@ class Source:
         """The checksum of the bytes that were taken."""
         self._sum_up()
         return self._crc
+
+    def block(self) -> tuple[int, int]:
+        """How many bytes were taken since the block began, and their CRC-32C."""
+        self._sum_up()
+        return self.offset - self._block_start, self._block_crc
+
+    def begin_block(self) -> None:
+        """Begin a block with the next byte."""
+        self._sum_up()
+        self._block_start, self._block_crc = self.offset, 0
 
     def rest(self) -> bytes:
         """What was read and not taken."""
@@ -162,5 +175,7 @@ class Source:
 
     def _sum_up(self) -> None:
         if self._at > self._summed:
-            self._crc = crc64(self._data[self._summed : self._at], self._crc)
+            taken = self._data[self._summed : self._at]
+            self._crc = crc64(taken, self._crc)
+            self._block_crc = crc32c(taken, self._block_crc)
             self._summed = self._at

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from struct import Struct
 
-from durakv_formats.errors import FormatError
+from durakv_formats.errors import FormatError, UnsupportedContentError
 from durakv_formats.rdb.packed import decode_listpack, encode_listpack
 from durakv_formats.rdb.source import Source
 from durakv_formats.rdb.values import Consumer, Group, PendingEntry, Stream
@@ -29,7 +29,7 @@ _Entries = list[tuple[Id, tuple[bytes, ...]]]
 
 
 def read_stream(source: Source, generation: int) -> Stream:
-    """A stream as it was written since 5.0 (1), 7.0 (2) or 7.2 (3)."""
+    """A stream as it was written since 5.0 (1), 7.0 (2), 7.2 (3), 8.6 (4) or 8.8 (5)."""
     entries: _Entries = []
     for _ in range(source.length()):
         start = source.offset
@@ -54,6 +54,8 @@ def read_stream(source: Source, generation: int) -> Stream:
     groups = tuple(_read_group(source, generation) for _ in range(source.length()))
     if len({group.name for group in groups}) != len(groups):
         raise FormatError(start, "a stream with two groups of one name")
+    if generation >= 4:
+        _pass_producers(source, start)
     return Stream(tuple(entries), last_id, max_deleted, added, groups)
 
 
@@ -151,10 +153,22 @@ def _read_group(source: Source, generation: int) -> Group:
             owners[identity] = consumer
     if len({consumer.name for consumer in consumers}) != len(consumers):
         raise FormatError(start, "a group with two consumers of one name")
+    if generation >= 5 and source.length():
+        raise UnsupportedContentError(start, "an entry that its consumer has given back (XNACK)")
     if len(owners) != len(pending):
         raise FormatError(start, "a group with pending entries that no consumer waits for")
     entries = tuple(PendingEntry(key, *pending[key], owners[key]) for key in sorted(pending))
     return Group(name, last_id, read, entries, tuple(consumers))
+
+
+def _pass_producers(source: Source, start: int) -> None:
+    """What a stream keeps for producers that repeat themselves: for how long, of how many, and which ids."""
+    source.length()
+    source.length()
+    if source.length():
+        raise UnsupportedContentError(start, "a stream that knows its producers (XADD IDMP)")
+    source.length()
+    source.length()
 
 
 def _read_id(source: Source) -> Id:

@@ -82,6 +82,16 @@ class Aux(msgspec.Struct, frozen=True):
     value: bytes
 
 
+class Block(msgspec.Struct, frozen=True):
+    """The end of a block in a file of ours; everything since the one before it was verified."""
+
+    number: int
+    database: int
+    """The one that is selected there."""
+    end: int
+    """Where the next one begins."""
+
+
 class Function(msgspec.Struct, frozen=True):
     """The source of a library of functions."""
 
@@ -114,4 +124,4 @@ class End(msgspec.Struct, frozen=True):
     """Whether there was a checksum."""
 
 
-Record: TypeAlias = Header | Aux | Function | ModuleData | Entry | End
+Record: TypeAlias = Header | Aux | Block | Function | ModuleData | Entry | End

@@ -14,8 +14,10 @@ from enum import StrEnum
 from struct import Struct
 from typing import cast
 
+from durakv_formats.checksum import crc32c
 from durakv_formats.errors import LimitError
 from durakv_formats.limits import BULK_BYTES_MAX
+from durakv_formats.rdb.blocks import BLOCK_BYTES, BLOCK_KEY, Mark
 from durakv_formats.rdb.source import crc64
 from durakv_formats.rdb.streams import pack_entries
 from durakv_formats.rdb.values import Aux, Entry, Function, Group, Kind, Stream
@@ -69,6 +71,9 @@ class RdbWriter:
         self._on_loss = on_loss
         self._crc = 0
         self._database = -1
+        self._block_number = 0
+        self._block_size = 0
+        self._block_crc = 0
         self.keys = 0
         """How many were written."""
 
@@ -101,17 +106,28 @@ class RdbWriter:
         code, body = self._value(entry)
         parts += (bytes((code,)), string(entry.key), *body)
         self.keys += 1
-        return self._out(parts)
+        data = self._out(parts)
+        return data + self._end_block() if self._block_size >= BLOCK_BYTES else data
 
     def end(self) -> bytes:
-        """The end mark and the checksum over everything."""
-        last = self._out([b"\xff"])
+        """The end of the last block, the end mark and the checksum over everything."""
+        last = self._end_block() + self._out([b"\xff"])
         return last + _UINT64.pack(self._crc)
 
     def _out(self, parts: Sequence[bytes]) -> bytes:
         data = b"".join(parts)
         self._crc = crc64(data, self._crc)
+        self._block_size += len(data)
+        self._block_crc = crc32c(data, self._block_crc)
         return data
+
+    def _end_block(self) -> bytes:
+        opcode = self._out([b"\xfa"])
+        self._block_number += 1
+        mark = Mark(self._block_number, max(0, self._database), self._block_size, self._block_crc)
+        fact = self._out([string(BLOCK_KEY), string(mark.encode())])
+        self._block_size = self._block_crc = 0
+        return opcode + fact
 
     def _lose(self, key: bytes, what: str) -> None:
         if self._on_loss is None:

