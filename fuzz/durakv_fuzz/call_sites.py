@@ -29,7 +29,7 @@ _METHODS = {
     "lock": Kind.CREATE,  # makes the lock's file
 }
 _DOORS = frozenset({"file", "filesystem", "copy"})
-_OTHERS = frozenset({"self", "engine", "requests", "store", "waiters"})
+_OTHERS = frozenset({"self", "engine", "requests", "store", "waiters", "expected", "digest"})
 _IMPLEMENTATIONS = ("storage/posix", "storage/conformance", "storage/filesystem", "conformance.py")
 """What stands behind the door, or tests it."""
 _INSIDE = ("keyspace/",)

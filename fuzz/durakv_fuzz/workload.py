@@ -8,7 +8,7 @@ that lack it.  The tables begin with what is simplest.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from durakv.durability import FsyncPolicy
@@ -204,17 +204,18 @@ def draw_alphabet(choose: Choose) -> Alphabet:
 
 def draw_setup(choose: Choose, *, identity: int) -> Setup:
     """An engine."""
-    machine = _of(_MACHINES, choose, "machine")
-    return Setup(
-        machine=machine,
+    drawn = Setup(
+        machine=_of(_MACHINES, choose, "machine"),
         policy=_of(tuple(FsyncPolicy), choose, "policy"),
         segment_bytes=_of(_SEGMENT_BYTES, choose, "segment bytes"),
         pending_bytes_max=_of(_PENDING_BYTES_MAX, choose, "pending bytes"),
         rewrite_segments_max=_of(_SEGMENTS_MAX, choose, "segments"),
         rewrite_memory_bytes=_of(_MEMORY_BYTES, choose, "memory"),
-        base_format=_of(_BASE_FORMATS, choose, "base format") if machine in _WITH_RDB else BaseFormat.DKV,
+        base_format=_of(_BASE_FORMATS, choose, "base format"),
         identity=identity,
     )
+    # Asked in any case: another machine must not shift what is asked after it, or nothing could be made smaller.
+    return drawn if drawn.machine in _WITH_RDB else replace(drawn, base_format=BaseFormat.DKV)
 
 
 def draw_script(choose: Choose, alphabet: Alphabet, *, least: int, most: int) -> Script:
