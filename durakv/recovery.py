@@ -171,11 +171,13 @@ def _load_base(
 def _load_rdb(filesystem: Filesystem, name: str, machine: StateMachine, meter: _Meter) -> RdbPart:
     """Load the RDB file that a stock base may begin with."""
 
+    restore = machine.restore_entry if isinstance(machine, RdbMachine) else None
+
     def take(entry: Entry) -> None:
-        if not isinstance(machine, RdbMachine):
+        if restore is None:
             raise UnsupportedVersion(name, "RDB", "It belongs to another kind of state machine; open it with that one")
         try:
-            machine.restore_entry(entry)
+            restore(entry)
         except ValueError as error:
             raise UnsupportedVersion(name, f"key {entry.key[:64]!r} (byte {entry.offset})", str(error)) from error
 

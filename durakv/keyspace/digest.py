@@ -4,9 +4,9 @@
     digest   := sum of BLAKE2b-128(key) over all keys, modulo 2^128
 
 The content is in a canonical form: fields and members sorted, elements and entries in their order, scores as doubles
-with one zero, each byte string behind its length.  So two states have the same digest if, but for chance, they hold the
-same: strings, elements, scores, deadlines of keys and fields, streams with their groups and what is pending.  When
-consumers were last seen is left out: servers do not log it, and no command sets it.
+with one zero; how many byte strings there are, their lengths, then they themselves.  So two states have the same digest
+if, but for chance, they hold the same: strings, elements, scores, deadlines of keys and fields, streams with their
+groups and what is pending.  When consumers were last seen is left out: servers do not log it, and no command sets it.
 
 A sum can be kept up as keys come and go, which is how an import knows what the state must come to.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import blake2b
-from struct import Struct
+from struct import Struct, pack
 
 from durakv.keyspace.databases import Databases
 from durakv.keyspace.kinds import kind_of
@@ -29,7 +29,6 @@ from durakv.keyspace.values import DATABASE_COUNT, Value
 
 _BYTES = 16
 _MODULUS = 1 << 8 * _BYTES
-_LENGTH = Struct("<Q").pack
 _SCORE = Struct("<d").pack
 _HEAD = Struct("<IBQ").pack
 _TIME = Struct("<q").pack
@@ -72,9 +71,9 @@ def digest_of_key(database: int, key: bytes, value: Value, deadline: int | None)
         digest.update(value)
     else:
         digest.update(kind_of(value).name)
-        for part in _parts(value):
-            digest.update(_LENGTH(len(part)))
-            digest.update(part)
+        parts = list(_parts(value))
+        digest.update(pack(f"<{len(parts) + 1}Q", len(parts), *map(len, parts)))
+        digest.update(b"".join(parts))
     return int.from_bytes(digest.digest(), "little")
 
 

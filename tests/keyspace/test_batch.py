@@ -21,6 +21,8 @@ from durakv.keyspace.batch import Batch
 from durakv.keyspace.decider import Decider, fewest_selects
 from durakv.keyspace.replies import Reply
 from durakv.machine import Command
+from tests.keyspace.differential import agrees
+from tests.keyspace.families import FAMILIES
 from tests.keyspace.memory_engine import MemoryEngine
 from tests.keyspace.traffic import Traffic
 from tests.keyspace.world import NOW_MS, World, dump
@@ -28,22 +30,10 @@ from tests.keyspace.world import NOW_MS, World, dump
 UNORDERED = (b"KEYS", b"SCAN", b"RANDOMKEY")
 
 
-def comparable(command: Command, reply: Reply) -> object:
-    """The reply, without the order of keys, which may depend on how the state came about."""
-    name = command[0].upper()
-    if name == b"RANDOMKEY":
-        return reply is None
-    if name == b"KEYS" and isinstance(reply, list):
-        return sorted(key for key in reply if isinstance(key, bytes))
-    if name == b"SCAN" and isinstance(reply, list) and isinstance(reply[1], list):
-        return reply[0], sorted(key for key in reply[1] if isinstance(key, bytes))
-    return reply
-
-
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 2**32), tick=st.integers(0, 200_000_000))
-def test_a_batch_is_decided_as_its_commands_would_be_one_by_one(seed: int, tick: int) -> None:
-    traffic = Traffic(seed)
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32), family=st.sampled_from([*FAMILIES]), tick=st.integers(0, 200_000_000))
+def test_a_batch_is_decided_as_its_commands_would_be_one_by_one(seed: int, family: str, tick: int) -> None:
+    traffic = Traffic(seed, FAMILIES[family])
     world = World()
     together = World()
     clock = ManualClock(time_ms=NOW_MS)
@@ -67,7 +57,7 @@ def test_a_batch_is_decided_as_its_commands_would_be_one_by_one(seed: int, tick:
         assert together.keyspace.generation % 2 == 0
         assert dump(together.keyspace) == dump(world.keyspace)
         for (_, command), answer, reply in zip(commands, answers, replies, strict=True):
-            assert comparable(command, answer) == comparable(command, reply), command
+            assert agrees(command, answer, reply), command
         world.now_ms += tick
         clock.advance(tick / 1000)
 
