@@ -72,6 +72,18 @@ def take_keys(command: Command, place: int, refusal: str = "syntax error") -> tu
     return command[first : first + count], command[first + count :]
 
 
+def take_count(options: Command) -> int:
+    """What ``COUNT n`` says, which is all that may be there; 1 without it."""
+    if not options:
+        return 1
+    if options[0].upper() != b"COUNT" or len(options) == 1:
+        raise syntax_error()
+    count = parse_positive(options[1], "count should be greater than 0", least=1)
+    if len(options) > 2:
+        raise syntax_error()
+    return count
+
+
 def random_elements(command: Command, word: bytes, elements: Callable[[], list[T]]) -> list[T]:
     """HRANDFIELD, SRANDMEMBER and ZRANDMEMBER key count [word]: some elements, with repetitions if count is below 0."""
     if len(command) > 3 and not word:

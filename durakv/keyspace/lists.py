@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from durakv.errors import CommandError
 from durakv.keyspace.command import NO_KEYS, Call, CommandSpec
-from durakv.keyspace.elements import take_keys
+from durakv.keyspace.elements import take_count, take_keys
 from durakv.keyspace.integers import INTEGER_MAX, INTEGER_MIN, parse_integer, parse_positive
 from durakv.keyspace.kinds.effect import span
 from durakv.keyspace.kinds.list import List
@@ -138,16 +138,9 @@ def _pop(call: Call, key: bytes, value: List, name: bytes, count: int) -> list[b
 def lmpop(call: Call, command: Command) -> Reply:
     """LMPOP numkeys key ... LEFT | RIGHT [COUNT n]: from the first list that is there."""
     keys, rest = take_keys(command, 1)
-    count = 1
     if not rest:
         raise syntax_error()
-    name = _side(_POP, rest[0])
-    if len(rest) > 1:
-        if rest[1].upper() != b"COUNT" or len(rest) == 2:
-            raise syntax_error()
-        count = parse_positive(rest[2], "count should be greater than 0", least=1)
-        if len(rest) > 3:
-            raise syntax_error()
+    name, count = _side(_POP, rest[0]), take_count(rest[1:])
     for key in keys:
         value = call.find_container(key, List)
         if value is not None:

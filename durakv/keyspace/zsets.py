@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from durakv.errors import CommandError
 from durakv.keyspace.command import NO_KEYS, Call, CommandSpec
-from durakv.keyspace.elements import element_scan, random_elements, take_keys
+from durakv.keyspace.elements import element_scan, random_elements, take_count, take_keys
 from durakv.keyspace.integers import parse_positive
 from durakv.keyspace.kinds import rebuild
 from durakv.keyspace.kinds.zset import SortedSet, exact_score
@@ -247,13 +247,7 @@ def zmpop(call: Call, command: Command) -> Reply:
     keys, rest = take_keys(command, 1)
     if not rest or rest[0].upper() not in (b"MIN", b"MAX"):
         raise syntax_error()
-    count = 1
-    if len(rest) > 1:
-        if rest[1].upper() != b"COUNT" or len(rest) == 2:
-            raise syntax_error()
-        count = parse_positive(rest[2], "count should be greater than 0", least=1)
-        if len(rest) > 3:
-            raise syntax_error()
+    count = take_count(rest[1:])
     for key in keys:
         value = call.find_container(key, SortedSet)
         if value is not None:
