@@ -2,6 +2,8 @@
 
     REPLCONF capa eof       ->  +OK
     REPLCONF rdb-only 1     ->  +OK, or an error of servers before 7.0, which send their stream of commands behind it
+    REPLCONF version 9.1.0  ->  +OK of Valkey, which else takes us for old and does not send deadlines of fields; or an
+                                error of others
     PSYNC ? -1              ->  +FULLRESYNC id offset
                                 $<length> CRLF, the RDB file         or
                                 $EOF:<40 bytes> CRLF, the RDB file, the same 40 bytes
@@ -23,6 +25,8 @@ from durakv.cli.redis_client import RedisClient, Refusal, connected
 from durakv.cli.redis_url import ServerUrl
 
 _MARK_BYTES = 40
+_VALKEY_VERSION = b"9.1.0"
+"""The latest whose files are read here."""
 _REMEDY = (
     "allow the user +psync, +replconf and +ping, or, where nobody may be a replica, import a file: "
     "what BGSAVE or the service's own backup writes"
@@ -51,6 +55,7 @@ def _asked(client: RedisClient) -> bytes:
     if isinstance(answer, Refusal):
         raise client.failure(f"it takes no replica: {answer.message}; {_REMEDY}")
     client.run(b"REPLCONF", b"rdb-only", b"1")
+    client.run(b"REPLCONF", b"version", _VALKEY_VERSION)
     client.send((b"PSYNC", b"?", b"-1"))
     answer = _line(client)
     if not answer.startswith(b"+FULLRESYNC"):

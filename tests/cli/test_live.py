@@ -188,8 +188,8 @@ def rdb(*keys: bytes) -> bytes:
 
 
 OK = b"+OK\r\n"
-GREETED = (OK, b"+PONG\r\n", OK, OK)
-"""What AUTH, PING and twice REPLCONF are answered with."""
+GREETED = (OK, b"+PONG\r\n", OK, OK, OK)
+"""What AUTH, PING and three times REPLCONF are answered with."""
 FULL = b"\n\n+FULLRESYNC 0123 0\r\n\n\n"
 MARK = b"0123456789" * 4
 
