@@ -32,6 +32,7 @@ from tests.keyspace.differential import SETTINGS, assert_same_state, dump_of, ra
 from tests.keyspace.families import FAMILIES
 from tests.keyspace.stock_server import StockServer, stock_server, wait_until
 from tests.keyspace.world import dump
+from tests.newer_servers import NEWER_SERVERS, NewerServer
 
 SECRET = "s3cret/#?:@%"
 QUOTED = "s3cret%2F%23%3F%3A%40%25"
@@ -104,6 +105,28 @@ def test_a_server_is_taken_over_and_given_to_another_one(tmp_path: Path, diskles
         given = answer("export", tmp_path / "data", f"unix://{back}/socket")
         assert_same_state(theirs, dump_of(server))
     assert given["server"] == f"unix://{back}/socket"
+    assert (given["keys"], given["digest"]) == (taken["keys"], taken["digest"])
+
+
+@pytest.mark.parametrize("newer", NEWER_SERVERS, ids=str)
+def test_newer_servers_are_taken_over_and_given_to_as_well(tmp_path: Path, newer: NewerServer) -> None:
+    there, back = tmp_path / "there", tmp_path / "back"
+    there.mkdir()
+    back.mkdir()
+    with stock_server(there, *SETTINGS, *AT_ONCE, binary=newer.binary()) as server:
+        fill(server)
+        server.run(b"HSET", b"mortal fields", b"a", b"1", b"b", b"2")
+        if newer.knows_deadlines_of_fields:
+            server.run(b"HPEXPIREAT", b"mortal fields", b"%d" % FAR_MS, b"FIELDS", b"1", b"a")
+        theirs = dump_of(server)
+        taken = answer("import", tmp_path / "data", f"unix://{there}/socket")
+    assert taken["digest"] == taken["source_digest"]
+    with stock_server(back, *SETTINGS, binary=newer.binary()) as server:
+        given = answer("export", tmp_path / "data", f"unix://{back}/socket")
+        assert_same_state(theirs, dump_of(server))
+        server.run(b"SELECT", b"3")
+        if newer.knows_deadlines_of_fields:
+            assert server.run(b"HPEXPIRETIME", b"mortal fields", b"FIELDS", b"2", b"a", b"b") == [FAR_MS, -1]
     assert (given["keys"], given["digest"]) == (taken["keys"], taken["digest"])
 
 
