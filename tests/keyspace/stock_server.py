@@ -18,10 +18,11 @@ import pytest
 
 from durakv.machine import Command
 from durakv_formats.resp import encode_command
+from tests.newer_servers import REDIS_8
 
 REQUIRED = "DURAKV_REQUIRE_REDIS"
-NEWER_REDIS = os.environ.get("DURAKV_NEWER_REDIS", "redis-server")
-"""A server of Redis 8, where there is one."""
+NEWER_REDIS = "DURAKV_NEWER_REDIS"
+"""Names another Redis 8 than that of the extra."""
 
 
 class StockServer:
@@ -72,10 +73,13 @@ def find_program(name: str) -> str | None:
 
 @contextmanager
 def newer_server(directory: Path, *settings: str) -> Iterator[StockServer]:
-    """A server that knows deadlines of fields; skips the test, visibly, where there is none."""
-    with stock_server(directory, *settings, binary=NEWER_REDIS) as server:
-        if server.run(b"COMMAND", b"INFO", b"HPEXPIRE", b"HSETEX").count(None):
-            pytest.skip(f"{NEWER_REDIS} is older than Redis 8: deadlines of fields are not compared with it")
+    """A Redis that knows deadlines of fields: the one that is named, or that of the extra ``servers``.
+
+    Skips the test, visibly, where there is none, or fails it if there must be one.
+    """
+    binary = os.environ.get(NEWER_REDIS) or REDIS_8.binary()
+    with stock_server(directory, *settings, binary=binary) as server:
+        assert None not in server.run(b"COMMAND", b"INFO", b"HPEXPIRE", b"HSETEX"), f"{binary} is older than Redis 8"
         yield server
 
 

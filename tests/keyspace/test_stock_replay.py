@@ -125,7 +125,7 @@ def test_a_claim_that_looks_at_the_clock_is_refused(line: bytes) -> None:
     ],
 )
 def test_fields_that_are_not_said_plainly_are_refused(line: bytes) -> None:
-    with pytest.raises(Unreplayable):
+    with pytest.raises(CommandError):
         Keyspace().apply(line.split())
 
 
