@@ -175,6 +175,25 @@ class Commit:
         """Applied bytes that the operating system does not have yet."""
         return self.logged_bytes - self.written_bytes
 
+    def store(self) -> None:
+        """Write what is pending without a call, if the segment has a window and nobody is writing."""
+        window = self.segment.window
+        if window is None or self.writing or not self._pending:
+            return
+        data = self._take_pending()
+        segment = self.segment
+        start, segment.offset = segment.offset, segment.offset + len(data)
+        window[start : segment.offset] = data
+        self.written_seq = self.applied_seq
+        self.written_bytes = self.logged_bytes
+        self.writes += 1
+
+    def _take_pending(self) -> bytes:
+        pending = self._pending
+        data = pending[0] if len(pending) == 1 else b"".join(pending)
+        pending.clear()
+        return data
+
     # --- claim ----------------------------------------------------------------------------------------------------
 
     def reached(self, seq: int, level: Durability) -> bool:
@@ -202,15 +221,13 @@ class Commit:
         return None
 
     def _claim_write(self, *, through: bool, now: float) -> Work:
-        data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
-        self._pending.clear()
         segment = self.segment
         work = Work(
             Kind.WRITE_THROUGH if through else Kind.WRITE,
             segment,
-            target=self.applied_seq,
-            data=data,
-            offset=segment.offset,
+            self.applied_seq,
+            self._take_pending(),
+            segment.offset,
             logged_bytes=self.logged_bytes,
         )
         self.writing = True

@@ -114,12 +114,12 @@ class Engine:
         when it would have to wait for the disk itself: for room in the log, or because the disk stalls.
         """
         level = self._level(durability)
-        seq, results = self._runner.submit(_checked(commands), blocking=blocking)
+        seq, results = self._runner.submit(commands, level, blocking=blocking)
         return Receipt(self._runner, seq, results, level)
 
     def apply(self, commands: Batch, durability: Durability | None = None) -> list[Any]:
         """Log and apply a batch and wait for its level; return what the machine returned for each command."""
-        return self._runner.write(_checked(commands), self._level(durability))
+        return self._runner.write(commands, self._level(durability))
 
     def transact(self, decide: Callable[[], tuple[Batch, R]], durability: Durability | None = None) -> R:
         """Read the state, decide what to log, log and apply it, with no other write in between.
@@ -128,14 +128,14 @@ class Engine:
         and not call the engine; it may be called more than once.  If the batch is empty nothing is logged, and the
         level is waited for on behalf of everything the answer may depend on (C14).
         """
-        return self._runner.transact(_checking(decide), self._level(durability))[1]
+        return self._runner.transact(decide, self._level(durability))[1]
 
     def submit_decided(
         self, decide: Callable[[], tuple[Batch, R]], durability: Durability | None = None, *, blocking: bool = True
     ) -> Receipt:
         """Like ``transact``, but return a receipt whose ``results`` holds the answer; see ``submit``."""
         level = self._level(durability)
-        seq, answer = self._runner.transact(_checking(decide), Durability.APPLIED, blocking=blocking)
+        seq, answer = self._runner.transact(decide, level, wait=False, blocking=blocking)
         return Receipt(self._runner, seq, [answer], level)
 
     def read(self, look: Callable[[], R], durability: Durability = Durability.APPLIED) -> R:
@@ -385,26 +385,3 @@ def _posix(path: str | os.PathLike[str] | None) -> PosixFilesystem:
 
 def _with_policy(options: Options, policy: FsyncPolicy | str) -> Options:
     return replace(options, fsync=parse_policy(policy))
-
-
-def _checked(commands: Batch) -> Batch:
-    """Refuse what is not a batch before anything is logged."""
-    if isinstance(commands, (bytes, str)) or not commands:
-        raise TypeError("a batch is a non-empty sequence of commands, each a sequence of byte strings")
-    for command in commands:
-        if isinstance(command, (bytes, str)) or not command:
-            raise TypeError(f"a command is a non-empty sequence of byte strings, not {command!r}")
-        for part in command:
-            if not isinstance(part, bytes):
-                raise TypeError(f"a command holds byte strings only, not {type(part).__name__}: {part!r}")
-    return commands
-
-
-def _checking(decide: Callable[[], tuple[Batch, R]]) -> Callable[[], tuple[Batch, R]]:
-    """The same decision, its batch checked before anything is logged."""
-
-    def decide_and_check() -> tuple[Batch, R]:
-        batch, answer = decide()
-        return (_checked(batch) if batch else batch), answer
-
-    return decide_and_check

@@ -130,3 +130,15 @@ class Merger(Protocol):
     def merge(self, slot: int, payloads: Sequence[bytes], /) -> Iterable[tuple[bytes, int]]:
         """Yield the new blocks of one slot as ``(payload, key count)``; none if the slot is empty now."""
         ...
+
+
+def check_batch(commands: Batch) -> None:
+    """Refuse what is not a batch before anything is logged."""
+    if isinstance(commands, (bytes, str)) or not commands:
+        raise TypeError("a batch is a non-empty sequence of commands, each a sequence of byte strings")
+    for command in commands:
+        if isinstance(command, (bytes, str)) or not command:
+            raise TypeError(f"a command is a non-empty sequence of byte strings, not {command!r}")
+        for part in command:
+            if not isinstance(part, bytes):
+                raise TypeError(f"a command holds byte strings only, not {type(part).__name__}: {part!r}")

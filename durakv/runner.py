@@ -21,7 +21,8 @@ from durakv.clock import Clock
 from durakv.commit import SYNC_OVERDUE_SECONDS, Commit, Work
 from durakv.durability import Durability, FsyncPolicy
 from durakv.errors import Closed, DurakvError, Limit
-from durakv.machine import Batch
+from durakv.machine import Batch, check_batch
+from durakv_formats.compiled import plain_batch
 from durakv_formats.errors import LimitError
 from durakv_formats.resp import encode_batch
 
@@ -79,6 +80,7 @@ class Runner:
     def __init__(self, commit: Commit, clock: Clock, *, background: bool) -> None:
         self.commit = commit
         self.clock = clock
+        self._monotonic = clock.monotonic
         self.lock = threading.Lock()
         self._waiters: list[Waiter] = []
         self._tasks: list[Task] = []
@@ -118,24 +120,38 @@ class Runner:
 
     # --- writing --------------------------------------------------------------------------------------------------
 
-    def submit(self, batch: Batch, *, blocking: bool = True) -> tuple[int, list[Any]]:
-        """Admit, append and apply a batch; return its number and what applying returned."""
+    def submit(self, batch: Batch, level: Durability, *, blocking: bool = True) -> tuple[int, list[Any]]:
+        """Admit, append and apply a batch; return its number and what applying returned.
+
+        ``level`` is what will be waited for; WRITTEN may be reached already.
+        """
         payload = _encoded(batch)
         with self.lock:
-            return self._append(payload, batch, blocking=blocking)
+            appended = self._append(payload, batch, blocking=blocking)
+            self._store(level)
+            return appended
 
     def write(self, batch: Batch, level: Durability) -> list[Any]:
         """``submit`` and ``wait`` in one: what a single writer does all day."""
         payload = _encoded(batch)
         with self.lock:
             seq, results = self._append(payload, batch)
+            self._store(level)
             self._reach(seq, level)
             return results
 
+    def _store(self, level: Durability) -> None:
+        """Write at once what costs no call; what will be synced is better written and synced in one."""
+        commit = self.commit
+        if level is Durability.WRITTEN and commit.policy is not FsyncPolicy.ALWAYS:
+            commit.store()
+            if self._waiters:
+                self._wake()
+
     def transact(
-        self, decide: Callable[[], tuple[Batch, R]], level: Durability, *, blocking: bool = True
+        self, decide: Callable[[], tuple[Batch, R]], level: Durability, *, wait: bool = True, blocking: bool = True
     ) -> tuple[int, R]:
-        """Decide under the lock what to log, submit it and wait.
+        """Decide under the lock what to log, submit it and, unless the caller will do so itself, wait.
 
         ``decide`` may be called again if room has to be made.  If it logs nothing, what it read has to reach the level:
         the answer must not tell of a write that a crash may take back (C14).
@@ -147,19 +163,21 @@ class Runner:
                 batch, answer = decide()
                 if not batch:
                     seq = commit.applied_seq
-                    self._reach(seq, level)
+                    self._reach(seq, level if wait else Durability.APPLIED)
                     return seq, answer
                 payload = _encoded(batch)
                 now = self.clock.monotonic()
                 if commit.admits(len(payload), now) or self._make_room(len(payload), blocking=blocking):
                     seq, _ = commit.append(payload, batch, now)
-                    self._reach(seq, level)
+                    self._store(level)
+                    self._reach(seq, level if wait else Durability.APPLIED)
                     return seq, answer
 
     def _append(self, payload: bytes, batch: Batch, *, blocking: bool = True) -> tuple[int, list[Any]]:
-        self._refuse()
         commit = self.commit
-        now = self.clock.monotonic()
+        if self._closed or commit.poison is not None:
+            self._refuse()
+        now = self._monotonic()
         if not commit.admits(len(payload), now):
             self._make_room(len(payload), blocking=blocking)
         return commit.append(payload, batch, now)
@@ -250,6 +268,11 @@ class Runner:
 
     def _reach(self, seq: int, level: Durability, timeout: float | None = None) -> None:
         commit = self.commit
+        if commit.reached(seq, level):
+            return
+        if timeout is None and (work := commit.claim(seq, level, self._monotonic())) is not None:
+            # The only writer there is finds that all is done: the loop below is for company.
+            self._do(work)
         deadline = None if timeout is None else self.clock.monotonic() + timeout
         while not commit.reached(seq, level):
             self._refuse_wait()
@@ -451,6 +474,9 @@ class Runner:
 
 
 def _encoded(batch: Batch) -> bytes:
+    if plain_batch is not None and (plain := plain_batch(batch)) is not None:
+        return plain
+    check_batch(batch)
     try:
         return encode_batch(batch)
     except LimitError as error:

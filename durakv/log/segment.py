@@ -26,6 +26,8 @@ class Segment:
 
     def __init__(self, file: File, *, number: int, capacity: int) -> None:
         self.file = file
+        self.window = file.window(capacity)
+        """A way to write without a call, where there is one."""
         self.number = number
         self.name = segment_name(number)
         self.capacity = capacity

@@ -152,6 +152,22 @@ def _check_big_write(filesystem: Filesystem) -> None:
     file.close()
 
 
+def _check_window(filesystem: Filesystem) -> None:
+    file = _fill(filesystem, "a", bytes(10_000))
+    file.sync()
+    window = file.window(10_000)
+    if window is not None:
+        window[4_000:4_200] = b"w" * 200
+        assert file.read_at(300, 3_950) == bytes(50) + b"w" * 200 + bytes(50), "a window writes another place"
+        assert _content(filesystem, "a")[4_000:4_200] == b"w" * 200, "what a window wrote is not in the file"
+        file.write_through(b"call", 4_100)
+        window[4_104:4_108] = b"both"
+        assert file.read_at(8, 4_100) == b"callboth", "a window and a call do not see each other's writes"
+        file.sync()
+        assert file.size() == 10_000, "a window changed the size"
+    file.close()
+
+
 def _check_truncate(filesystem: Filesystem) -> None:
     file = _fill(filesystem, "a", b"0123456789")
     file.truncate(4)
@@ -278,6 +294,7 @@ _CHECKS: tuple[Callable[[Filesystem], None], ...] = (
     _check_write,
     _check_sparse_write,
     _check_big_write,
+    _check_window,
     _check_truncate,
     _check_sync,
     _check_close,

@@ -10,6 +10,18 @@ from __future__ import annotations
 from typing import Protocol
 
 
+class Window(Protocol):
+    """Bytes of a file that are written by being assigned."""
+
+    def __setitem__(self, place: slice, data: bytes, /) -> None:
+        """Write ``data`` to ``place``, which has its size.
+
+        Survives a process crash at once, a power loss only after ``File.sync``, whose errors are also its own; a
+        process that dies meanwhile leaves any part of it.
+        """
+        ...
+
+
 class File(Protocol):
     """An open file.  Reads and writes name their offset; there is no position to get wrong."""
 
@@ -41,6 +53,14 @@ class File(Protocol):
         """Make the file's data and its size durable (``fdatasync``); not its name.
 
         After an error the unsynced data may be gone although reads still show it; a later success proves nothing.
+        """
+        ...
+
+    def window(self, size: int, /) -> Window | None:
+        """A way to write the first ``size`` bytes of the file without a call, or None where there is none.
+
+        Only for a file that has these bytes, written and synced, and is not cut while somebody writes.  It is given
+        only where such a write needs no more room: one that could not be stored would end the process.
         """
         ...
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import mmap
 import os
 import sys
 from collections.abc import Callable
+
+from durakv.storage.filesystem import Window
+from durakv.storage.in_place import writes_in_place
 
 _RWF_DSYNC: int = getattr(os, "RWF_DSYNC", 0)
 _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
@@ -19,11 +23,12 @@ _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 class PosixFile:
     """See :class:`durakv.storage.filesystem.File`.  It must not be closed while another thread is inside a call."""
 
-    __slots__ = ("_descriptor", "_dsync", "_name")
+    __slots__ = ("_descriptor", "_dsync", "_name", "_window")
 
     def __init__(self, descriptor: int, name: str, *, dsync: bool = True) -> None:
         self._descriptor = descriptor
         self._name = name
+        self._window: mmap.mmap | None = None
         self._dsync = dsync and _RWF_DSYNC != 0 and hasattr(os, "pwritev")
 
     @property
@@ -54,7 +59,7 @@ class PosixFile:
         """See :class:`File`."""
         if self._dsync:
             try:
-                written = _write_dsync(self._descriptor, data, offset)
+                written = os.pwritev(self._descriptor, [data], offset, _RWF_DSYNC)
             except OSError as failure:
                 # Refused before anything was written; an error of the disk has another number.  If the arguments
                 # are what is wrong, the plain write below says so again.
@@ -72,6 +77,16 @@ class PosixFile:
         """See :class:`File`."""
         sync_descriptor(self._descriptor, data_only=True)
 
+    def window(self, size: int, /) -> Window | None:
+        """See :class:`File`; there is one where a page of the file is never given room of its own when written."""
+        if not writes_in_place(self._descriptor):
+            return None
+        try:
+            self._window = mmap.mmap(self._descriptor, size, mmap.MAP_SHARED, mmap.PROT_WRITE)
+        except (OSError, ValueError):
+            return None  # no room in the address space, a system that forbids it, a shorter file: writes are calls
+        return self._window
+
     def truncate(self, size: int, /) -> None:
         """See :class:`File`."""
         os.ftruncate(self._descriptor, size)
@@ -83,6 +98,8 @@ class PosixFile:
     def close(self) -> None:
         """See :class:`File`; every later call but this fails with ``EBADF``."""
         descriptor, self._descriptor = self._descriptor, -1
+        if self._window is not None:
+            self._window.close()
         if descriptor >= 0:
             os.close(descriptor)
 

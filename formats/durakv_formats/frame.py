@@ -18,6 +18,7 @@ from struct import Struct
 import msgspec
 
 from durakv_formats.checksum import crc32c
+from durakv_formats.compiled import plain_frame
 from durakv_formats.errors import FormatError, LimitError, UnsupportedVersionError
 from durakv_formats.intake import Intake
 from durakv_formats.limits import (
@@ -84,6 +85,10 @@ def encode_frame(payload: bytes, *, seq: int, count: int, synced_seq: int, ident
 
     Raises LimitError if a number does not fit, or if the frame would be refused when it is read.
     """
+    if plain_frame is not None:
+        plain = plain_frame(payload, seq, count, synced_seq, identity, segment)
+        if plain is not None:
+            return plain
     length = len(payload)
     head = b"#DKV1 %016x %08x %08x %016x %016x %08x " % (seq, count, length, synced_seq, identity, segment)
     if (

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from durakv_formats.command_decoder import CommandDecoder, decode_short
+from durakv_formats.compiled import plain_batch
 from durakv_formats.errors import FormatError, LimitError
 from durakv_formats.limits import (
     BATCH_BYTES_MAX,
@@ -52,6 +53,8 @@ def encode_batch(commands: Sequence[Sequence[bytes]]) -> bytes:
 
     Raises LimitError for an empty batch, and for one that is too large.
     """
+    if plain_batch is not None and (plain := plain_batch(commands)) is not None:
+        return plain
     if len(commands) == 1:
         return encode_command(commands[0])
     if not commands:

@@ -30,6 +30,9 @@ class SimulatedDisk:
     covers what returned before it began.  ``capacity_bytes`` may be changed at any time.
     """
 
+    windows = False
+    """Whether its files can be written through windows."""
+
     def __init__(
         self,
         image: Image = NOTHING,
@@ -157,9 +160,9 @@ class SimulatedDisk:
             self._spend(fault)
             _raise(fault.error if fault is not None else 0, operation)
 
-    def perform(self, operation: Operation) -> None:
-        """For files of this disk: do it, record it, and raise what it failed with."""
-        fault = self.faults(operation) if self.faults is not None else None
+    def perform(self, operation: Operation, *, fails: bool = True) -> None:
+        """For files of this disk: do it, record it, and raise what it failed with, if it can fail."""
+        fault = self.faults(operation) if fails and self.faults is not None else None
         with self._guard:
             self._prepare(operation, fault)
             self.trace.start(operation)
@@ -264,6 +267,11 @@ class SimulatedFile:
         self._check_open()
         self._disk.perform(Operation(Kind.SYNC, self._name, file=self._number))
 
+    def window(self, size: int, /) -> SimulatedWindow | None:
+        """See :class:`File`."""
+        self._check_open(writing=True)
+        return SimulatedWindow(self._store) if self._disk.windows else None
+
     def truncate(self, size: int, /) -> None:
         """See :class:`File`."""
         self._check_open(writing=True)
@@ -279,14 +287,29 @@ class SimulatedFile:
         """See :class:`File`."""
         self._closed = True
 
+    def _store(self, offset: int, data: bytes) -> None:
+        self._disk.perform(self._changing(Kind.WRITE, offset, data), fails=False)
+
     def _change(self, kind: Kind, offset: int, data: bytes) -> None:
+        self._disk.perform(self._changing(kind, offset, data))
+
+    def _changing(self, kind: Kind, offset: int, data: bytes) -> Operation:
         self._check_open(writing=True)
-        operation = Operation(kind, self._name, file=self._number, offset=offset, size=len(data), data=data)
-        self._disk.perform(operation)
+        return Operation(kind, self._name, file=self._number, offset=offset, size=len(data), data=data)
 
     def _check_open(self, *, writing: bool = False) -> None:
         if self._closed or (writing and not self._writable):
             raise OSError(errno.EBADF, "the file is closed" if self._closed else "it is open for reading", self._name)
+
+
+class SimulatedWindow:
+    """A ``Window`` of a simulated disk: a write that is no call, so that it cannot fail, and can be half done."""
+
+    def __init__(self, write: Callable[[int, bytes], None]) -> None:
+        self._write = write
+
+    def __setitem__(self, place: slice, data: bytes, /) -> None:
+        self._write(place.start, data)
 
 
 class SimulatedLock:

@@ -158,6 +158,9 @@ class PlainFile:
         if self._closed:
             self._refuse()
 
+    def window(self, size: int, /) -> None:
+        """See :class:`File`; here every write is a call."""
+
     def truncate(self, size: int, /) -> None:
         """See :class:`File`."""
         content = self._own(size)

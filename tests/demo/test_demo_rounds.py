@@ -39,6 +39,9 @@ class LyingFile:
     def write_through(self, data: bytes | bytearray | memoryview, offset: int, /) -> None:
         self._file.write_at(data, offset)
 
+    def window(self, size: int, /) -> None:
+        return None
+
     def sync(self) -> None:
         return
 

@@ -243,6 +243,9 @@ class LateFile:
         self._flush()
         return self._file.read_at(size, offset)
 
+    def window(self, size: int, /) -> None:
+        return None
+
     def write_at(self, data: bytes | bytearray | memoryview, offset: int, /) -> None:
         self._late.append((bytes(data), offset))
 

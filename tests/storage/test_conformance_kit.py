@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from durakv.storage.conformance import check_filesystem
-from durakv.storage.filesystem import File, Filesystem, Lock
+from durakv.storage.filesystem import File, Filesystem, Lock, Window
 from durakv.storage.posix import PosixFilesystem
 from durakv_fuzz.disk import SimulatedDisk
 
@@ -90,6 +90,9 @@ class PassingFile:
 
     def sync(self) -> None:
         self.file.sync()
+
+    def window(self, size: int, /) -> Window | None:
+        return self.file.window(size)
 
     def truncate(self, size: int, /) -> None:
         self.file.truncate(size)
@@ -180,6 +183,30 @@ class WriteThroughAppends(BrokenFiles):
             self.file.write_through(data, self.file.size())
 
 
+class Storing:
+    """A window whose writes go elsewhere."""
+
+    def __init__(self, file: File, shift: int) -> None:
+        self.file = file
+        self.shift = shift
+
+    def __setitem__(self, place: slice, data: bytes, /) -> None:
+        if self.shift < 4096:
+            self.file.write_at(data, place.start + self.shift)
+
+
+class WindowsAreShifted(BrokenFiles):
+    class broken(PassingFile):
+        def window(self, size: int, /) -> Window:
+            return Storing(self.file, 1)
+
+
+class WindowsLeadNowhere(BrokenFiles):
+    class broken(PassingFile):
+        def window(self, size: int, /) -> Window:
+            return Storing(self.file, 4096)
+
+
 class ReadsArePadded(BrokenFiles):
     class broken(PassingFile):
         def read_at(self, size: int, offset: int, /) -> bytes:
@@ -218,6 +245,8 @@ class SizesAreRounded(BrokenFiles):
         (RootIsMadeByItself, "root"),
         (WritesStopAtAPipeful, "big_write"),
         (WriteThroughAppends, "write"),
+        (WindowsAreShifted, "window"),
+        (WindowsLeadNowhere, "window"),
         (ReadsArePadded, "create|read"),
         (TruncateOnlyCuts, "truncate"),
         (CloseForgetsNothing, "close"),

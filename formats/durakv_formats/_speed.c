@@ -1,0 +1,417 @@
+/* The compiled twin of what a log does for each record: encode a batch, frame it, read plain frames back.
+ *
+ * Every function does the plain case only, and returns None (or stops) for everything else: another type, a size
+ * beyond the common, damage, the end of the data.  The caller then goes the way written in Python, which decides what
+ * is an error and says so.  So nothing here has a limit or a message of its own, and the package works without it.
+ *
+ * The layouts are specified in formats/resp.md and formats/log-v1.md.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+#include <string.h>
+
+#define PLAIN_BYTES_MAX (64 << 10) /* of a payload; larger ones gain nothing here */
+#define PLAIN_COMMANDS_MAX 1024
+#define HEADER_BYTES 94
+#define CHECKED_BYTES 84
+#define COMMAND_BYTES_MIN 10
+
+/* --- CRC-32C ---------------------------------------------------------------------------------------------------- */
+
+static uint32_t table[256];
+
+static uint32_t crc_table(uint32_t crc, const uint8_t *data, size_t size)
+{
+    while (size--)
+        crc = table[(crc ^ *data++) & 0xff] ^ (crc >> 8);
+    return crc;
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+__attribute__((target("sse4.2"))) static uint32_t crc_sse(uint32_t crc, const uint8_t *data, size_t size)
+{
+    uint64_t wide = crc, word;
+    for (; size >= 8; size -= 8, data += 8) {
+        memcpy(&word, data, 8);
+        wide = __builtin_ia32_crc32di(wide, word);
+    }
+    crc = (uint32_t)wide;
+    while (size--)
+        crc = __builtin_ia32_crc32qi(crc, *data++);
+    return crc;
+}
+#endif
+
+static uint32_t (*crc_of)(uint32_t, const uint8_t *, size_t) = crc_table;
+
+static void choose_crc(void)
+{
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        uint32_t crc = byte;
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc & 1 ? (crc >> 1) ^ 0x82f63b78u : crc >> 1;
+        table[byte] = crc;
+    }
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("sse4.2"))
+        crc_of = crc_sse;
+#endif
+}
+
+/* --- numbers as text -------------------------------------------------------------------------------------------- */
+
+static char *put_hex(char *to, uint64_t number, int digits)
+{
+    static const char figures[] = "0123456789abcdef";
+    for (int at = digits - 1; at >= 0; at--, number >>= 4)
+        to[at] = figures[number & 15];
+    return to + digits;
+}
+
+static int decimal_digits(size_t number)
+{
+    int digits = 1;
+    while (number >= 10) {
+        number /= 10;
+        digits++;
+    }
+    return digits;
+}
+
+static char *put_decimal(char *to, size_t number)
+{
+    int digits = decimal_digits(number);
+    for (int at = digits - 1; at >= 0; at--, number /= 10)
+        to[at] = (char)('0' + number % 10);
+    return to + digits;
+}
+
+static char *put_line(char *to, char mark, size_t number)
+{
+    *to++ = mark;
+    to = put_decimal(to, number);
+    *to++ = '\r';
+    *to++ = '\n';
+    return to;
+}
+
+/* Both return -1 for a character that is no lower-case figure, which no number of ours holds. */
+static int hex_figure(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return -1;
+}
+
+static int get_hex(const uint8_t *from, int digits, uint64_t *number)
+{
+    uint64_t value = 0;
+    for (int at = 0; at < digits; at++) {
+        int figure = hex_figure(from[at]);
+        if (figure < 0)
+            return -1;
+        value = value << 4 | (uint64_t)figure;
+    }
+    *number = value;
+    return 0;
+}
+
+/* A line such as "$12 CRLF": no sign, no leading zero, at most seven digits.  The end of the line, or NULL. */
+static const uint8_t *get_line(const uint8_t *at, const uint8_t *end, uint8_t mark, Py_ssize_t *number)
+{
+    Py_ssize_t value = 0;
+    int digits = 0;
+    if (at >= end || *at++ != mark)
+        return NULL;
+    while (at < end && *at >= '0' && *at <= '9') {
+        if (++digits > 7 || (digits == 2 && value == 0))
+            return NULL;
+        value = value * 10 + (*at++ - '0');
+    }
+    if (digits == 0 || end - at < 2 || at[0] != '\r' || at[1] != '\n')
+        return NULL;
+    *number = value;
+    return at + 2;
+}
+
+/* --- encoding --------------------------------------------------------------------------------------------------- */
+
+static int is_row(PyObject *object)
+{
+    return PyTuple_CheckExact(object) || PyList_CheckExact(object);
+}
+
+/* The size of a plain command, or -1. */
+static Py_ssize_t command_bytes(PyObject *command)
+{
+    if (!is_row(command))
+        return -1;
+    Py_ssize_t count = PySequence_Fast_GET_SIZE(command);
+    if (count == 0 || count > PLAIN_COMMANDS_MAX)
+        return -1;
+    PyObject **words = PySequence_Fast_ITEMS(command);
+    Py_ssize_t size = 3 + decimal_digits((size_t)count);
+    for (Py_ssize_t at = 0; at < count; at++) {
+        if (!PyBytes_CheckExact(words[at]))
+            return -1;
+        Py_ssize_t length = PyBytes_GET_SIZE(words[at]);
+        if (length > PLAIN_BYTES_MAX)
+            return -1;
+        size += 5 + decimal_digits((size_t)length) + length;
+        if (size > PLAIN_BYTES_MAX)
+            return -1;
+    }
+    return size;
+}
+
+static char *put_command(char *to, PyObject *command)
+{
+    Py_ssize_t count = PySequence_Fast_GET_SIZE(command);
+    PyObject **words = PySequence_Fast_ITEMS(command);
+    to = put_line(to, '*', (size_t)count);
+    for (Py_ssize_t at = 0; at < count; at++) {
+        size_t length = (size_t)PyBytes_GET_SIZE(words[at]);
+        to = put_line(to, '$', length);
+        memcpy(to, PyBytes_AS_STRING(words[at]), length);
+        to += length;
+        *to++ = '\r';
+        *to++ = '\n';
+    }
+    return to;
+}
+
+static const char multi[] = "*1\r\n$5\r\nMULTI\r\n";
+static const char exec[] = "*1\r\n$4\r\nEXEC\r\n";
+
+PyDoc_STRVAR(encode_batch_doc,
+             "encode_batch(batch, /)\n--\n\nThe payload of a plain batch; None for any that is not plain.");
+
+/* No Python code runs between measuring and copying, so nothing can change in between. */
+static PyObject *encode_batch(PyObject *module, PyObject *batch)
+{
+    (void)module;
+    if (!is_row(batch))
+        Py_RETURN_NONE;
+    Py_ssize_t count = PySequence_Fast_GET_SIZE(batch);
+    if (count == 0 || count > PLAIN_COMMANDS_MAX)
+        Py_RETURN_NONE;
+    PyObject **commands = PySequence_Fast_ITEMS(batch);
+    Py_ssize_t size = count > 1 ? (Py_ssize_t)(sizeof multi - 1 + sizeof exec - 1) : 0;
+    for (Py_ssize_t at = 0; at < count; at++) {
+        Py_ssize_t bytes = command_bytes(commands[at]);
+        if (bytes < 0 || (size += bytes) > PLAIN_BYTES_MAX)
+            Py_RETURN_NONE;
+    }
+    PyObject *payload = PyBytes_FromStringAndSize(NULL, size);
+    if (payload == NULL)
+        return NULL;
+    char *to = PyBytes_AS_STRING(payload);
+    if (count > 1) {
+        memcpy(to, multi, sizeof multi - 1);
+        to += sizeof multi - 1;
+    }
+    for (Py_ssize_t at = 0; at < count; at++)
+        to = put_command(to, commands[at]);
+    if (count > 1)
+        memcpy(to, exec, sizeof exec - 1);
+    return payload;
+}
+
+static int get_number(PyObject *object, uint64_t *number)
+{
+    if (!PyLong_CheckExact(object))
+        return -1;
+    *number = PyLong_AsUnsignedLongLong(object);
+    if (*number == (uint64_t)-1 && PyErr_Occurred()) {
+        PyErr_Clear();
+        return -1;
+    }
+    return 0;
+}
+
+PyDoc_STRVAR(encode_frame_doc, "encode_frame(payload, seq, count, synced_seq, identity, segment, /)\n--\n\n"
+                               "The frame of a plain batch; None for any that is not plain.");
+
+static PyObject *encode_frame(PyObject *module, PyObject *const *arguments, Py_ssize_t given)
+{
+    (void)module;
+    uint64_t seq, count, synced_seq, identity, segment;
+    if (given != 6) {
+        PyErr_SetString(PyExc_TypeError, "encode_frame takes six arguments");
+        return NULL;
+    }
+    if (!PyBytes_CheckExact(arguments[0]) || get_number(arguments[1], &seq) || get_number(arguments[2], &count) ||
+        get_number(arguments[3], &synced_seq) || get_number(arguments[4], &identity) ||
+        get_number(arguments[5], &segment))
+        Py_RETURN_NONE;
+    uint64_t length = (uint64_t)PyBytes_GET_SIZE(arguments[0]);
+    if (length > PLAIN_BYTES_MAX || count == 0 || count > length / COMMAND_BYTES_MIN || count > seq ||
+        seq > INT64_MAX || synced_seq > seq || segment > UINT32_MAX)
+        Py_RETURN_NONE;
+    PyObject *frame = PyBytes_FromStringAndSize(NULL, HEADER_BYTES + (Py_ssize_t)length);
+    if (frame == NULL)
+        return NULL;
+    char *start = PyBytes_AS_STRING(frame), *to = start;
+    memcpy(to, "#DKV1 ", 6);
+    to = put_hex(to + 6, seq, 16);
+    *to++ = ' ';
+    to = put_hex(to, count, 8);
+    *to++ = ' ';
+    to = put_hex(to, length, 8);
+    *to++ = ' ';
+    to = put_hex(to, synced_seq, 16);
+    *to++ = ' ';
+    to = put_hex(to, identity, 16);
+    *to++ = ' ';
+    to = put_hex(to, segment, 8);
+    *to++ = ' ';
+    const uint8_t *payload = (const uint8_t *)PyBytes_AS_STRING(arguments[0]);
+    uint32_t crc = crc_of(0xffffffffu, (const uint8_t *)start, CHECKED_BYTES);
+    crc = ~crc_of(crc, payload, (size_t)length);
+    to = put_hex(to, crc, 8);
+    *to++ = '\r';
+    *to++ = '\n';
+    memcpy(to, payload, (size_t)length);
+    return frame;
+}
+
+/* --- decoding --------------------------------------------------------------------------------------------------- */
+
+/* A plain command as a list of byte strings; NULL without an exception if it is not plain. */
+static PyObject *get_command(const uint8_t **place, const uint8_t *end)
+{
+    Py_ssize_t count, length;
+    const uint8_t *at = get_line(*place, end, '*', &count);
+    /* No more words than there are bytes for: a count is believed only as far as the data can hold it. */
+    if (at == NULL || count == 0 || count > PLAIN_COMMANDS_MAX || count > (end - at) / 6)
+        return NULL;
+    PyObject *command = PyList_New(count);
+    if (command == NULL)
+        return NULL;
+    for (Py_ssize_t index = 0; index < count; index++) {
+        at = get_line(at, end, '$', &length);
+        if (at == NULL || end - at < length + 2 || at[length] != '\r' || at[length + 1] != '\n')
+            goto not_plain;
+        PyObject *word = PyBytes_FromStringAndSize((const char *)at, length);
+        if (word == NULL)
+            goto not_plain;
+        PyList_SET_ITEM(command, index, word);
+        at += length + 2;
+    }
+    *place = at;
+    return command;
+not_plain:
+    Py_DECREF(command);
+    return NULL;
+}
+
+/* The commands of a payload; NULL without an exception if they are not plain. */
+static PyObject *get_commands(const uint8_t *at, const uint8_t *end, Py_ssize_t count)
+{
+    if (count > 1) {
+        if ((size_t)(end - at) < sizeof multi + sizeof exec - 2 || memcmp(at, multi, sizeof multi - 1) != 0 ||
+            memcmp(end - (sizeof exec - 1), exec, sizeof exec - 1) != 0)
+            return NULL;
+        at += sizeof multi - 1;
+        end -= sizeof exec - 1;
+    }
+    PyObject *commands = PyList_New(count);
+    if (commands == NULL)
+        return NULL;
+    for (Py_ssize_t index = 0; index < count; index++) {
+        PyObject *command = get_command(&at, end);
+        if (command == NULL) {
+            Py_DECREF(commands);
+            return NULL;
+        }
+        PyList_SET_ITEM(commands, index, command);
+    }
+    if (at != end) {
+        Py_DECREF(commands);
+        return NULL;
+    }
+    return commands;
+}
+
+PyDoc_STRVAR(decode_frames_doc,
+             "decode_frames(data, at, identity, segment, count_max, /)\n--\n\n"
+             "Plain frames from data[at:], at most so many: a list of (seq, count, synced_seq, end, commands), each "
+             "with the offset behind it.\nStops before the first that is damaged, incomplete or not plain.");
+
+static PyObject *decode_frames(PyObject *module, PyObject *const *arguments, Py_ssize_t given)
+{
+    (void)module;
+    uint64_t identity, segment;
+    if (given != 5 || !PyBytes_Check(arguments[0]) || get_number(arguments[2], &identity) ||
+        get_number(arguments[3], &segment)) {
+        PyErr_SetString(PyExc_TypeError, "decode_frames takes bytes and four numbers");
+        return NULL;
+    }
+    Py_ssize_t start = PyLong_AsSsize_t(arguments[1]), count_max = PyLong_AsSsize_t(arguments[4]);
+    if (PyErr_Occurred())
+        return NULL;
+    const uint8_t *data = (const uint8_t *)PyBytes_AS_STRING(arguments[0]);
+    const uint8_t *end = data + PyBytes_GET_SIZE(arguments[0]);
+    PyObject *frames = PyList_New(0);
+    if (frames == NULL)
+        return NULL;
+    if (start < 0 || start > end - data)
+        return frames;
+    for (const uint8_t *at = data + start; count_max > 0 && end - at > HEADER_BYTES; count_max--) {
+        uint64_t seq, count, length, synced_seq, its_identity, its_segment, crc;
+        if (memcmp(at, "#DKV1 ", 6) != 0 || get_hex(at + 6, 16, &seq) || at[22] != ' ' || get_hex(at + 23, 8, &count) ||
+            at[31] != ' ' || get_hex(at + 32, 8, &length) || at[40] != ' ' || get_hex(at + 41, 16, &synced_seq) ||
+            at[57] != ' ' || get_hex(at + 58, 16, &its_identity) || at[74] != ' ' ||
+            get_hex(at + 75, 8, &its_segment) || at[83] != ' ' || get_hex(at + 84, 8, &crc) || at[92] != '\r' ||
+            at[93] != '\n')
+            break;
+        const uint8_t *payload = at + HEADER_BYTES;
+        if (its_identity != identity || its_segment != segment || length > PLAIN_BYTES_MAX ||
+            length > (uint64_t)(end - payload) || count == 0 || count > length / COMMAND_BYTES_MIN ||
+            count > PLAIN_COMMANDS_MAX || count > seq || seq > INT64_MAX || synced_seq > seq)
+            break;
+        uint32_t found = crc_of(0xffffffffu, at, CHECKED_BYTES);
+        if ((uint32_t)~crc_of(found, payload, (size_t)length) != (uint32_t)crc)
+            break;
+        PyObject *commands = get_commands(payload, payload + length, (Py_ssize_t)count);
+        if (commands == NULL)
+            break;
+        at = payload + length;
+        PyObject *frame = Py_BuildValue("KKKnN", (unsigned long long)seq, (unsigned long long)count,
+                                        (unsigned long long)synced_seq, (Py_ssize_t)(at - data), commands);
+        if (frame == NULL || PyList_Append(frames, frame) < 0) {
+            Py_XDECREF(frame);
+            break;
+        }
+        Py_DECREF(frame);
+    }
+    if (PyErr_Occurred()) {
+        Py_DECREF(frames);
+        return NULL;
+    }
+    return frames;
+}
+
+/* --- the module ------------------------------------------------------------------------------------------------- */
+
+static PyMethodDef methods[] = {
+    {"encode_batch", encode_batch, METH_O, encode_batch_doc},
+    {"encode_frame", (PyCFunction)(void (*)(void))encode_frame, METH_FASTCALL, encode_frame_doc},
+    {"decode_frames", (PyCFunction)(void (*)(void))decode_frames, METH_FASTCALL, decode_frames_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "durakv_formats._speed", "The compiled twin of the log's codecs.", 0, methods,
+    NULL, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__speed(void)
+{
+    choose_crc();
+    return PyModuleDef_Init(&definition);
+}

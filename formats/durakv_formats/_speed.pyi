@@ -1,0 +1,9 @@
+from collections.abc import Sequence
+
+def encode_batch(batch: Sequence[Sequence[bytes]], /) -> bytes | None: ...
+def encode_frame(
+    payload: bytes, seq: int, count: int, synced_seq: int, identity: int, segment: int, /
+) -> bytes | None: ...
+def decode_frames(
+    data: bytes, at: int, identity: int, segment: int, count_max: int, /
+) -> list[tuple[int, int, int, int, list[list[bytes]]]]: ...

@@ -1,0 +1,215 @@
+"""The promise: the compiled twin says the same as the way written in Python, or nothing; and the latter is there alone.
+
+Method: both ways on what Hypothesis draws; every byte of good frames changed; sizes around every bound.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from durakv_formats import (
+    HEADER_BYTES,
+    FormatError,
+    FrameDecoder,
+    compiled,
+    decode_batch,
+    encode_batch,
+    encode_frame,
+    frame,
+    resp,
+)
+
+REQUIRED = "DURAKV_REQUIRE_COMPILED"
+IDENTITY = 0xFEDCBA9876543210
+SEGMENT = 7
+
+pytestmark = pytest.mark.skipif(
+    not compiled.COMPILED and not os.environ.get(REQUIRED), reason="the compiled twin was not built here"
+)
+
+commands = st.lists(st.binary(max_size=40), min_size=1, max_size=5)
+batches = st.lists(commands, min_size=1, max_size=4)
+
+
+def test_it_was_built_where_it_has_to_be() -> None:
+    assert compiled.COMPILED
+
+
+def in_python(batch: Sequence[Sequence[bytes]], seq: int, synced: int) -> tuple[bytes, bytes]:
+    """The payload and the frame, encoded without the twin."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resp, "plain_batch", None)
+        patch.setattr(frame, "plain_frame", None)
+        payload = encode_batch(batch)
+        return payload, encode_frame(
+            payload, seq=seq, count=len(batch), synced_seq=synced, identity=IDENTITY, segment=SEGMENT
+        )
+
+
+@given(batch=batches, seq=st.integers(4, (1 << 63) - 1), data=st.data())
+def test_both_ways_encode_the_same(batch: list[list[bytes]], seq: int, data: st.DataObject) -> None:
+    assert compiled.plain_batch is not None
+    assert compiled.plain_frame is not None
+    synced = data.draw(st.integers(0, seq))
+    payload, whole = in_python(batch, seq, synced)
+    assert compiled.plain_batch(batch) == payload
+    assert compiled.plain_batch(tuple(map(tuple, batch))) == payload
+    assert compiled.plain_frame(payload, seq, len(batch), synced, IDENTITY, SEGMENT) == whole
+
+
+@given(written=st.lists(st.tuples(batches, st.integers(0, 3)), min_size=1, max_size=5), cut=st.integers(0, 300))
+def test_both_ways_read_the_same(written: list[tuple[list[list[bytes]], int]], cut: int) -> None:
+    assert compiled.plain_frames is not None
+    log, seq = b"lead", 3
+    for batch, synced in written:
+        seq += len(batch)
+        log += in_python(batch, seq, synced)[1]
+    log = log[: len(log) - cut]
+    decoder = FrameDecoder(IDENTITY, SEGMENT, 4)
+    decoder.feed(log[4:])
+    expected = []
+    while (found := decoder.next_frame()) is not None:
+        commands = decode_batch(found.payload, found.count)
+        expected.append((found.seq, found.count, found.synced_seq, decoder.offset, commands))
+    assert compiled.plain_frames(log, 4, IDENTITY, SEGMENT, 100) == expected
+    assert compiled.plain_frames(log, 4, IDENTITY, SEGMENT, 1) == expected[:1]
+    assert compiled.plain_frames(log, 4, IDENTITY + 1, SEGMENT, 100) == []
+    assert compiled.plain_frames(log, 4, IDENTITY, SEGMENT + 1, 100) == []
+
+
+def test_no_changed_byte_is_read() -> None:
+    assert compiled.plain_frames is not None
+    good = in_python([[b"SET", b"key", b"value\r\n$3\r\n"], [b"DEL", b"other"]], 9, 3)[1]
+    for at in range(len(good)):
+        for change in (1, 2, 16, 32, 128, 255):
+            bad = bytearray(good)
+            bad[at] ^= change
+            assert compiled.plain_frames(bytes(bad), 0, IDENTITY, SEGMENT, 9) == [], at
+
+
+def test_what_has_a_good_checksum_and_is_no_frame_is_not_read() -> None:
+    """The checksum is no proof: a length, a count or a payload that cannot be is left to the other way to name."""
+    assert compiled.plain_frames is not None
+    payload = encode_batch([[b"SET", b"k", b"v"]])
+    for bad in (
+        payload[:-1],
+        payload + b"x",
+        b"*1\r\n$10\r\nshort\r\n    ",
+        b"*0\r\n      ",
+        b"*-1\r\n     ",
+        b"*9999999\r\n" * 2,
+    ):
+        whole = frame_of(bad, seq=5, count=1)
+        assert compiled.plain_frames(whole, 0, IDENTITY, SEGMENT, 9) == []
+    for digits in (b"*01\r\n$1\r\nk\r\n", b"*1\r\n$01\r\nk\r\n", b"*1\r\n$+1\r\nk\r\n", b"*1\r\n$1\nk\r\n   "):
+        assert compiled.plain_frames(frame_of(digits, seq=5, count=1), 0, IDENTITY, SEGMENT, 9) == []
+    two = encode_batch([[b"A"], [b"B"]])
+    assert len(compiled.plain_frames(frame_of(two, seq=5, count=2), 0, IDENTITY, SEGMENT, 9)) == 1
+    assert compiled.plain_frames(frame_of(two, seq=5, count=3), 0, IDENTITY, SEGMENT, 9) == []
+    assert compiled.plain_frames(frame_of(two, seq=5, count=1), 0, IDENTITY, SEGMENT, 9) == []
+
+
+def frame_of(payload: bytes, *, seq: int, count: int) -> bytes:
+    """A frame with a right checksum around anything; the opening of a segment is the only one without a payload."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frame, "plain_frame", None)
+        return encode_frame(payload, seq=seq, count=count, synced_seq=0, identity=IDENTITY, segment=SEGMENT)
+
+
+def test_hostile_bytes_are_read_as_nothing_or_as_the_other_way_reads_them() -> None:
+    assert compiled.plain_frames is not None
+    source = random.Random(5)
+    log = b"".join(
+        in_python([[b"SET", source.randbytes(source.randrange(9)), source.randbytes(30)]], seq, 0)[1]
+        for seq in range(1, 6)
+    )
+    for _ in range(20_000):
+        data = bytearray(log)
+        for _ in range(source.randrange(1, 4)):
+            at = source.randrange(len(data))
+            kind = source.randrange(4)
+            if kind == 0:
+                data[at] = source.randrange(256)
+            elif kind == 1:
+                del data[at : at + source.randrange(1, 40)]
+            elif kind == 2:
+                data[at:at] = source.choice((b"\r\n", b"$9", b"*", b"#DKV1 ", b"0", b"\0" * 9))
+            else:
+                data[at : at + 8] = source.choice((b"ffffffff", b"00000000", b"7fffffff"))
+            if not data:
+                break
+        found = compiled.plain_frames(bytes(data), 0, IDENTITY, SEGMENT, 99)
+        decoder = FrameDecoder(IDENTITY, SEGMENT, 0)
+        decoder.feed(bytes(data))
+        for seq, count, synced, end, commands in found:
+            other = decoder.next_frame()
+            assert other is not None
+            assert (other.seq, other.count, other.synced_seq, decoder.offset) == (seq, count, synced, end)
+            assert decode_batch(other.payload, other.count) == commands
+        if not found:
+            with contextlib.suppress(FormatError):
+                other = decoder.next_frame()
+                if other is not None and other.payload and decoder.offset - len(other.payload) == HEADER_BYTES:
+                    decode_batch(other.payload, other.count)
+                    pytest.fail(f"only one of the ways reads {bytes(data)!r}")
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        [],
+        [[]],
+        b"SET",
+        [b"SET"],
+        [[b"SET", "k"]],
+        [[b"SET", bytearray(b"k")]],
+        [(word for word in (b"SET", b"k"))],
+        ([b"SET"] for _ in range(1)),
+        [[b"x" * (64 << 10)]],
+        [[b""] * 1025],
+        [[b"A"]] * 1025,
+        None,
+        7,
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_not_plain_is_left_to_the_other_way(batch: object) -> None:
+    assert compiled.plain_batch is not None
+    assert compiled.plain_batch(batch) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (b"", 0, 0, 0, IDENTITY, SEGMENT),
+        (b"*1\r\n$0\r\n\r\n", 0, 1, 0, IDENTITY, SEGMENT),
+        (b"*1\r\n$0\r\n\r\n", 1, 2, 0, IDENTITY, SEGMENT),
+        (b"*1\r\n$0\r\n\r\n", 1, 1, 2, IDENTITY, SEGMENT),
+        (b"*1\r\n$0\r\n\r\n", 1 << 63, 1, 0, IDENTITY, SEGMENT),
+        (b"*1\r\n$0\r\n\r\n", 1, 1, -1, IDENTITY, SEGMENT),
+        (b"*1\r\n$0\r\n\r\n", 1, 1, 0, 1 << 64, SEGMENT),
+        (b"*1\r\n$0\r\n\r\n", 1, 1, 0, IDENTITY, 1 << 32),
+        (b"x" * ((64 << 10) + 1), 1, 1, 0, IDENTITY, SEGMENT),
+        (bytearray(b"*1\r\n$0\r\n\r\n"), 1, 1, 0, IDENTITY, SEGMENT),
+    ],
+)
+def test_no_frame_is_made_that_the_other_way_would_refuse(arguments: tuple[bytes, int, int, int, int, int]) -> None:
+    assert compiled.plain_frame is not None
+    assert compiled.plain_frame(*arguments) is None
+
+
+def test_arguments_of_a_wrong_kind_are_refused() -> None:
+    assert compiled.plain_frames is not None
+    with pytest.raises(TypeError):
+        compiled.plain_frames("text", 0, IDENTITY, SEGMENT, 9)  # type: ignore[arg-type]
+    with pytest.raises(OverflowError):
+        compiled.plain_frames(b"", 1 << 70, IDENTITY, SEGMENT, 9)
+    assert compiled.plain_frames(b"abc", 17, IDENTITY, SEGMENT, 9) == []
+    assert compiled.plain_frames(b"abc", -1, IDENTITY, SEGMENT, 9) == []
