@@ -20,7 +20,6 @@ from __future__ import annotations
 import errno
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -57,27 +56,37 @@ class Kind(Enum):
     TRIM = "trim"
 
 
-@dataclass(slots=True, eq=False)
 class Work:
-    """One claimed piece of work."""
+    """One claimed piece of work.
 
-    kind: Kind
-    segment: Segment
-    target: int = 0
-    """The number up to which it brings the log."""
-    data: bytes = b""
-    offset: int = 0
-    capacity: int = 0
-    logged_bytes: int = 0
+    Most attributes have their value from the class until somebody sets them: one is made for each durable write.
+    """
+
+    capacity = 0
     spare: Segment | None = None
     successor: Segment | None = None
     untrimmed: Segment | None = None
     """An earlier segment that a rotation has to trim, because nobody does it in the background."""
-    synced: bool = False
-    healed: bool = False
-    performed: bool = False
+    synced = False
+    healed = False
+    performed = False
     """Whether ``perform`` came to its end, well or not."""
     failure: OSError | DiskFull | None = None
+
+    def __init__(
+        self, kind: Kind, segment: Segment, target: int = 0, data: bytes = b"", offset: int = 0, logged_bytes: int = 0
+    ) -> None:
+        self.kind = kind
+        self.segment = segment
+        self.target = target
+        """The number up to which it brings the log."""
+        self.data = data
+        self.offset = offset
+        self.logged_bytes = logged_bytes
+
+
+Alone = tuple[int, list[Any], Work | None]
+"""The number of a batch, what applying it returned, and the work that is left."""
 
 
 class Commit:
@@ -95,7 +104,7 @@ class Commit:
         self.directory = directory
         self.segment = segment
         self.options = options
-        self.policy = options.fsync
+        self.set_policy(options.fsync)
         self.applied_seq = self.written_seq = self.synced_seq = seq
         self.poison: BaseException | None = None
         self.writing = False
@@ -121,6 +130,11 @@ class Commit:
         self._no_room_behind: Segment | None = None
         self._unsynced_since: float | None = None
         self._syncing_since: float | None = None
+
+    def set_policy(self, policy: FsyncPolicy) -> None:
+        """Change the policy, from the next write on."""
+        self.policy = policy
+        self.default_level = policy.default_durability
 
     # --- admit, append, apply -------------------------------------------------------------------------------------
 
@@ -160,6 +174,60 @@ class Commit:
         self.applied_seq = seq
         apply = self._apply
         return seq, [apply(command) for command in batch]
+
+    def append_alone(self, payload: bytes, batch: Batch, now: float, level: Durability) -> Alone | None:
+        """``admits``, ``append`` and the way to ``level`` in one, for a writer that meets nobody; else None.
+
+        To WRITTEN the batch is stored through the segment's window, and is there.  To SYNCED the work is claimed, and
+        has to be performed and finished.  It is what a single writer does all day, so it is one call and no more: all
+        it may leave out are the questions whose answer is known when nothing is pending and nothing under way.
+        """
+        segment = self.segment
+        since = self._unsynced_since
+        start = segment.offset
+        end = start + HEADER_BYTES + len(payload)
+        window = segment.window
+        if (
+            end > segment.capacity
+            or segment.reserved != start  # something is pending, or the segment is being replaced
+            or self.writing
+            or self.syncing
+            or self.poison is not None
+        ):
+            return None
+        work: Work | None = None
+        count = len(batch)
+        seq = self.applied_seq + count
+        if level is Durability.SYNCED:
+            if self.synced_seq != self.applied_seq or self.rotation_wanted:
+                return None
+        elif (
+            window is None
+            or self.policy is FsyncPolicy.ALWAYS
+            or (since is not None and now - since >= SYNC_AGE_SECONDS)
+        ):
+            return None
+        frame = encode_frame(
+            payload, seq=seq, count=count, synced_seq=self.synced_seq, identity=self._identity, segment=segment.number
+        )
+        segment.reserved = end
+        self.logged_bytes += end - start
+        self.applied_seq = seq
+        if level is Durability.SYNCED:
+            work = Work(Kind.WRITE_THROUGH, segment, seq, frame, start, self.logged_bytes)
+            self.writing = self.syncing = True
+            self.sync_started = self._syncing_since = now
+        else:
+            assert window is not None
+            window[start:end] = frame
+            segment.offset = end
+            self.written_seq = seq
+            self.written_bytes = self.logged_bytes
+            self.writes += 1
+            if since is None:
+                self._unsynced_since = now
+        apply = self._apply
+        return seq, [apply(command) for command in batch], work
 
     def refuse(self) -> None:
         """Raise Poisoned if the log takes no more writes."""
@@ -208,7 +276,8 @@ class Commit:
 
     def claim(self, seq: int, level: Durability, now: float) -> Work | None:
         """The next piece of work that brings ``seq`` to ``level``; None if it has to wait for one under way."""
-        self.refuse()
+        if self.poison is not None:
+            self.refuse()
         if self.rotation_wanted:
             return None
         if self.written_seq < seq:
@@ -228,7 +297,7 @@ class Commit:
             self.applied_seq,
             self._take_pending(),
             segment.offset,
-            logged_bytes=self.logged_bytes,
+            self.logged_bytes,
         )
         self.writing = True
         if through:
@@ -276,7 +345,9 @@ class Commit:
         if self.rotating:
             return None  # it numbers a segment of its own
         self.preparing = True
-        return Work(Kind.PREPARE, self.segment, capacity=self.options.segment_bytes)
+        work = Work(Kind.PREPARE, self.segment)
+        work.capacity = self.options.segment_bytes
+        return work
 
     def claim_trim(self) -> Work | None:
         """Give back the room behind the end of a sealed segment; None if there is none."""

@@ -206,7 +206,7 @@ class Engine:
         """Change the policy; when this returns, the new one holds for every write, earlier ones included (C6)."""
         chosen = parse_policy(policy)
         with self._runner.lock:
-            self._commit.policy = chosen
+            self._commit.set_policy(chosen)
         if chosen is FsyncPolicy.ALWAYS:
             self.sync()
 
@@ -329,7 +329,7 @@ class Engine:
     # --- parts ----------------------------------------------------------------------------------------------------
 
     def _level(self, durability: Durability | None) -> Durability:
-        return self._commit.policy.default_durability if durability is None else check_level(durability)
+        return self._commit.default_level if durability is None else check_level(durability)
 
     def _become_owner(self, create: bool) -> Lock:
         filesystem = self.filesystem

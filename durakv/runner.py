@@ -135,8 +135,16 @@ class Runner:
         """``submit`` and ``wait`` in one: what a single writer does all day."""
         payload = _encoded(batch)
         with self.lock:
-            seq, results = self._append(payload, batch)
-            self._store(level)
+            alone = None if self._closed else self.commit.append_alone(payload, batch, self._monotonic(), level)
+            if alone is None:
+                seq, results = self._append(payload, batch)
+                self._store(level)
+            else:
+                seq, results, work = alone
+                if work is not None:
+                    self._do(work)
+                elif self._waiters:
+                    self._wake()
             self._reach(seq, level)
             return results
 

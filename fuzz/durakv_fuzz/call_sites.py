@@ -1,7 +1,7 @@
 """Every call through the door to the disk that stands in a program's source: what a campaign ought to reach.
 
 Found in the syntax tree, by the method's name and by what it is called on.  A receiver that nobody has told apart is
-listed as well, so that a new name for a file cannot hide its calls.
+listed as well, so that a new name for a file cannot hide its calls.  An assignment to a part of a window is a write.
 """
 
 from __future__ import annotations
@@ -97,31 +97,36 @@ def call_sites(package: Path | None = None) -> CallSites:
             continue
         counts: dict[tuple[str, Kind], int] = {}
         for function, call in _calls(ast.parse(path.read_text(encoding="utf-8")), ""):
-            method = call.func
-            assert isinstance(method, ast.Attribute), "only calls of methods are listed"
-            receiver = _last_name(method.value)
+            if isinstance(call, ast.Subscript):
+                receiver, name = "file", "write_at"
+            else:
+                method = call.func
+                assert isinstance(method, ast.Attribute), "only calls of methods are listed"
+                receiver, name = _last_name(method.value), method.attr
             if receiver in _DOORS:
-                kind = _METHODS[method.attr]
+                kind = _METHODS[name]
                 ordinal = counts[function, kind] = counts.get((function, kind), 0) + 1
                 last_line = call.end_lineno or call.lineno
                 sites.append(CallSite(short_path(path), call.lineno, last_line, function, kind, ordinal))
             elif receiver not in _OTHERS:
-                doubtful.append(f"{short_path(path)}:{call.lineno} {receiver}.{method.attr}")
+                doubtful.append(f"{short_path(path)}:{call.lineno} {receiver}.{name}")
     return CallSites(tuple(sites), tuple(doubtful))
 
 
-def _calls(node: ast.AST, function: str) -> Iterator[tuple[str, ast.Call]]:
+def _calls(node: ast.AST, function: str) -> Iterator[tuple[str, ast.Call | ast.Subscript]]:
     """Calls of such methods below a node in the order of the source, with the function around each."""
     found = [*_below(node, function)]
     return iter(sorted(found, key=lambda pair: (pair[1].lineno, pair[1].col_offset)))
 
 
-def _below(node: ast.AST, function: str) -> Iterator[tuple[str, ast.Call]]:
+def _below(node: ast.AST, function: str) -> Iterator[tuple[str, ast.Call | ast.Subscript]]:
     for child in ast.iter_child_nodes(node):
         inner = function
         if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             inner = f"{function}.{child.name}" if function else child.name
         if isinstance(child, ast.Call) and isinstance(child.func, ast.Attribute) and child.func.attr in _METHODS:
+            yield function, child
+        if isinstance(child, ast.Subscript) and type(child.ctx) is ast.Store and _last_name(child.value) == "window":
             yield function, child
         yield from _below(child, inner)
 

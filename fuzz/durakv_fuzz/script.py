@@ -111,6 +111,17 @@ class Setup:
     identity: int = 0
     """Of the directory."""
 
+    @property
+    def windows(self) -> bool:
+        """Whether the disk lets files be written through windows: for half of all setups, always the same ones.
+
+        It is not drawn: what is asked after it in the records of earlier failures would be another choice then.
+        """
+        drawn = (
+            f"{self.machine} {self.policy} {self.segment_bytes} {self.pending_bytes_max} {self.rewrite_segments_max}"
+        )
+        return hashlib.blake2b(drawn.encode(), digest_size=1).digest()[0] & 1 == 1
+
     def options(self) -> Options:
         """For the engine."""
         return _options(self)

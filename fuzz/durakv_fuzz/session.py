@@ -78,6 +78,7 @@ class Session:
 
     def __init__(self, disk: SimulatedDisk, setup: Setup, *, clock: ManualClock, first_batch: int = 1) -> None:
         self.disk = disk
+        self.disk.windows = setup.windows
         self.setup = setup
         self.engine: Engine | None = None
         self.next_batch = first_batch

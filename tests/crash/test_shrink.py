@@ -23,9 +23,9 @@ MANIFEST = "appendonly.aof.manifest"
 WITNESSES = {
     "no fsync before ack": f"number 1 was acknowledged as SYNCED before #37 write_at {SEGMENT} [94, 220) was durable",
     "ack before write": "number 1 was acknowledged as WRITTEN before it had been written",
-    "everysec never syncs": f"had been written for 1.30 s before #37 write_at {SEGMENT} [94, 220) was durable",
+    "everysec never syncs": f"had been written for 1.30 s before #36 write_at {SEGMENT} [94, 220) was durable",
     "manifest published before the old segment is synced": (
-        f"#57 rename {TEMPORARY} -> {MANIFEST} was durable before #37 write_at {SEGMENT} [94, "
+        f"#57 rename {TEMPORARY} -> {MANIFEST} was durable before #36 write_at {SEGMENT} [94, "
     ),
     "manifest not synced before rename": (
         f"#8 rename {TEMPORARY} -> {MANIFEST} was durable before #6 write_at {TEMPORARY} [0, 83)"

@@ -10,6 +10,10 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import durakv.runner
+import durakv_formats.frame
+import durakv_formats.resp
+
 
 @dataclass(frozen=True, slots=True)
 class Patch:
@@ -18,6 +22,15 @@ class Patch:
     owner: Any
     name: str
     replacement: Any
+
+
+def _in_python() -> list[Patch]:
+    """What is broken is written in Python: its compiled twin would go on being right."""
+    return [
+        Patch(durakv.runner, "plain_batch", None),
+        Patch(durakv_formats.resp, "plain_batch", None),
+        Patch(durakv_formats.frame, "plain_frame", None),
+    ]
 
 
 MakePatches: TypeAlias = Callable[[], list[Patch]]
@@ -39,7 +52,8 @@ class Mutant:
     @contextlib.contextmanager
     def applied(self) -> Generator[None]:
         """Break the engine while this lasts."""
-        originals = [(patch, getattr(patch.owner, patch.name)) for patch in self.patches()]
+        patches = [*_in_python(), *self.patches()]
+        originals = [(patch, getattr(patch.owner, patch.name)) for patch in patches]
         try:
             for patch, _ in originals:
                 setattr(patch.owner, patch.name, patch.replacement)

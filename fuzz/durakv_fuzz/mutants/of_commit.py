@@ -6,18 +6,29 @@ from collections.abc import Callable
 from typing import Any
 
 import durakv.commit
-from durakv.commit import Commit, Kind, Work
+from durakv.commit import Alone, Commit, Kind, Work
 from durakv.directory import NO_SPACE, add_segment, seal
 from durakv.durability import Durability, FsyncPolicy
 from durakv.engine import Engine
+from durakv.log.segment import Segment
 from durakv.machine import Batch
 from durakv.options import parse_policy
 from durakv.runner import Runner
+from durakv.storage.filesystem import File, Window
 from durakv_formats.frame import HEADER_BYTES, encode_frame
 from durakv_formats.resp import encode_batch
 from durakv_fuzz.mutants.mutant import Mutants, Patch
 
 mutants = Mutants()
+
+
+def no_short_way() -> Patch:
+    """Every write takes the long way, which is what a break of its parts breaks."""
+
+    def broken(_self: Commit, _payload: bytes, _batch: Batch, _now: float, _level: Durability) -> None:
+        return None
+
+    return Patch(Commit, "append_alone", broken)
 
 
 @mutants("every server that calls data safe once write() returned: Redis appendfsync no, taken for always")
@@ -50,7 +61,7 @@ def ack_before_fsync() -> list[Patch]:
             reach(self, self.commit.applied_seq, Durability.SYNCED)
         return append(self, payload, batch, blocking=blocking)
 
-    return [Patch(Runner, "_reach", broken_reach), Patch(Runner, "_append", broken_append)]
+    return [no_short_way(), Patch(Runner, "_reach", broken_reach), Patch(Runner, "_append", broken_append)]
 
 
 @mutants("Redis, Valkey everysec: replies leave while the write waits for a slow fsync; kill -9 loses them")
@@ -185,7 +196,7 @@ def batch_not_atomic() -> list[Patch]:
             results += append(self, encode_batch([command]), [command], now)[1]
         return self.applied_seq, results
 
-    return [Patch(Commit, "append", broken)]
+    return [no_short_way(), Patch(Commit, "append", broken)]
 
 
 @mutants("a checkpoint, or a commit pointer, that runs ahead of the data it vouches for")
@@ -206,7 +217,7 @@ def policy_change_without_sync() -> list[Patch]:
 
     def broken(self: Engine, policy: FsyncPolicy | str) -> None:
         with self._runner.lock:
-            self._commit.policy = parse_policy(policy)
+            self._commit.set_policy(parse_policy(policy))
 
     return [Patch(Engine, "set_fsync", broken)]
 
@@ -225,3 +236,42 @@ def closed_without_sync() -> list[Patch]:
                 self._do(work)
 
     return [Patch(Runner, "flush", broken)]
+
+
+@mutants("a store into a mapped file taken for a durable one: LMDB with MDB_NOSYNC, read as if it synced")
+def window_taken_for_the_disk() -> list[Patch]:
+    """What was stored through a window counts as synced."""
+    alone, store = Commit.append_alone, Commit.store
+
+    def broken_alone(self: Commit, payload: bytes, batch: Batch, now: float, level: Durability) -> Alone | None:
+        appended = alone(self, payload, batch, now, level)
+        if appended is not None and appended[2] is None:
+            self.synced_seq = self.written_seq
+        return appended
+
+    def broken_store(self: Commit) -> None:
+        store(self)
+        if self.segment.window is not None:
+            self.synced_seq = self.written_seq
+
+    return [Patch(Commit, "append_alone", broken_alone), Patch(Commit, "store", broken_store)]
+
+
+@mutants("a log whose end in memory and end in the mapping part: the next record leaves a hole of zeros before it")
+def window_leaves_a_hole() -> list[Patch]:
+    """A record that is stored through a window goes one byte behind its place."""
+    store = Segment.__init__
+
+    class Shifted:
+        def __init__(self, window: Window) -> None:
+            self._window = window
+
+        def __setitem__(self, place: slice, data: bytes, /) -> None:
+            self._window[place.start + 1 : place.stop + 1] = data
+
+    def broken(self: Segment, file: File, *, number: int, capacity: int) -> None:
+        store(self, file, number=number, capacity=capacity)
+        if self.window is not None:
+            self.window = Shifted(self.window)
+
+    return [Patch(Segment, "__init__", broken)]

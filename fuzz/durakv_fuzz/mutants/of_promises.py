@@ -15,7 +15,7 @@ from durakv.report import Status
 from durakv.rewrite import Rewrite
 from durakv.runner import Runner
 from durakv_fuzz.mutants.mutant import Mutants, Patch
-from durakv_fuzz.mutants.of_commit import instead_of_healing
+from durakv_fuzz.mutants.of_commit import instead_of_healing, no_short_way
 
 R = TypeVar("R")
 
@@ -104,7 +104,7 @@ def age_counted_from_the_last_write() -> list[Patch]:
         self._unsynced_since = None
         return append(self, payload, batch, now)  # type: ignore[arg-type]
 
-    return [Patch(Commit, "append", broken)]
+    return [no_short_way(), Patch(Commit, "append", broken)]
 
 
 @mutants("health checks that look at the process, while its disk has stalled")
