@@ -20,9 +20,10 @@ from __future__ import annotations
 import errno
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+import msgspec
 
 from durakv.directory import NO_SPACE, Directory, add_segment, next_segment_number, seal
 from durakv.durability import Durability, FsyncPolicy
@@ -57,8 +58,7 @@ class Kind(Enum):
     TRIM = "trim"
 
 
-@dataclass(slots=True, eq=False)
-class Work:
+class Work(msgspec.Struct, eq=False):
     """One claimed piece of work."""
 
     kind: Kind

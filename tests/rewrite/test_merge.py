@@ -9,11 +9,11 @@ with a small state machine, and compared with a plain dictionary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from durakv.directory import base_name, base_temporary, segment_name
 from durakv.errors import Corruption, DurakvError, UnsupportedVersion
