@@ -100,13 +100,19 @@ _HOME = {name: module for module, names in _WHERE.items() for name in names.spli
 
 
 def __getattr__(name: str) -> object:
+    if name not in _HOME and name != "aio":
+        raise AttributeError(f"module 'durakv' has no attribute {name!r}")
+    import gc
     from importlib import import_module
 
-    if name == "aio":
-        return import_module("durakv.aio")
-    if name not in _HOME:
-        raise AttributeError(f"module 'durakv' has no attribute {name!r}")
-    value = getattr(import_module(f"durakv.{_HOME[name]}"), name)
+    # Importing makes much and leaves no garbage; looking for some would be a tenth of it.
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        value = import_module("durakv.aio") if name == "aio" else getattr(import_module(f"durakv.{_HOME[name]}"), name)
+    finally:
+        if enabled:
+            gc.enable()
     globals()[name] = value
     return value
 

@@ -13,9 +13,10 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
+
+from msgspec.structs import replace
 
 from durakv.clock import Clock, SystemClock
 from durakv.commit import SYNC_OVERDUE_SECONDS, Commit

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from durakv.machine import RdbMachine, SlotFreezer, SlottedMachine, StateMachine
 from durakv.snapshot.writer import BaseFile, BaseWriter
 from durakv.storage.filesystem import Filesystem
-from durakv_formats.rdb import Aux, Entry, RdbWriter, Target
 from durakv_formats.snapshot import SnapshotHeader
+
+if TYPE_CHECKING:  # otherwise where it is used: most programs never write an RDB file
+    from durakv_formats.rdb import Aux, Entry, Target
 
 CHUNKS = "chunks"
 """The content of a base that holds the chunks of ``freeze()``."""
@@ -26,8 +30,7 @@ STEP_BLOCKS = 16
 STEP_ENTRIES = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(msgspec.Struct, frozen=True):
     """The state of one moment, not yet taken out of the machine."""
 
     content: str
@@ -42,8 +45,7 @@ def freeze(machine: StateMachine) -> Image:
     return Image(CHUNKS, 1, ((0, chunk, 1) for chunk in machine.freeze()))
 
 
-@dataclass(frozen=True, slots=True)
-class RdbImage:
+class RdbImage(msgspec.Struct, frozen=True):
     """The state of one moment, for a base that stock servers read."""
 
     target: Target
@@ -85,6 +87,8 @@ class RdbImageWriter:
 
     def __init__(self, filesystem: Filesystem, name: str, facts: Iterable[Aux], image: RdbImage) -> None:
         self._entries = image.entries
+        from durakv_formats.rdb import RdbWriter
+
         self._writer = RdbWriter(image.target)
         self._file = BaseFile(filesystem, name, self._writer.begin(facts))
 

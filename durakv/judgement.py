@@ -12,15 +12,15 @@ Recovery and ``verify`` judge by the same rules, which are all here and touch no
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from durakv.log.reader import SegmentEnd
 from durakv.storage.filesystem import File
 from durakv_formats.manifest import Manifest, ManifestFile
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What one segment's end means.  At most one of ``corruption`` and ``torn`` says something."""
 
     corruption: str = ""

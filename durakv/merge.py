@@ -14,11 +14,11 @@ something out would replace the only copy of it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Iterator
-from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any
+
+import msgspec
 
 from durakv.directory import base_temporary
 from durakv.errors import CommandError, Corruption, DurakvError, UnsupportedVersion
@@ -39,8 +39,7 @@ STEP_SLOTS = 8
 _REMEDY = "Nothing was changed. Restore the file from a copy; `durakv verify` lists what the directory holds"
 
 
-@dataclass(frozen=True, slots=True)
-class SealedFile:
+class SealedFile(msgspec.Struct, frozen=True):
     """A part of the log that will not change any more."""
 
     name: str
@@ -52,8 +51,7 @@ class SealedFile:
     """Where it ends; None for a file that counts whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class MergeTask:
+class MergeTask(msgspec.Struct, frozen=True):
     """Everything a merge has to know, in values that can be sent to another process."""
 
     identity: str
@@ -75,18 +73,15 @@ class MergeTask:
 
     def to_json(self) -> str:
         """The task as one line."""
-        return json.dumps(asdict(self))
+        return msgspec.json.encode(self).decode()
 
     @classmethod
     def from_json(cls, text: str) -> MergeTask:
         """The task of such a line."""
-        fields: dict[str, Any] = json.loads(text)
-        fields["log"] = tuple(SealedFile(**file) for file in fields["log"])
-        return cls(**fields)
+        return msgspec.json.decode(text, type=cls)
 
 
-@dataclass(frozen=True, slots=True)
-class MergeResult:
+class MergeResult(msgspec.Struct, frozen=True):
     """What a merge made."""
 
     bytes: int

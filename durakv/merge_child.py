@@ -19,45 +19,13 @@ import os
 import select
 import sys
 import time
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
-
-class _Metadata(ModuleType):
-    """Stands in for ``importlib.metadata``."""
-
-    @staticmethod
-    def version(_name: str) -> str:
-        """Nobody reads it."""
-        return ""
-
-
-def _import_checksum() -> None:
-    """Import ``crc32c`` without ``importlib.metadata``, which it only asks for its own version.
-
-    That module and what it pulls in would be a sixth of this process.
-    """
-    name = "importlib.metadata"
-    if name in sys.modules:
-        return
-    sys.modules[name] = _Metadata(name)
-    try:
-        import_module("crc32c")
-    except (ImportError, AttributeError):
-        sys.modules.pop("crc32c", None)  # another version of it, then, that asks for more
-    finally:
-        del sys.modules[name]
-
-
-if __name__ == "__main__":
-    _import_checksum()
-
-from durakv.directory import base_temporary  # noqa: E402
-from durakv.errors import Corruption, UnsupportedVersion  # noqa: E402
-from durakv.machine import Unmergeable  # noqa: E402
-from durakv.merge import MergeTask, load_merger, merge_steps  # noqa: E402
-from durakv.storage.posix import PosixFilesystem  # noqa: E402
+from durakv.directory import base_temporary
+from durakv.errors import Corruption, UnsupportedVersion
+from durakv.machine import Unmergeable
+from durakv.merge import MergeTask, load_merger, merge_steps
+from durakv.storage.posix import PosixFilesystem
 
 NICE = 10
 """How much lower than its parent's its priority is."""

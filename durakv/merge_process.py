@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import sys
 from typing import Any
@@ -35,7 +34,8 @@ class MergeProcess:
 
     def __init__(self, path: str, task: MergeTask) -> None:
         """Start it; ``OSError`` if that cannot be done."""
-        import subprocess  # not needed by programs that never rewrite
+        import json  # neither is needed by programs that never rewrite
+        import subprocess
 
         self.progress = 0.0
         self.result: MergeResult | None = None
@@ -104,6 +104,8 @@ class MergeProcess:
                 self._hear(line)
 
     def _hear(self, line: bytes) -> None:
+        import json
+
         try:
             message = json.loads(line)
             self.progress = float(message.get("progress", self.progress))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
+from msgspec.structs import force_setattr
 
 from durakv.durability import FsyncPolicy
 from durakv.errors import Limit
@@ -23,8 +25,7 @@ class BaseFormat(StrEnum):
     """That of stock servers, from Redis 7.0 on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How an engine behaves; see each field.  Values are checked when the options are made."""
 
     fsync: FsyncPolicy = FsyncPolicy.EVERYSEC
@@ -59,9 +60,9 @@ class Options:
     """Whether expired keys are also deleted in the background, and not only when they are met."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fsync", parse_policy(self.fsync))
+        force_setattr(self, "fsync", parse_policy(self.fsync))
         try:
-            object.__setattr__(self, "base_format", BaseFormat(self.base_format))
+            force_setattr(self, "base_format", BaseFormat(self.base_format))
         except ValueError:
             raise Limit(f"base_format={self.base_format!r}: choose 'dkv' or 'rdb'") from None
         _check("segment_bytes", self.segment_bytes, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX)

@@ -9,8 +9,9 @@ C8 is decided in ``judgement``, for recovery and ``verify`` alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import replace
 
 from durakv.clock import Clock
@@ -27,7 +28,9 @@ from durakv.stock_base import RdbPart, read_rdb_part
 from durakv.storage.filesystem import Filesystem
 from durakv.strays import refuse_outdated
 from durakv_formats.manifest import Manifest, ManifestFile
-from durakv_formats.rdb import Entry
+
+if TYPE_CHECKING:
+    from durakv_formats.rdb import Entry
 
 Progress = Callable[[int, int], None]
 """Called with the bytes read so far and the bytes there are."""
@@ -35,8 +38,7 @@ Progress = Callable[[int, int], None]
 _REMEDY = "Restore the file from a copy; `durakv repair` shows what can be kept"
 
 
-@dataclass(slots=True)
-class Recovered:
+class Recovered(msgspec.Struct):
     """What ``recover`` found."""
 
     manifest: Manifest
@@ -45,17 +47,17 @@ class Recovered:
     """The last number of the recovered state."""
     seq_max: int = 0
     """The highest number anybody can have been told; the next batch is numbered above it."""
-    sealed: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    sealed: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict[str, tuple[int, int]])
     """Segments whose end the next manifest must state: name -> (last number, bytes)."""
-    retired: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    retired: list[tuple[int, int]] = msgspec.field(default_factory=list[tuple[int, int]])
     """Ranges of numbers that belong to no command, as far as the log still says so."""
-    untrimmed: dict[str, int] = field(default_factory=dict[str, int])
+    untrimmed: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     """Segments whose seal stands, but not the cut behind it, which a crash skipped: name -> bytes."""
     tail: tuple[str, int, int] | None = None
     """An unsealed segment, and the range of its bytes that no promise covers."""
     log_bytes: int = 0
     base_bytes: int = 0
-    debris: list[str] = field(default_factory=list[str])
+    debris: list[str] = msgspec.field(default_factory=list[str])
     """Files left by a crash, to be removed once the next manifest is in force."""
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from durakv.durability import FsyncPolicy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
+class Cut(msgspec.Struct, frozen=True, kw_only=True):
     """A torn tail that was cut off (C8)."""
 
     name: str
@@ -28,8 +27,7 @@ class Cut:
         return f"{self.name}: cut {self.bytes} bytes at byte {self.offset} ({self.reason}); {self.allowed}"
 
 
-@dataclass(slots=True, kw_only=True)
-class RecoveryReport:
+class RecoveryReport(msgspec.Struct, kw_only=True):
     """What an open found and did.  Silence means that nothing happened (C13)."""
 
     created: bool = False
@@ -73,8 +71,7 @@ class RecoveryReport:
         return lines
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Status(msgspec.Struct, frozen=True, kw_only=True):
     """The state of an engine at one moment; the exposure is what a power loss now would take."""
 
     policy: FsyncPolicy

@@ -8,13 +8,17 @@ is refused by name, never left out.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from durakv.errors import Corruption, UnsupportedVersion
 from durakv.storage.filesystem import File
 from durakv_formats.errors import FormatError, UnsupportedVersionError
 from durakv_formats.limits import SEQ_MAX
-from durakv_formats.rdb import Aux, Entry, Function, Kind, ModuleData, Record, read_rdb
+
+if TYPE_CHECKING:  # otherwise where it is used: most programs never meet an RDB file
+    from durakv_formats.rdb import Aux, Entry, Record
 
 MAGIC_BYTES = 9
 _IDENTITY, _NUMBER, _SEQ = b"durakv-identity", b"durakv-number", b"durakv-seq"
@@ -27,8 +31,7 @@ def is_rdb(magic: bytes) -> bool:
     return magic.startswith((b"REDIS", b"VALKEY")) and magic[-3:].isdigit()
 
 
-@dataclass(slots=True)
-class RdbPart:
+class RdbPart(msgspec.Struct):
     """The RDB file at the beginning of a base; everything is 0 if there is none."""
 
     keys: int = 0
@@ -50,6 +53,8 @@ class RdbPart:
 
 def rdb_facts(*, identity: bytes, number: int, seq: int) -> list[Aux]:
     """What a base of ours says about itself; stock servers pass over it."""
+    from durakv_formats.rdb import Aux
+
     return [
         Aux(_IDENTITY, identity.hex().encode()),
         Aux(_NUMBER, b"%d" % number),
@@ -66,6 +71,8 @@ def read_rdb_part(file: File, take: Callable[[Entry], None], progress: Callable[
     """
     if not is_rdb(file.read_at(MAGIC_BYTES, 0)):
         return RdbPart()
+    from durakv_formats.rdb import Aux, Entry, Kind, read_rdb
+
     part = RdbPart()
     position = 0
 
@@ -85,14 +92,13 @@ def read_rdb_part(file: File, take: Callable[[Entry], None], progress: Callable[
             except StopIteration as end:
                 part.end = position - len(end.value.rest())
                 return part
-            foreign = _foreign(record)
-            if foreign:
-                raise UnsupportedVersion(file.name, foreign, _EXPORT)
-            if isinstance(record, Entry):
+            if isinstance(record, Entry) and record.kind is not Kind.MODULE:
                 part.keys += 1
                 take(record)
-            elif isinstance(record, Aux) and record.key in (_IDENTITY, _NUMBER, _SEQ):
+            elif isinstance(record, Aux):
                 _note(part, record, file.name)
+            elif foreign := _foreign(record):
+                raise UnsupportedVersion(file.name, foreign, _EXPORT)
     except UnsupportedVersionError as error:
         where = f"{error.version} (byte {error.offset})"
         raise UnsupportedVersion(file.name, where, "Open it with a version, or a server, that knows it") from error
@@ -101,6 +107,8 @@ def read_rdb_part(file: File, take: Callable[[Entry], None], progress: Callable[
 
 
 def _note(part: RdbPart, fact: Aux, name: str) -> None:
+    if fact.key not in (_IDENTITY, _NUMBER, _SEQ):
+        return
     text = fact.value.decode("ascii", "replace")
     if fact.key == _IDENTITY:
         part.identity = text
@@ -115,6 +123,8 @@ def _note(part: RdbPart, fact: Aux, name: str) -> None:
 
 def _foreign(record: Record) -> str:
     """What a record holds that no keyspace does."""
+    from durakv_formats.rdb import Entry, Function, Kind, ModuleData
+
     if isinstance(record, Function):
         return "a library of functions"
     if isinstance(record, ModuleData):

@@ -22,7 +22,7 @@ from durakv.directory import (
     seal,
 )
 from durakv.errors import DurakvError
-from durakv.log.segment import Segment, prepare_segment
+from durakv.log.segment import OPENING_BYTES_MAX, Segment, prepare_segment
 from durakv.recovery import Recovered
 from durakv.storage.filesystem import Filesystem
 from durakv_formats.manifest import Manifest
@@ -46,7 +46,9 @@ def settle(filesystem: Filesystem, found: Recovered, capacity: int) -> tuple[Dir
             _sync(filesystem, name)
         # What the old manifest says may still be only in the page cache; so may the entries of the files it names.
         filesystem.sync_directory()
-    segment = prepare_segment(filesystem, next_segment_number(filesystem, found.manifest), capacity)
+    segment = prepare_segment(
+        filesystem, next_segment_number(filesystem, found.manifest), min(capacity, OPENING_BYTES_MAX)
+    )
     found.report.retired = found.seq_max - found.seq
     if found.report.retired:
         found.retired.append((found.seq + 1, found.seq_max))

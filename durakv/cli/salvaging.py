@@ -16,7 +16,7 @@ from durakv.cli import exits
 from durakv.cli.output import size as told_size
 from durakv.cli.streams import CommandStream, Readable
 from durakv.errors import CommandError, Corruption, UnsupportedVersion
-from durakv.keyspace.table import TABLE
+from durakv.keyspace.table import look_up
 from durakv.salvage import Stretch, Worth, entries_of, survey_rdb
 from durakv.stock_base import MAGIC_BYTES, is_rdb
 from durakv.storage.filesystem import File, Filesystem
@@ -246,7 +246,7 @@ def _next_beginning(file: File, position: int, size: int, name: str) -> int:
         window = file.read_at(_WINDOW_BYTES, position - 1)
         for match in _BEGINNING.finditer(window):
             place = position - 1 + match.start()
-            if match[1].lower() in TABLE or match[1].upper() in (b"MULTI", b"SELECT"):
+            if look_up(match[1]) is not None or match[1].upper() in (b"MULTI", b"SELECT"):
                 _, _, count, reason = _read_on(_From(file, place), name)
                 if count or not reason:
                     return place

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from durakv.errors import CommandError
 from durakv.keyspace.bits import parse_bit_offset
@@ -15,8 +15,7 @@ from durakv.machine import Command
 _OVERFLOWS = (b"WRAP", b"SAT", b"FAIL")
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """Where an integer is, and of which type."""
 
     signed: bool
@@ -74,8 +73,7 @@ class Field:
         return number + (1 << 64) if self.bits < 64 and number <= highest_that_wraps else number
 
 
-@dataclass(frozen=True, slots=True)
-class _Operation:
+class _Operation(msgspec.Struct, frozen=True):
     name: bytes
     field: Field
     operand: int

@@ -7,8 +7,9 @@ are in the log.  Its function gets a ``Call`` and the whole command, name includ
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
+
+import msgspec
 
 from durakv.errors import CommandError
 from durakv.keyspace.integers import parse_small_integer
@@ -32,8 +33,7 @@ class Stores(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """One command being decided: where, when, and the effects so far.
 
     The effects begin and end with the call's own database selected.
@@ -93,7 +93,7 @@ class Call:
 
     def elsewhere(self, database: int) -> Call:
         """A call in another database, with effects of its own."""
-        return replace(self, database=database, store=self.databases.store(database), effects=[])
+        return msgspec.structs.replace(self, database=database, store=self.databases.store(database), effects=[])
 
     def include(self, other: Call) -> None:
         """Take over the effects of a call in another database."""
@@ -128,8 +128,7 @@ def _container(value: Value | None, kind: type[C]) -> C | None:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class CommandSpec:
+class CommandSpec(msgspec.Struct, frozen=True):
     """A row of the command table."""
 
     name: bytes

@@ -6,7 +6,7 @@ milliseconds, so that a replay needs no clock.  A key has expired when the time 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from durakv.errors import CommandError
 from durakv.keyspace.command import NO_CLOCK, Call, CommandSpec
@@ -49,8 +49,7 @@ def absolute_deadline(call: Call, number: int, unit: bytes) -> int:
     return number + call.now_ms
 
 
-@dataclass(slots=True)
-class LifetimeOptions:
+class LifetimeOptions(msgspec.Struct):
     """The options of SET and GETEX."""
 
     condition: bytes = b""

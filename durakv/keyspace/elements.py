@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import TypeVar
+
+import msgspec
 
 from durakv.errors import CommandError
 from durakv.keyspace.glob import matcher
@@ -20,8 +21,7 @@ _RANDOM_MAX = 1 << 24
 """A reply of repeated random elements is made as a whole; a longer one is refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(msgspec.Struct, frozen=True):
     """The elements that a scan returns."""
 
     pairs: list[tuple[bytes, bytes]]

@@ -7,8 +7,9 @@ exactly what is inside, poles and the date line included.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from durakv.errors import CommandError
 from durakv.keyspace import geohash
@@ -76,8 +77,7 @@ def geodist(call: Call, command: Command) -> Reply:
 # --- searching --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Search:
+class _Search(msgspec.Struct):
     """What a search is for."""
 
     value: SortedSet | None

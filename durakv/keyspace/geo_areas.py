@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import asin, cos, degrees, pi, radians, sin, sqrt
+
+import msgspec
 
 from durakv.keyspace.geohash import LONGITUDE_MAX, Place, covering
 
@@ -23,8 +24,7 @@ def distance(one: Place, other: Place) -> float:
     return 2 * EARTH_RADIUS * asin(min(1.0, sqrt(half_height * half_height + product * half_width * half_width)))
 
 
-@dataclass(frozen=True, slots=True)
-class Circle:
+class Circle(msgspec.Struct, frozen=True):
     """All places within a distance."""
 
     center: Place
@@ -40,8 +40,7 @@ class Circle:
         return _ranges(self.center, self.radius, self.radius)
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(msgspec.Struct, frozen=True):
     """All places that are not too far to the north or south, nor, along their own latitude, to the east or west."""
 
     center: Place

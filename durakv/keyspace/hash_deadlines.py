@@ -7,7 +7,8 @@ is met twice, as the first time left it.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+
+import msgspec
 
 from durakv.errors import CommandError
 from durakv.keyspace.command import NO_CLOCK, Call, CommandSpec
@@ -217,12 +218,11 @@ def _parse_deadline(call: Call, text: bytes, unit: bytes) -> int:
     return deadline
 
 
-@dataclass(slots=True)
-class _Options:
+class _Options(msgspec.Struct):
     """What may come in any order: the fields, with their values where ``width`` is 2, and words around them."""
 
     fields: Command = ()
-    words: set[bytes] = field(default_factory=set[bytes])
+    words: set[bytes] = msgspec.field(default_factory=set[bytes])
     alternative: bytes = b""
     """The unit of a deadline, or what excludes one."""
     deadline: int | None = None

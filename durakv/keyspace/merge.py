@@ -18,7 +18,7 @@ from durakv.keyspace.pending import Pending, is_whole
 from durakv.keyspace.replies import printable
 from durakv.keyspace.stock import IGNORED
 from durakv.keyspace.store import SlotStore, slot_of
-from durakv.keyspace.table import TABLE
+from durakv.keyspace.table import look_up
 from durakv.keyspace.values import DATABASE_COUNT, SLOT_COUNT
 from durakv.machine import Batch, Command, Unmergeable
 
@@ -107,7 +107,7 @@ class KeyspaceMerger:
 
     def _take_other(self, name: bytes, command: Command) -> None:
         """Everything but a plain SET; ``name`` is the command's, in upper case."""
-        spec = TABLE.get(name)
+        spec = look_up(name)
         if name == b"SELECT" and len(command) == 2:
             self._database = parse_database(command[1])
         elif name == b"FLUSHDB":

@@ -6,8 +6,9 @@ Keys and values are ``bytes``; text is refused rather than encoded in silence.  
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
+
+import msgspec
 
 from durakv.durability import Durability
 from durakv.errors import Limit
@@ -19,8 +20,7 @@ T = TypeVar("T")
 Argument: TypeAlias = bytes | int | float
 
 
-@dataclass(frozen=True, slots=True)
-class Request(Generic[T]):
+class Request(msgspec.Struct, Generic[T], frozen=True):
     """A command, what turns its reply into the caller's value, and the level that the caller named."""
 
     command: Command

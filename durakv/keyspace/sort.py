@@ -7,7 +7,7 @@ It reads keys that it does not name, so a stored result is logged as what it cam
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from durakv.keyspace.command import Call, CommandSpec
 from durakv.keyspace.hashes import find_fields
@@ -44,8 +44,7 @@ def sort(call: Call, command: Command) -> Reply:
     return len(stored)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pattern:
+class _Pattern(msgspec.Struct, frozen=True):
     """Where a value is looked up for an element: ``prefix*suffix``, or a field there, or the element itself."""
 
     text: bytes
@@ -70,14 +69,13 @@ class _Pattern:
         return find_fields(call, key).get(name) if isinstance(call.find(key), Hash) else None
 
 
-@dataclass(slots=True)
-class _Query:
+class _Query(msgspec.Struct):
     """What is asked for."""
 
     by: _Pattern | None = None
     offset: int = 0
     count: int = -1
-    results: list[_Pattern] = field(default_factory=list[_Pattern])
+    results: list[_Pattern] = msgspec.field(default_factory=list[_Pattern])
     is_reverse: bool = False
     is_alphabetic: bool = False
     destination: bytes | None = None

@@ -11,7 +11,7 @@ from __future__ import annotations
 from durakv.errors import CommandError
 from durakv.keyspace.command import NO_CLOCK, Stores
 from durakv.keyspace.replies import printable
-from durakv.keyspace.table import TABLE, decide
+from durakv.keyspace.table import decide, look_up
 from durakv.machine import Command
 
 IGNORED = frozenset({b"PING", b"ECHO", b"REPLCONF"})
@@ -27,7 +27,7 @@ def replay_effects(databases: Stores, selected: int, command: Command) -> list[C
     name = command[0]
     if name.upper() in IGNORED:
         return []
-    spec = TABLE.get(name.lower())
+    spec = look_up(name)
     if spec is None or not spec.writes or spec.is_random:
         raise Unreplayable(_refusal(name))
     effects, _ = decide(databases, selected, command, NO_CLOCK)

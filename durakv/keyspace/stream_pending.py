@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from durakv.errors import CommandError
 from durakv.keyspace.command import NO_CLOCK, Call, CommandSpec
@@ -93,8 +94,7 @@ def _summary(group: Group) -> Reply:
 # --- claiming ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Claim:
+class _Claim(msgspec.Struct):
     """What XCLAIM is told after the ids."""
 
     time_ms: int

@@ -5,8 +5,9 @@ Nobody waits here: BLOCK is accepted and ends at once, as within a transaction. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
+
+import msgspec
 
 from durakv.errors import CommandError
 from durakv.keyspace.command import NO_KEYS, Call, CommandSpec
@@ -23,8 +24,7 @@ from durakv.keyspace.streams import entries_reply, entry_reply, now
 from durakv.machine import Command
 
 
-@dataclass(slots=True)
-class ReadOptions:
+class ReadOptions(msgspec.Struct):
     """What XREAD and XREADGROUP are told."""
 
     keys: Command = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from durakv.errors import CommandError
 from durakv.keyspace.command import NO_CLOCK, Call
@@ -19,8 +19,7 @@ APPROXIMATE_ENTRIES = 100
 _LIMIT_DEFAULT = 100 * APPROXIMATE_ENTRIES
 
 
-@dataclass(slots=True)
-class Trim:
+class Trim(msgspec.Struct):
     """What XADD and XTRIM are told of trimming."""
 
     strategy: bytes = b""

@@ -6,8 +6,9 @@ Whatever the clock, a ``*`` or a ``~`` left open is settled here: what is logged
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
+
+import msgspec
 
 from durakv.errors import CommandError
 from durakv.keyspace.command import NO_CLOCK, Call, CommandSpec
@@ -81,8 +82,7 @@ def xadd(call: Call, command: Command) -> Reply:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class _WantedId:
+class _WantedId(msgspec.Struct, frozen=True):
     """The id that XADD is to give; None for what it may choose."""
 
     ms: int | None

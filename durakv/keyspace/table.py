@@ -9,48 +9,40 @@ and has none.
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from durakv.errors import CommandError
-from durakv.keyspace import (
-    bitfields,
-    bits,
-    deadlines,
-    geo,
-    hash_deadlines,
-    hashes,
-    hyperloglogs,
-    keys,
-    lcs,
-    lists,
-    scan,
-    sets,
-    sort,
-    stream_groups,
-    stream_info,
-    stream_pending,
-    stream_reads,
-    streams,
-    strings,
-    zset_operations,
-    zsets,
-)
 from durakv.keyspace.command import Call, CommandSpec, Stores, in_database
 from durakv.keyspace.replies import Reply, arity_error, printable
 from durakv.machine import Command
 
-TABLE: dict[bytes, CommandSpec] = {
-    name: spec
-    for module in (
-        *(strings, bits, bitfields, hyperloglogs, lcs),
-        *(hashes, hash_deadlines, lists, sets, zsets, zset_operations, geo),
-        *(streams, stream_reads, stream_groups, stream_pending, stream_info),
-        *(deadlines, keys, scan, sort),
-    )
-    for spec in module.COMMANDS
-    for name in (spec.name, spec.name.upper())
-}
-"""Every command by its name, in lower and in upper case."""
+_MODULES = (
+    *("strings", "keys", "deadlines", "hashes", "lists", "sets", "zsets", "streams"),
+    *("scan", "bits", "hash_deadlines", "zset_operations", "stream_reads", "stream_groups", "stream_pending"),
+    *("stream_info", "hyperloglogs", "geo", "bitfields", "sort", "lcs"),
+)
+"""Where commands are, those first that programs use first."""
+
+_rows: dict[bytes, CommandSpec] = {}
+"""Commands of the modules imported so far, by their names in lower and in upper case."""
 
 _QUOTED_BYTES_MAX = 128
+
+
+def look_up(name: bytes) -> CommandSpec | None:
+    """The command's row; None if there is no command of that name.
+
+    Modules are imported until it is found: a program that only ever sets and gets does without most of them.
+    """
+    found = _rows.get(name) or _rows.get(name := name.lower())
+    if found is not None:
+        return found
+    for module in _MODULES:
+        rows: tuple[CommandSpec, ...] = import_module(f"durakv.keyspace.{module}").COMMANDS
+        _rows.update((spelled, spec) for spec in rows for spelled in (spec.name, spec.name.upper()))
+        if name in _rows:
+            break
+    return _rows.get(name)
 
 
 def find_command(command: Command) -> CommandSpec:
@@ -58,7 +50,7 @@ def find_command(command: Command) -> CommandSpec:
     if not command:
         raise CommandError("ERR a command has at least a name")
     name = command[0]
-    spec = TABLE.get(name) or TABLE.get(name.lower())
+    spec = _rows.get(name) or look_up(name)
     if spec is None:
         raise CommandError(f"ERR unknown command '{printable(name[:_QUOTED_BYTES_MAX])}', {_quoted(command)}")
     count = len(command)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from durakv.errors import CommandError
 from durakv.keyspace.command import NO_KEYS, Call, CommandSpec
@@ -24,8 +25,7 @@ def _sum(one: float, other: float) -> float:
 _AGGREGATES: dict[bytes, Callable[[float, float], float]] = {b"SUM": _sum, b"MIN": min, b"MAX": max}
 
 
-@dataclass(slots=True)
-class _Operation:
+class _Operation(msgspec.Struct):
     """One of these commands, its arguments read."""
 
     sources: list[dict[bytes, float]]

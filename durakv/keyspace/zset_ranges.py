@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from durakv.errors import CommandError
 from durakv.keyspace.integers import parse_integer
@@ -81,8 +82,7 @@ def _lex_end(text: bytes, *, is_low: bool) -> Callable[[SortedSet], int]:
     return lambda value: value.order.bisect_left((value.order[0][0], member))
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """What a ZRANGE command asks for."""
 
     bounds: Bounds

@@ -15,7 +15,6 @@ import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Generator
-from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, cast
 
 import msgspec
@@ -45,8 +44,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     offset: int
 
 
-@dataclass(slots=True)
-class SegmentEnd:
+class SegmentEnd(msgspec.Struct):
     """How a segment ended."""
 
     kind: EndKind = "clean"
@@ -72,7 +70,7 @@ class SegmentEnd:
     promise_offset: int = 0
     """Everything before this offset was synced when a later frame was written."""
     size: int = 0
-    damage_bytes: int = field(default=0)
+    damage_bytes: int = 0
     """From the offset to the last byte that is not zero."""
 
 

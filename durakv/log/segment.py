@@ -16,6 +16,10 @@ from durakv.storage.preallocate import create_zeroed
 from durakv_formats.frame import HEADER_BYTES, encode_frame
 from durakv_formats.limits import COMMAND_BYTES_MIN
 
+OPENING_BYTES_MAX = 1 << 20
+"""How much room the segment that an open makes has at most; the next ones are prepared in the background.  A program
+that opens a directory and writes little shall not wait for zeros that it never uses."""
+
 
 class Segment:
     """One segment open for appending.

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import IntEnum
 from struct import Struct
 from typing import cast
 
 import lz4.block
+import msgspec
 
 from durakv_formats.checksum import crc32c
 from durakv_formats.errors import FormatError, LimitError
@@ -61,8 +61,7 @@ class Codec(IntEnum):
     LZ4 = 1
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotHeader:
+class SnapshotHeader(msgspec.Struct, frozen=True):
     """What a snapshot says of itself: whose it is, up to which command it goes, and what its blocks hold."""
 
     identity: bytes
@@ -73,8 +72,7 @@ class SnapshotHeader:
     created_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBlock:
+class StoredBlock(msgspec.Struct, frozen=True):
     """One block as it stands in the file; ``count`` is how many things its payload holds."""
 
     slot: int
@@ -82,7 +80,7 @@ class StoredBlock:
     codec: Codec
     stored: bytes
     raw_bytes: int
-    offset: int = field(default=0, compare=False)
+    offset: int = 0
 
     def payload(self) -> bytes:
         """The bytes that were given to the encoder.  Raises FormatError if they cannot be had back."""

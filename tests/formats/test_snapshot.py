@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import tracemalloc
 from contextlib import suppress
-from dataclasses import replace
 from typing import TypeAlias
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from durakv_formats import (
     FormatError,

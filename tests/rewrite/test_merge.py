@@ -9,11 +9,11 @@ with a small state machine, and compared with a plain dictionary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from durakv.directory import base_name, base_temporary, segment_name
 from durakv.errors import Corruption, DurakvError, UnsupportedVersion
@@ -288,7 +288,7 @@ def test_no_flipped_bit_in_the_log_or_the_base_gets_into_a_new_base() -> None:
 )
 def test_a_log_that_does_not_end_where_it_was_sealed_is_refused(change_to: dict[str, int], match: str) -> None:
     room = filled()
-    room.log[0] = replace(room.log[0], **change_to)  # type: ignore[arg-type]
+    room.log[0] = replace(room.log[0], **change_to)
     error = assert_refused(room, Corruption, match)
     assert isinstance(error, Corruption)
     assert (error.name, bool(error.remedy)) == (segment_name(1), True)

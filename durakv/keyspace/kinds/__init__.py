@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from durakv.keyspace.kinds.hash import Hash
 from durakv.keyspace.kinds.list import List
@@ -15,8 +16,7 @@ from durakv.machine import Command
 from durakv_formats import columns
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True):
     """One kind of value."""
 
     number: int

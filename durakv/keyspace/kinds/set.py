@@ -5,7 +5,6 @@ SADD key member ..., SREM key member ...
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from typing import Self
 
@@ -42,6 +41,8 @@ class Set:
 
     def random_member(self) -> bytes:
         """One member of a set that has some, each as likely as the others."""
+        import random  # not above: few programs ever ask for that
+
         if len(self.members) <= _SMALL:
             return random.choice(tuple(self.members))
         order = self._order

@@ -6,8 +6,9 @@ An entry is pending from its delivery to a consumer until it is acknowledged, al
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Self
+
+import msgspec
 
 from durakv.keyspace.kinds.by_id import ById, Id
 from durakv.keyspace.kinds.stream_id import ID_MIN
@@ -16,8 +17,7 @@ UNKNOWN = -1
 """Redis's word for a number of entries read that cannot be told."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """What is known of a pending entry."""
 
     consumer: bytes

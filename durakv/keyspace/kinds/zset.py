@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import isnan
-from typing import Self
-
-from sortedcontainers import SortedList
+from typing import TYPE_CHECKING, Self
 
 from durakv.errors import CommandError
 from durakv.keyspace.kinds.effect import Effect, chunks, own, settle
@@ -17,6 +15,9 @@ from durakv.keyspace.scores import parse_score
 from durakv.keyspace.store import Store
 from durakv.keyspace.values import REBUILD_ITEMS, Plain
 from durakv.machine import Command
+
+if TYPE_CHECKING:
+    from sortedcontainers import SortedList
 
 _SCORE_BYTES = 9
 
@@ -46,6 +47,8 @@ class SortedSet:
         """Scores and members, in order; not to be changed."""
         order = self._order
         if order is None:
+            from sortedcontainers import SortedList  # not above: many programs have no sorted sets
+
             order = self._order = SortedList((score, member) for member, score in self.scores.items())
         return order
 

@@ -10,7 +10,8 @@ whole, and after damage it goes on behind the next block, which it could not fin
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 BLOCK_KEY = b"durakv-block"
 BLOCK_BYTES = 1 << 20
@@ -22,8 +23,7 @@ MARK = b"\xfa" + bytes((len(BLOCK_KEY),)) + BLOCK_KEY
 _TEXT = re.compile(rb"([0-9]{1,18}) ([0-9]{1,9}) ([0-9]{1,18}) ([0-9a-f]{8})")
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True):
     """What stands behind a block."""
 
     number: int

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Generic
 
+import msgspec
+
 from durakv.clock import ManualClock
 from durakv.durability import Durability, FsyncPolicy
 from durakv.engine import Engine
@@ -314,4 +316,4 @@ def model_after(subject: Subject[M], known: Sequence[Known]) -> M:
 
 def options_of(subject: Subject[M], setup: Setup, policy: FsyncPolicy) -> Options:
     """For the engine: the embedder's, or the laboratory's own."""
-    return replace(subject.options if subject.options is not None else setup.options(), fsync=policy)
+    return msgspec.structs.replace(subject.options if subject.options is not None else setup.options(), fsync=policy)

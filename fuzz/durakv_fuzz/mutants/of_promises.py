@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable
 from typing import TypeVar
+
+import msgspec
 
 from durakv.commit import SYNC_AGE_SECONDS, Commit, Kind, Work
 from durakv.durability import Durability
@@ -114,7 +115,7 @@ def exposure_not_reported() -> list[Patch]:
 
     def broken(self: Engine) -> Status:
         true = status(self)
-        return dataclasses.replace(true, healthy=true.poisoned is None)
+        return msgspec.structs.replace(true, healthy=true.poisoned is None)
 
     return [Patch(Engine, "status", broken)]
 

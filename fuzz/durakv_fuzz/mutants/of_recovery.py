@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Generator
+
+import msgspec
 
 import durakv.log.reader
 import durakv.recovery
@@ -113,7 +114,7 @@ def unpublished_debris_replayed() -> list[Patch]:
             match = re.fullmatch(r"appendonly\.aof\.(\d+)\.incr\.aof", name)
             if match is not None:
                 files.append(ManifestFile(name, int(match[1]), "i", first=1))
-        return dataclasses.replace(manifest, files=tuple(files))
+        return msgspec.structs.replace(manifest, files=tuple(files))
 
     return [Patch(durakv.recovery, "read_manifest", broken)]
 
