@@ -22,7 +22,18 @@ class StockLoader:
         self._folder = folder
         self._log = folder / "server.log"
         self._log.unlink(missing_ok=True)
-        arguments = ("--port", "0", "--unixsocket", "socket", "--save", "", "--logfile", "server.log", "--daemonize", "no")
+        arguments = (
+            "--port",
+            "0",
+            "--unixsocket",
+            "socket",
+            "--save",
+            "",
+            "--logfile",
+            "server.log",
+            "--daemonize",
+            "no",
+        )
         self._process = subprocess.Popen([binary, *arguments, *(_AOF if appendonly else ())], cwd=folder)
 
     def loaded_seconds(self) -> float:
