@@ -83,6 +83,18 @@ class SlotFreezer(Protocol):
 
 
 @runtime_checkable
+class RunMachine(Protocol):
+    """What a state machine may have besides, so that a recovery hands it many commands in one call."""
+
+    def apply_run(self, names: Sequence[bytes], keys: Sequence[bytes], values: Sequence[bytes], /) -> bool:
+        """Do what ``apply`` of each ``(name, key, value)``, in this order, would do, and return True.
+
+        Or do nothing and return False; then they are applied one by one.  It must not raise.
+        """
+        ...
+
+
+@runtime_checkable
 class RdbMachine(Protocol):
     """What a state machine has besides that can take over the data of a stock server, and hand it back."""
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from durakv.directory import MANIFEST_NAME, is_ours
 from durakv.errors import Corruption, UnsupportedVersion
-from durakv.log.reader import SegmentEnd, read_segment
+from durakv.log.reader import SegmentEnd, read_runs
 from durakv.snapshot.reader import read_base
 from durakv.storage.filesystem import Filesystem
 from durakv_formats.errors import FormatError, UnsupportedVersionError
@@ -157,7 +157,7 @@ def _read(filesystem: Filesystem, name: str, opening: Frame) -> SegmentEnd:
     file = filesystem.open(name)
     try:
         prior = opening.seq - opening.count
-        records = read_segment(file, identity=opening.identity, number=opening.segment, prior=prior)
+        records = read_runs(file, identity=opening.identity, number=opening.segment, prior=prior)
         while True:
             try:
                 next(records)

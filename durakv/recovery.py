@@ -19,15 +19,16 @@ from durakv.collector import without_collections
 from durakv.directory import MANIFEST_NAME, check_orphans, empty_manifest, frame_identity, read_manifest
 from durakv.errors import CommandError, Corruption, UnsupportedVersion
 from durakv.judgement import highest_promise, judge, judge_plain_base, read_up_to
-from durakv.log.reader import CHUNK_BYTES, SegmentEnd, read_segment
+from durakv.log.reader import CHUNK_BYTES, SegmentEnd, read_runs
 from durakv.log.segment import numbers_given_out_max
-from durakv.machine import RdbMachine, SlottedMachine, StateMachine
+from durakv.machine import Command, RdbMachine, RunMachine, SlottedMachine, StateMachine
 from durakv.report import Cut, RecoveryReport
 from durakv.snapshot.reader import BaseReader, read_base
 from durakv.stock_base import RdbPart, read_rdb_part
 from durakv.storage.filesystem import Filesystem
 from durakv.strays import refuse_outdated
 from durakv_formats.manifest import Manifest, ManifestFile
+from durakv_formats.runs import Run
 
 if TYPE_CHECKING:
     from durakv_formats.rdb import Entry
@@ -237,11 +238,12 @@ def _replay(
 ) -> SegmentEnd:
     identity = None if manifest.identity is None else frame_identity(manifest)
     apply = machine.apply
+    apply_run = machine.apply_run if isinstance(machine, RunMachine) else None
     report = found.report
     file = filesystem.open(segment.name)
     try:
         stop = read_up_to(file, segment, is_last=is_last)
-        records = read_segment(
+        records = read_runs(
             file, identity=identity, number=segment.seq, prior=found.seq, stop=stop, start=start, until=until
         )
         told = 0
@@ -251,15 +253,19 @@ def _replay(
             except StopIteration as finished:
                 end: SegmentEnd = finished.value
                 break
-            try:
-                for command in record.commands:
-                    apply(command)
-            except (CommandError, ValueError) as error:
-                raise UnsupportedVersion(
-                    segment.name, f"command before byte {record.offset}", f"The state machine refused it: {error}"
-                ) from error
-            if record.offset - told >= CHUNK_BYTES:
-                told = record.offset
+            if isinstance(record, Run):
+                offset = record.end
+                if apply_run is None or not apply_run(record.names, record.keys, record.values):
+                    _apply_singly(apply, record, segment.name)
+            else:
+                offset = record.offset
+                try:
+                    for command in record.commands:
+                        apply(command)
+                except (CommandError, ValueError) as error:
+                    raise _refused(segment.name, offset, error) from error
+            if offset - told >= CHUNK_BYTES:
+                told = offset
                 meter.advance(told)
     finally:
         file.close()
@@ -268,6 +274,18 @@ def _replay(
     report.foreign_commands += end.foreign_commands
     found.seq = end.last
     return end
+
+
+def _apply_singly(apply: Callable[[Command], object], run: Run, name: str) -> None:
+    for index, command in enumerate(zip(run.names, run.keys, run.values, strict=True)):
+        try:
+            apply(command)
+        except (CommandError, ValueError) as error:
+            raise _refused(name, run.end_of(index), error) from error
+
+
+def _refused(name: str, offset: int, error: Exception) -> UnsupportedVersion:
+    return UnsupportedVersion(name, f"command before byte {offset}", f"The state machine refused it: {error}")
 
 
 def _stopped(found: Recovered, started: float, clock: Clock) -> Recovered:

@@ -25,7 +25,7 @@ from durakv.directory import (
 )
 from durakv.errors import Corruption, UnsupportedVersion
 from durakv.judgement import highest_promise, judge, judge_plain_base, read_up_to
-from durakv.log.reader import CHUNK_BYTES, SegmentEnd, read_segment
+from durakv.log.reader import CHUNK_BYTES, SegmentEnd, read_runs
 from durakv.snapshot.reader import read_base
 from durakv.stock_base import RdbPart, read_rdb_part
 from durakv.storage.filesystem import Filesystem
@@ -33,6 +33,7 @@ from durakv.strays import refuse_outdated
 from durakv.verification import KEPT_PREFIX, FileCheck, Finding, Severity, Verification
 from durakv_formats.errors import FormatError
 from durakv_formats.manifest import Manifest, ManifestFile
+from durakv_formats.runs import Run
 
 Progress = Callable[[int, int], None]
 """Called with the bytes read so far and the bytes there are."""
@@ -227,7 +228,7 @@ class _Check:
         file = self._filesystem.open(entry.name)
         try:
             stop = read_up_to(file, entry, is_last=is_last)
-            records = read_segment(file, identity=identity, number=entry.seq, prior=prior, stop=stop, start=start)
+            records = read_runs(file, identity=identity, number=entry.seq, prior=prior, stop=stop, start=start)
             told = 0
             while True:
                 try:
@@ -235,8 +236,9 @@ class _Check:
                 except StopIteration as finished:
                     end: SegmentEnd = finished.value
                     return end
-                if record.offset - told >= CHUNK_BYTES:
-                    told = record.offset
+                offset = record.end if isinstance(record, Run) else record.offset
+                if offset - told >= CHUNK_BYTES:
+                    told = offset
                     self._advance(told)
         finally:
             file.close()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from durakv.clock import ManualClock, SystemClock
 from durakv.commit import Commit, Work
 from durakv.directory import Directory, add_segment, empty_manifest
 from durakv.durability import Durability, FsyncPolicy
 from durakv.engine import Engine
-from durakv.log.reader import Record, SegmentEnd, read_segment
+from durakv.log.reader import SegmentEnd, read_segment
 from durakv.log.segment import prepare_segment
 from durakv.machine import Command
 from durakv.options import Options
@@ -116,9 +116,12 @@ def read_log(image: Image, *segment_numbers: int) -> tuple[list[tuple[bytes, ...
     return commands, end
 
 
-def drain(records: Iterator[Record]) -> tuple[list[Record], SegmentEnd]:
+R = TypeVar("R")
+
+
+def drain(records: Iterator[R]) -> tuple[list[R], SegmentEnd]:
     """Run a segment reader to its end."""
-    read: list[Record] = []
+    read: list[R] = []
     while True:
         try:
             read.append(next(records))

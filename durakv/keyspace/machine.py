@@ -9,7 +9,7 @@ by slot, so a rewrite merges it with the log in another process (``merge.py``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,13 @@ class Keyspace(Databases[SlotStore]):
         self.slot_count = slot_count
         self._expiry_database = 0
         self._expiry_slot = 0
+
+    def apply_run(self, names: Sequence[bytes], keys: Sequence[bytes], values: Sequence[bytes], /) -> bool:
+        """See :class:`durakv.machine.RunMachine`; it is for plain SETs, which are most of most logs."""
+        if self._unsettled or names.count(b"SET") != len(names):
+            return False
+        self._stores[self._selected].replace_all(keys, values)
+        return True
 
     # --- bases ----------------------------------------------------------------------------------------------------
 

@@ -13,8 +13,8 @@ seen is the reader's business.
 from __future__ import annotations
 
 from binascii import crc_hqx
-from collections.abc import Collection, Iterator
-from itertools import islice
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice, repeat
 from typing import Protocol
 
 from durakv.keyspace.values import SLOT_COUNT, Value
@@ -188,6 +188,16 @@ class SlotStore:
             slots[slot].update(zip(keys, values, strict=True))
         else:
             slots[slot] = dict(zip(keys, values, strict=True))
+
+    def replace_all(self, keys: Sequence[bytes], values: Sequence[Value]) -> None:
+        """``replace`` each key's value, in this order, leaving no deadline."""
+        slots = self.slots if self.slots is not None else self._make_slots()
+        mask = self.mask
+        for key, value, checksum in zip(keys, values, map(crc_hqx, keys, repeat(0)), strict=False):
+            slots[checksum & mask][key] = value
+        if self.deadlines is not None:
+            for key in keys:
+                self.drop_deadline(key)
 
     def load_deadlines(self, slot: int, keys: list[bytes], deadlines: list[int]) -> None:
         """Add the deadlines of keys that were loaded."""

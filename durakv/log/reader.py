@@ -14,7 +14,8 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from operator import itemgetter
 from typing import Literal, TypeAlias, cast
 
 import msgspec
@@ -26,6 +27,7 @@ from durakv_formats.errors import FormatError, UnsupportedVersionError
 from durakv_formats.frame import FrameDecoder, FrameError, find_frames
 from durakv_formats.limits import STOCK_ANNOTATION_BYTES_MAX
 from durakv_formats.resp import CommandDecoder, decode_batch
+from durakv_formats.runs import Run, RunDecoder, decode_plain_batch
 
 CHUNK_BYTES = 256 << 10
 
@@ -92,15 +94,42 @@ def read_segment(
     identity, under a stock server's manifest, frames of any identity are read.  Raises ``OSError`` from the file, and
     UnsupportedVersion at a frame of a newer version.
     """
+    # Of a reader that makes no runs, nothing but records comes.
+    records = read_runs(
+        file, identity=identity, number=number, prior=prior, stop=stop, start=start, until=until, in_runs=False
+    )
+    return cast("Generator[Record, None, SegmentEnd]", records)
+
+
+def read_runs(
+    file: File,
+    *,
+    identity: int | None,
+    number: int,
+    prior: int,
+    stop: int | None = None,
+    start: int = 0,
+    until: int | None = None,
+    in_runs: bool = True,
+) -> Generator[Record | Run, None, SegmentEnd]:
+    """As ``read_segment``, but plain commands come as runs wherever that is faster, and not batch by batch."""
     end = SegmentEnd(last=prior, size=file.size(), offset=start)
     limit = end.size if stop is None else min(stop, end.size)
     decoder = FrameDecoder(identity, number, start)
+    runs = RunDecoder(decoder, identity, number) if in_runs and identity is not None else None
     position = start
-    # Arrays, because a large segment holds a million small frames, and a rewrite reads it in little memory.
-    seqs, offsets = array("q"), array("q")
+    ends = _Ends()
     next_frame = decoder.next_frame
     try:
         while True:
+            if runs is not None and end.identity is not None and (run := runs.take(end.last + 1)) is not None:
+                yield run
+                count = len(run.keys)
+                end.batches += count
+                end.commands += count
+                end.last, end.offset = run.seq, run.end
+                end.promise = max(end.promise, run.synced_seq)
+                ends.add_run(run)
             frame = next_frame()
             if frame is None:
                 if position >= limit:
@@ -124,7 +153,11 @@ def read_segment(
                 end.kind = "bad"
                 end.reason = f"the frame holds {frame.first_seq}..{seq}, but {end.last + 1} comes next"
                 break
-            if payload:
+            if payload and runs is not None and (columns := decode_plain_batch(payload, count)) is not None:
+                yield Run(seq, frame.synced_seq, *columns, end.offset, [decoder.offset - end.offset])
+                end.batches += 1
+                end.commands += count
+            elif payload:
                 single = decode_short(payload) if count == 1 else None
                 yield Record(seq, decode_batch(payload, count) if single is None else [single], decoder.offset)
                 end.batches += 1
@@ -138,8 +171,7 @@ def read_segment(
                 end.first = seq + 1
             end.last = seq
             end.offset = decoder.offset
-            seqs.append(seq)
-            offsets.append(end.offset)
+            ends.add(seq, end.offset)
             if frame.synced_seq > end.promise:
                 end.promise = frame.synced_seq
     except UnsupportedVersionError as error:
@@ -162,9 +194,36 @@ def read_segment(
         yield from _read_foreign(file, end, limit, until)
     if end.kind in ("bad", "zeros"):
         _look_behind(file, end, identity, number, limit)
-    covered = bisect_right(seqs, end.promise)
-    end.promise_offset = offsets[covered - 1] if covered else 0
+    end.promise_offset = ends.covered_by(end.promise)
     return end
+
+
+class _Ends:
+    """Where frames end, by the number of their last command.
+
+    Arrays, because a large segment holds a million small frames, and a rewrite reads it in little memory.
+    """
+
+    def __init__(self) -> None:
+        self._seqs, self._offsets = array("q"), array("q")
+        self._runs: list[tuple[int, int, Sequence[int]]] = []
+
+    def add(self, seq: int, offset: int) -> None:
+        self._seqs.append(seq)
+        self._offsets.append(offset)
+
+    def add_run(self, run: Run) -> None:
+        self._runs.append((run.seq - len(run.ends) + 1, run.start, run.ends))
+
+    def covered_by(self, seq: int) -> int:
+        """Where the last frame ends that holds no number above this one; 0 if there is none."""
+        covered = bisect_right(self._seqs, seq)
+        offset = self._offsets[covered - 1] if covered else 0
+        runs = bisect_right(self._runs, seq, key=itemgetter(0))
+        if runs:
+            first, start, ends = self._runs[runs - 1]
+            offset = max(offset, start + ends[min(seq - first, len(ends) - 1)])
+        return offset
 
 
 def _read_foreign(file: File, end: SegmentEnd, limit: int, until: int | None) -> Generator[Record, None, None]:

@@ -160,6 +160,16 @@ class FrameDecoder:
         self.offset = intake.position
         return Frame(seq, count, synced_seq, identity, segment, payload)
 
+    def at_hand(self, size_max: int) -> bytes:
+        """The bytes that come next, without taking them: as many as are there and whole, up to so many."""
+        intake = self._intake
+        return intake.data[intake.at : intake.at + size_max]
+
+    def pass_frames(self, offset: int) -> None:
+        """Go on at this offset; everything before it was seen by ``at_hand`` and is good frames."""
+        self._intake.at += offset - self._intake.position
+        self.offset = offset
+
     def _pass_comment(self) -> bool:
         """Pass over one comment line, or return False when more bytes are needed; raise if no line may begin so."""
         intake = self._intake

@@ -23,7 +23,7 @@ from durakv.clock import ManualClock
 from durakv.engine import Engine
 from durakv.errors import CommandError
 from durakv.keyspace import Keyspace
-from durakv.log.reader import read_segment
+from durakv.log.reader import read_runs, read_segment
 from durakv_formats.errors import FormatError
 from durakv_formats.frame import encode_frame
 from durakv_formats.manifest import decode_manifest
@@ -32,6 +32,7 @@ from durakv_formats.resp import CommandDecoder, decode_batch, encode_batch, enco
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.image import Image
 from tests.keyspace.world import Dump, dump
+from tests.log.told import told
 from tests.support import FRAME_IDENTITY, IDENTITY, drain
 
 SECONDS_MAX = 10.0
@@ -77,6 +78,21 @@ OUR_LOG = b"".join(FRAMES)
 FOREIGN = encode_command([b"SET", b"theirs", b"1"]) + b"#TS:1700000002\r\n" + encode_batch(BATCHES[1])
 LOGS = [OUR_LOG, OUR_LOG + bytes(300), OUR_LOG + FOREIGN, STOCK_LOG]
 OURS = LOGS[:3]
+PLAIN: list[Commands] = [
+    *([[b"SET", b"k%d" % number, b"v" * (number % 7)]] for number in range(20)),
+    [[b"SET", b"k%d" % number, b"batch"] for number in range(12)],
+]
+PLAIN_LOG = FRAMES[0] + b"".join(
+    encode_frame(
+        encode_batch(batch),
+        seq=number + len(batch),
+        count=len(batch),
+        synced_seq=max(0, number - 3),
+        identity=FRAME_IDENTITY,
+        segment=1,
+    )
+    for number, batch in enumerate(PLAIN)
+)
 
 
 def _stock_directory() -> dict[str, bytes]:
@@ -195,6 +211,15 @@ def damaged_log(source: random.Random) -> str:
     return f"segment: {end.kind}{', torn' if end.foreign_torn else ''}"
 
 
+def damaged_run(source: random.Random) -> str:
+    """A segment of plain commands; read in runs it is what it is batch by batch."""
+    data = mutate(PLAIN_LOG, LOGS, source)
+    found, end = told(read_runs, data, 1, FRAME_IDENTITY)
+    if (found, end) != told(read_segment, data, 1, FRAME_IDENTITY):
+        raise AssertionError(f"read in runs it is something else: {end!r:.300}")
+    return f"run: {end if isinstance(end, str) else end.kind}"
+
+
 def damaged_commands(source: random.Random) -> str:
     """Plain commands, as they arrive in pieces; how they are cut must not matter."""
     data = mutate(STOCK_LOG.replace(b"#TS:1700000000\r\n", b""), LOGS, source)
@@ -296,7 +321,7 @@ def explore(inputs: int, seed: int) -> Counter[str]:
     ended: Counter[str] = Counter()
     directories = Directories()
     kinds: list[Callable[[random.Random], str]] = [
-        *(damaged_log, damaged_log, damaged_commands, damaged_stream, damaged_payload, damaged_manifest)
+        *(damaged_log, damaged_run, damaged_log, damaged_commands, damaged_stream, damaged_payload, damaged_manifest)
     ]
     for number in range(inputs):
         source = random.Random(f"{seed}:{number}")

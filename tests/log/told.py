@@ -1,0 +1,40 @@
+"""What a reader tells of a segment, in a form in which readers can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+from durakv.errors import UnsupportedVersion
+from durakv.log.reader import SegmentEnd
+from durakv_formats.runs import Run
+from durakv_fuzz.disk import SimulatedDisk
+from durakv_fuzz.image import Image
+
+Told: TypeAlias = tuple[int, tuple[bytes, ...], int]
+"""The number of a command, the command, and where its frame ends."""
+
+NAME = "appendonly.aof.1.incr.aof"
+
+
+def told(
+    reader: Callable[..., Iterator[Any]], data: bytes, number: int, identity: int | None
+) -> tuple[list[Told], SegmentEnd | str]:
+    """Every command that the reader finds in the segment, and its end or why it refuses the file."""
+    file = SimulatedDisk(Image({NAME: data})).open(NAME)
+    found: list[Told] = []
+    records = reader(file, identity=identity, number=number, prior=0)
+    while True:
+        try:
+            record = next(records)
+        except StopIteration as finished:
+            return found, finished.value
+        except UnsupportedVersion as error:
+            return found, str(error)
+        if isinstance(record, Run):
+            first = record.seq - len(record.keys) + 1
+            columns = zip(record.names, record.keys, record.values, strict=True)
+            found += [(first + index, command, record.end_of(index)) for index, command in enumerate(columns)]
+        else:
+            first = record.seq - len(record.commands) + 1
+            found += [(first + index, tuple(one), record.offset) for index, one in enumerate(record.commands)]
