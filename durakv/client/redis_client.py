@@ -137,7 +137,9 @@ class RedisClient:
 
     def _broken(self, error: OSError) -> ServerError:
         if isinstance(error, TimeoutError):
-            return self.failure(f"it said nothing for {self._socket.gettimeout():g} seconds; is it busy? a longer timeout waits for it")
+            return self.failure(
+                f"it said nothing for {self._socket.gettimeout():g} seconds; is it busy? a longer timeout waits for it"
+            )
         if isinstance(error, ConnectionResetError | BrokenPipeError):
             return self.failure("it closed the connection")  # with something of ours unread
         return self.failure(f"the connection broke: {error.strerror or error}")
@@ -150,6 +152,22 @@ class RedisClient:
 @contextmanager
 def connected(url: ServerUrl, timeout: float) -> Generator[RedisClient]:
     """A connection to a server that is ready and knows who we are, for the length of the block."""
+    with connect(url, timeout) as connection:
+        yield RedisClient(url, connection)
+
+
+def connect(url: ServerUrl, timeout: float) -> socket.socket:
+    """A connection to a server that is ready and knows who we are; every reply so far was read."""
+    connection = _connect(url, timeout)
+    try:
+        _greet(RedisClient(url, connection), url)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(url: ServerUrl, timeout: float) -> socket.socket:
     try:
         if url.path:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -159,15 +177,11 @@ def connected(url: ServerUrl, timeout: float) -> Generator[RedisClient]:
             except BaseException:
                 connection.close()
                 raise
-        else:
-            connection = socket.create_connection((url.host, url.port), timeout)
+            return connection
+        return socket.create_connection((url.host, url.port), timeout)
     except OSError as error:
         why = f"no answer for {timeout:g} seconds" if isinstance(error, TimeoutError) else error.strerror or str(error)
         raise ServerError(f"{url.name}: cannot connect: {why}; is a server there, and can it be reached?") from error
-    with connection:
-        client = RedisClient(url, connection)
-        _greet(client, url)
-        yield client
 
 
 def _greet(client: RedisClient, url: ServerUrl) -> None:
