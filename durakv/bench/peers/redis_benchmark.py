@@ -26,6 +26,8 @@ _KEYS = 1_000_000
 _REQUESTS_AT_FIRST = 5_000
 _SHARE_MIN = 0.5
 """A measurement that took less than this share of what was asked for is made again with more requests."""
+_GROWTH_MAX = 8
+"""So many times as many at most: what few requests show may be far from the rate of many."""
 _LOADS = (
     (Shape.CLIENTS, 50, 50, 1),
     (Shape.CLIENTS, 64, 64, 1),
@@ -115,7 +117,8 @@ class _Measurement:
             try:
                 requests = round(self._requests_per_second * seconds) or _REQUESTS_AT_FIRST
                 while (found := self._run(Path(place), requests, seconds)).seconds < seconds * _SHARE_MIN:
-                    requests = max(2 * requests, round(found.rate * seconds))
+                    wanted = round(found.rate * seconds)
+                    requests *= min(max(wanted // requests, 2), _GROWTH_MAX)
             finally:
                 server.close()
         self._requests_per_second = found.rate

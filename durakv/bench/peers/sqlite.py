@@ -1,8 +1,7 @@
 """SQLite of the standard library: one table, a put is a transaction, and so is a batch.
 
-Threads share one connection behind a lock.  With a connection for each, SQLite lets them poll for the write lock, which
-is slower and starves some: 64 threads at WAL FULL made 2547 commits per second this way and 2452 that way, with a
-slowest hundredth of 68 and of 931 ms.
+Threads share one connection behind a lock.  With a connection for each, SQLite lets them sleep and try for the write
+lock again: with 64 threads that was measured to be slower, and some starve for seconds.
 """
 
 from __future__ import annotations
