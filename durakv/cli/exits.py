@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durakv.client.redis_url import BadUrl
+from durakv.client.errors import BadUrl
 from durakv.errors import Corruption, DurakvError, Locked
 from durakv.storage.remedies import describe_failure
 from durakv_formats.errors import FormatError

@@ -11,8 +11,8 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
+from durakv.client.errors import ServerError
 from durakv.client.redis_url import ServerUrl
-from durakv.errors import DurakvError
 from durakv.machine import Command
 from durakv_formats.resp import encode_command
 
@@ -24,10 +24,6 @@ _DEPTH_MAX = 8
 
 Reply: TypeAlias = Any
 """``bytes``, ``int``, ``None``, a list of these, or a ``Refusal``."""
-
-
-class ServerError(DurakvError):
-    """The work with a server has to end; the message names it and says what to do."""
 
 
 class Refusal:

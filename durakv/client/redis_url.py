@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from durakv.errors import DurakvError
+from durakv.client.errors import BadUrl
 from durakv.keyspace.values import DATABASE_COUNT
 
 PASSWORD_VARIABLE = "REDISCLI_AUTH"
@@ -22,10 +22,6 @@ _REFUSED = {"rediss": "TLS is not spoken here; let a tunnel such as stunnel spea
 _PORT = 6379
 _FORMS = "redis://[user:password@]host[:port][/db] or unix://[user:password@]/path/socket"
 _ESCAPE = "in a user or password, write what is no letter or digit as %XX"
-
-
-class BadUrl(DurakvError):
-    """This is no address of a server; the message does not repeat it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from durakv.bench import peers
 from durakv.bench.peers import redis_benchmark
 from durakv.bench.peers.servers import REDIS, RunningServer
 from durakv.bench.results import Promise, Shape
-from durakv.client.redis_client import RedisClient, ServerError, connected
-from durakv.client.redis_url import BadUrl
+from durakv.client.errors import BadUrl, ServerError
+from durakv.client.redis_client import RedisClient, connected
 from tests.keyspace.stock_server import REQUIRED
 
 

@@ -122,7 +122,7 @@ def test_a_killed_process_takes_nothing_that_was_acknowledged(name: str, setting
 def wait_until_written(directory: Path) -> None:
     """A server holds back what it acknowledged while it syncs, which the setting's note says; wait for the file."""
     for _ in range(500):
-        if sum(path.read_bytes().count(b"key-") for path in directory.glob("appendonlydir/*.aof")) == 2 * KEYS + KEYS:
+        if sum(path.read_bytes().count(b"key-") for path in directory.glob("appendonlydir/*.aof")) == 3 * KEYS:
             return
         time.sleep(0.01)
     raise AssertionError("it never wrote what it acknowledged")

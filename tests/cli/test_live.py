@@ -20,7 +20,8 @@ from click.testing import CliRunner, Result
 
 import durakv
 from durakv.cli.app import app
-from durakv.client.redis_url import BadUrl, ServerUrl, is_url, parse_url
+from durakv.client.errors import BadUrl
+from durakv.client.redis_url import ServerUrl, is_url, parse_url
 from durakv.keyspace.digest import Digest, digest_of, digest_of_key
 from durakv.keyspace.kinds.hash import Hash
 from durakv.keyspace.kinds.set import Set

@@ -13,7 +13,8 @@ from durakv.bench.peers.server_store import SocketSession
 from durakv.bench.peers.servers import EVERYSEC_NOTE
 from durakv.bench.results import Counters, Promise
 from durakv.bench.store import Session, Setting
-from durakv.client.redis_client import TIMEOUT_SECONDS, RedisClient, Refusal, Reply, ServerError, connected
+from durakv.client.errors import ServerError
+from durakv.client.redis_client import TIMEOUT_SECONDS, RedisClient, Refusal, Reply, connected
 from durakv.client.redis_url import ServerUrl, parse_url
 
 PREFIX = b"durakv-bench:"

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from durakv.bench.peers.servers import POLICIES, SOCKET, RunningServer, ServerProgram, version_of
 from durakv.bench.results import Latency, Promise, Shape
-from durakv.client.redis_client import ServerError
+from durakv.client.errors import ServerError
 
 NAME = "redis-benchmark"
 PROGRAMS = ("redis-benchmark", "valkey-benchmark")

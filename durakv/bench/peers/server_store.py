@@ -20,7 +20,8 @@ from durakv.bench.peers.process import Process
 from durakv.bench.peers.servers import POLICIES, RunningServer, ServerProgram, version_of
 from durakv.bench.results import Counters, Promise
 from durakv.bench.store import Pair, Session, Setting
-from durakv.client.redis_client import TIMEOUT_SECONDS, ServerError, connect
+from durakv.client.errors import ServerError
+from durakv.client.redis_client import TIMEOUT_SECONDS, connect
 from durakv.client.redis_url import ServerUrl
 from durakv_formats.resp import encode_command
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from durakv.bench.results import Promise
-from durakv.client.redis_client import ServerError, connected
+from durakv.client.errors import ServerError
+from durakv.client.redis_client import connected
 from durakv.client.redis_url import ServerUrl
 
 EVERYSEC_NOTE = (
