@@ -5,14 +5,13 @@ They come with the extra ``servers``.  Nothing of the packages is imported; only
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from durakv.bench.peers.servers import program_in
 from durakv_formats.rdb import Target
 
 REQUIRED = "DURAKV_REQUIRE_NEWER_SERVERS"
@@ -39,7 +38,7 @@ class NewerServer:
 
     def binary(self) -> str:
         """The program; skips the test, visibly, where it is not installed, or fails it if it must be."""
-        found = self._find()
+        found = program_in(self.package, self.program)
         if found is None and sys.version_info[:2] < self.python:
             pytest.skip(f"{self.package} is not made for this Python: {self.name} is not tried")
         if found is None and os.environ.get(REQUIRED):
@@ -47,16 +46,6 @@ class NewerServer:
         if found is None:
             pytest.skip(f"{self.package} is not installed: {self.name} is not tried")
         return found
-
-    def _find(self) -> str | None:
-        spec = importlib.util.find_spec(self.package)
-        for place in (spec.submodule_search_locations or ()) if spec is not None else ():
-            path = Path(place) / self.program
-            if path.exists():
-                if not os.access(path, os.X_OK):
-                    path.chmod(path.stat().st_mode | 0o111)
-                return os.fspath(path)
-        return None
 
 
 OF_ALL = (Target.ANY, Target.REDIS_7_0, Target.REDIS_7_2)

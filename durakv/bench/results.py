@@ -38,7 +38,7 @@ class Shape(StrEnum):
     BATCH = "batch"
     """One thread whose writes are atomic batches (or transactions) of so many."""
     PIPELINE = "pipeline"
-    """One connection that sends so many commands before it reads the replies."""
+    """One connection, or as many as ``client`` says, that sends so many commands before it reads the replies."""
     CLIENTS = "clients"
     """So many connections of an external load generator, such as redis-benchmark."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from durakv.client.errors import BadUrl
 from durakv.errors import Corruption, DurakvError, Locked
 from durakv.storage.remedies import describe_failure
 from durakv_formats.errors import FormatError
@@ -38,6 +39,8 @@ def failure(error: DurakvError | FormatError | OSError) -> Failure:
     """What an error of the engine, of a codec or of the system comes to."""
     if isinstance(error, Corruption):
         return Failure(str(error), CORRUPTION)
+    if isinstance(error, BadUrl):
+        return Failure(str(error), USAGE)
     if isinstance(error, Locked):
         return Failure(str(error), LOCKED)
     return Failure(describe_failure(error) if isinstance(error, OSError) else str(error), FAILED)

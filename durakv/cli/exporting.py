@@ -15,8 +15,8 @@ from durakv.cli.keys import Key, Summed, keys_of
 from durakv.cli.loading import load_keyspace
 from durakv.cli.output import json_option, print_json, progress, size, tell
 from durakv.cli.places import existing_place
-from durakv.cli.redis_url import is_url, parse_url
 from durakv.cli.sending import send
+from durakv.client.redis_url import is_url, parse_url
 from durakv.clock import SystemClock
 from durakv.keyspace.digest import Digest
 from durakv.keyspace.kinds import effects_of

@@ -11,8 +11,8 @@ from durakv.cli import exits
 from durakv.cli.importer import Importer
 from durakv.cli.output import json_option, print_json, progress
 from durakv.cli.places import place_of
-from durakv.cli.redis_client import TIMEOUT_SECONDS
 from durakv.cli.sources import opened
+from durakv.client.redis_client import TIMEOUT_SECONDS
 from durakv.collector import without_collections
 from durakv.durability import Durability
 from durakv.storage.posix import PosixFilesystem

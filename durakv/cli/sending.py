@@ -17,8 +17,8 @@ from io import BytesIO
 from durakv.cli.exits import CORRUPTION, Failure
 from durakv.cli.keys import Key, Summed
 from durakv.cli.output import Progress
-from durakv.cli.redis_client import RedisClient, Refusal, Reply, connected
-from durakv.cli.redis_url import ServerUrl
+from durakv.client.redis_client import RedisClient, Refusal, Reply, connected
+from durakv.client.redis_url import ServerUrl
 from durakv.clock import SystemClock
 from durakv.keyspace.digest import Digest, digest_of_key
 from durakv.keyspace.kinds import rebuild

@@ -20,9 +20,9 @@ from durakv.cli.loading import load_keyspace
 from durakv.cli.output import progress
 from durakv.cli.places import existing_place
 from durakv.cli.rdb_source import Joined, KeyGroups, copied, rdb_groups
-from durakv.cli.redis_url import is_url, parse_url
 from durakv.cli.streams import CommandStream, Group
 from durakv.cli.sync_source import synchronized
+from durakv.client.redis_url import is_url, parse_url
 from durakv.clock import SystemClock
 from durakv.stock_base import MAGIC_BYTES, is_rdb
 

@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from durakv.cli.output import Progress
-from durakv.cli.redis_client import RedisClient, Refusal, connected
-from durakv.cli.redis_url import ServerUrl
+from durakv.client.redis_client import RedisClient, Refusal, connected
+from durakv.client.redis_url import ServerUrl
 
 _MARK_BYTES = 40
 _VALKEY_VERSION = b"9.1.0"

@@ -15,13 +15,13 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 from click.testing import CliRunner, Result
 
 import durakv
 from durakv.cli.app import app
-from durakv.cli.redis_url import ServerUrl, is_url, parse_url
+from durakv.client.errors import BadUrl
+from durakv.client.redis_url import ServerUrl, is_url, parse_url
 from durakv.keyspace.digest import Digest, digest_of, digest_of_key
 from durakv.keyspace.kinds.hash import Hash
 from durakv.keyspace.kinds.set import Set
@@ -369,7 +369,7 @@ def test_addresses(text: str, url: ServerUrl, name: str) -> None:
 )
 def test_what_is_no_address_is_refused_without_being_repeated(text: str) -> None:
     assert is_url(text)
-    with pytest.raises(click.UsageError) as caught:
+    with pytest.raises(BadUrl) as caught:
         parse_url(text)
     assert "pw" not in str(caught.value)
 

@@ -1,6 +1,6 @@
 """The plainest client of a running server: commands out, replies in, and nothing waits for ever.
 
-Every failure is an ``exits.Failure`` that names the server and what to do, and never a password, not even if a server
+Every failure is a ``ServerError`` that names the server and what to do, and never a password, not even if a server
 or proxy repeats it in an error.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from durakv.cli.exits import FAILED, Failure
-from durakv.cli.redis_url import ServerUrl
+from durakv.client.errors import ServerError
+from durakv.client.redis_url import ServerUrl
 from durakv.machine import Command
 from durakv_formats.resp import encode_command
 
@@ -61,9 +61,9 @@ class RedisClient:
         self._send(b"".join(map(encode_command, commands)))
         return len(commands)
 
-    def failure(self, what: str) -> Failure:
+    def failure(self, what: str) -> ServerError:
         """What ends the work with this server."""
-        return Failure(f"{self._url.name}: {self._hidden(what)}", FAILED)
+        return ServerError(f"{self._url.name}: {self._hidden(what)}")
 
     def _reply(self, depth: int = 0) -> Reply:
         line = self.line()
@@ -131,9 +131,11 @@ class RedisClient:
         except OSError as error:
             raise self._broken(error) from error
 
-    def _broken(self, error: OSError) -> Failure:
+    def _broken(self, error: OSError) -> ServerError:
         if isinstance(error, TimeoutError):
-            return self.failure(f"it said nothing for {self._socket.gettimeout():g} seconds; see --timeout")
+            return self.failure(
+                f"it said nothing for {self._socket.gettimeout():g} seconds; is it busy? a longer timeout waits for it"
+            )
         if isinstance(error, ConnectionResetError | BrokenPipeError):
             return self.failure("it closed the connection")  # with something of ours unread
         return self.failure(f"the connection broke: {error.strerror or error}")
@@ -146,6 +148,22 @@ class RedisClient:
 @contextmanager
 def connected(url: ServerUrl, timeout: float) -> Generator[RedisClient]:
     """A connection to a server that is ready and knows who we are, for the length of the block."""
+    with connect(url, timeout) as connection:
+        yield RedisClient(url, connection)
+
+
+def connect(url: ServerUrl, timeout: float) -> socket.socket:
+    """A connection to a server that is ready and knows who we are; every reply so far was read."""
+    connection = _connect(url, timeout)
+    try:
+        _greet(RedisClient(url, connection), url)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(url: ServerUrl, timeout: float) -> socket.socket:
     try:
         if url.path:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -155,17 +173,11 @@ def connected(url: ServerUrl, timeout: float) -> Generator[RedisClient]:
             except BaseException:
                 connection.close()
                 raise
-        else:
-            connection = socket.create_connection((url.host, url.port), timeout)
+            return connection
+        return socket.create_connection((url.host, url.port), timeout)
     except OSError as error:
         why = f"no answer for {timeout:g} seconds" if isinstance(error, TimeoutError) else error.strerror or str(error)
-        raise Failure(
-            f"{url.name}: cannot connect: {why}; is a server there, and can it be reached?", FAILED
-        ) from error
-    with connection:
-        client = RedisClient(url, connection)
-        _greet(client, url)
-        yield client
+        raise ServerError(f"{url.name}: cannot connect: {why}; is a server there, and can it be reached?") from error
 
 
 def _greet(client: RedisClient, url: ServerUrl) -> None:

@@ -11,8 +11,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-import click
-
+from durakv.client.errors import BadUrl
 from durakv.keyspace.values import DATABASE_COUNT
 
 PASSWORD_VARIABLE = "REDISCLI_AUTH"
@@ -53,27 +52,27 @@ def is_url(text: str) -> bool:
 
 
 def parse_url(text: str) -> ServerUrl:
-    """The address in its parts; raises UsageError, which does not repeat it."""
+    """The address in its parts; raises BadUrl, which does not repeat it."""
     scheme = text.partition("://")[0].lower()
     if scheme in _REFUSED:
-        raise click.UsageError(f"{scheme}: {_REFUSED[scheme]}")
+        raise BadUrl(f"{scheme}: {_REFUSED[scheme]}")
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise click.UsageError(f"the server's address has no valid host and port: {_FORMS}; {_ESCAPE}") from None
+        raise BadUrl(f"the server's address has no valid host and port: {_FORMS}; {_ESCAPE}") from None
     if parts.query or parts.fragment:
-        raise click.UsageError(f"the server's address has a '?' or '#': {_FORMS}; {_ESCAPE}")
+        raise BadUrl(f"the server's address has a '?' or '#': {_FORMS}; {_ESCAPE}")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     password = password or os.environ.get(PASSWORD_VARIABLE, "")
     if user and not password:
-        raise click.UsageError(f"the server's address has a user but no password; {PASSWORD_VARIABLE} may hold it")
+        raise BadUrl(f"the server's address has a user but no password; {PASSWORD_VARIABLE} may hold it")
     if scheme == "unix":
         if parts.hostname or not parts.path:
-            raise click.UsageError("the path of a socket begins with a slash: unix:///path/socket")
+            raise BadUrl("the path of a socket begins with a slash: unix:///path/socket")
         return ServerUrl(path=unquote(parts.path), user=user, password=password)
     if not parts.hostname:
-        raise click.UsageError(f"the server's address has no host: {_FORMS}; {_ESCAPE}")
+        raise BadUrl(f"the server's address has no host: {_FORMS}; {_ESCAPE}")
     return ServerUrl(parts.hostname, port or _PORT, "", user, password, _database(parts.path))
 
 
@@ -83,4 +82,4 @@ def _database(path: str) -> int | None:
     if re.fullmatch(r"/[0-9]{1,5}", path) and int(path[1:]) < DATABASE_COUNT:
         return int(path[1:])
     last = DATABASE_COUNT - 1
-    raise click.UsageError(f"behind host and port, the server's address has a database from 0 to {last}; {_ESCAPE}")
+    raise BadUrl(f"behind host and port, the server's address has a database from 0 to {last}; {_ESCAPE}")
