@@ -179,7 +179,7 @@ def _throughput_rows(report: Report, *, lost: bool) -> Iterator[Row | Group]:
             )
             if of.response is not None:
                 blank = ("", "", "")
-                yield (Cell("  response", Tone.SOFT), *blank, *_latency_cells(of.response), *(blank if lost else ()))
+                yield (Cell("└ response", Tone.SOFT), *blank, *_latency_cells(of.response), *(blank if lost else ()))
             if case.note:
                 yield Group("", case.note)
 
@@ -329,7 +329,9 @@ def _interference(found: Sequence[Interference]) -> Iterator[Table]:
         )
         for one in found
     ]
-    yield Table("Writers beside a background rewrite", columns, rows, "Paced writes; extra memory: above the live data.")
+    yield Table(
+        "Writers beside a background rewrite", columns, rows, "Paced writes; extra memory: above the live data."
+    )
 
 
 def _extra_memory(one: Interference) -> str:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from durakv.bench import tables, units
 from durakv.bench.results import Report
-from durakv.bench.tables import Cell, Column, Group, Row, Table, Tone
+from durakv.bench.tables import Cell, Column, Group, Table, Tone
 
 _STYLES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.BAD: "bold red", Tone.SOFT: "dim"}
 _GAP = 2
@@ -81,9 +81,7 @@ def _cell(cell: str | Cell) -> Cell:
 
 def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int) -> list[int]:
     """As wide as what is in them; words give way, the widest first."""
-    widths = [
-        max(len(column.head), *(len(row[index].text) for row in rows), 0) for index, column in enumerate(columns)
-    ]
+    widths = [max(len(column.head), *(len(row[index].text) for row in rows), 0) for index, column in enumerate(columns)]
     room = width - _GAP * (len(columns) - 1)
     wordy = [index for index, column in enumerate(columns) if not column.number]
     while sum(widths) > room and wordy:
@@ -96,7 +94,9 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: in
 
 def _row(cells: Sequence[Cell], columns: Sequence[Column], widths: Sequence[int], gap: int) -> Iterator[Text]:
     wrapped = [
-        [cell.text] if column.number or len(cell.text) <= width else textwrap.wrap(cell.text, width, break_on_hyphens=False)
+        [cell.text]
+        if column.number or len(cell.text) <= width
+        else textwrap.wrap(cell.text, width, break_on_hyphens=False)
         for cell, column, width in zip(cells, columns, widths, strict=True)
     ]
     for number in range(max(len(lines) for lines in wrapped)):

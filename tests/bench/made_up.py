@@ -61,7 +61,12 @@ RATES: Sequence[tuple[str, str, Promise, dict[tuple[Shape, int], float]]] = (
         "LevelDB",
         "sync",
         POWER,
-        {(Shape.THREADS, 1): 3_188, (Shape.THREADS, 4): 6_400, (Shape.THREADS, 16): 15_100, (Shape.THREADS, 64): 26_300},
+        {
+            (Shape.THREADS, 1): 3_188,
+            (Shape.THREADS, 4): 6_400,
+            (Shape.THREADS, 16): 15_100,
+            (Shape.THREADS, 64): 26_300,
+        },
     ),
     ("LevelDB", "no sync", PROCESS, {(Shape.THREADS, 1): 271_000, (Shape.BATCH, 1000): 834_000}),
     ("diskcache", "default", PROCESS, {(Shape.THREADS, 1): 6_154}),
@@ -69,7 +74,12 @@ RATES: Sequence[tuple[str, str, Promise, dict[tuple[Shape, int], float]]] = (
         "redis-server",
         "always",
         POWER,
-        {(Shape.CLIENTS, 1): 2_100, (Shape.CLIENTS, 16): 13_000, (Shape.CLIENTS, 64): 24_771, (Shape.PIPELINE, 64): 61_000},
+        {
+            (Shape.CLIENTS, 1): 2_100,
+            (Shape.CLIENTS, 16): 13_000,
+            (Shape.CLIENTS, 64): 24_771,
+            (Shape.PIPELINE, 64): 61_000,
+        },
     ),
     ("redis-server", "everysec", PROCESS, {(Shape.CLIENTS, 64): 69_000, (Shape.PIPELINE, 64): 252_000}),
     ("redis-server", "no", PROCESS, {(Shape.CLIENTS, 64): 71_000, (Shape.PIPELINE, 64): 261_000}),
@@ -100,7 +110,9 @@ def machine() -> Machine:
     return Machine("Linux 6.18 x86_64", "AMD EPYC", 2, 24 * 10**9, "3.11.7", versions)
 
 
-def disk(warnings: tuple[str, ...] = ("the device has a volatile write cache, and nothing says that a flush empties it",)) -> Disk:
+def disk(
+    warnings: tuple[str, ...] = ("the device has a volatile write cache, and nothing says that a flush empties it",),
+) -> Disk:
     loops = (
         RawLoop("append, fdatasync", 3_288.0, latency(266, 500, chance=random.Random(1))),
         RawLoop("preallocated, RWF_DSYNC", RAW_RATE, latency(184, 400, chance=random.Random(2))),
@@ -185,7 +197,9 @@ def losses(chance: random.Random) -> tuple[Loss, ...]:
             store,
             setting,
             crash,
-            "the process killed at a random instant" if crash == "SIGKILL" else "a simulated disk drops what is unsynced",
+            "the process killed at a random instant"
+            if crash == "SIGKILL"
+            else "a simulated disk drops what is unsynced",
             0 if not window else None,
             promised,
             tuple(chance.randrange(3_000, 9_000) for _ in range(crashes)),
@@ -224,7 +238,9 @@ def interferences() -> tuple[Interference, ...]:
 def recoveries() -> tuple[RecoveryPoint, ...]:
     def points(store: str, what: str, key_bytes: int, per_second: float, memory: int) -> Iterable[RecoveryPoint]:
         for keys in (100_000, 300_000, 1_000_000, 2_000_000):
-            yield RecoveryPoint(store, what, keys, keys * key_bytes, 0.03 + keys / per_second, 30_000_000 + keys * memory)
+            yield RecoveryPoint(
+                store, what, keys, keys * key_bytes, 0.03 + keys / per_second, 30_000_000 + keys * memory
+            )
 
     return (
         *points("durakv", "log", 140, 980_000, 251),
