@@ -83,12 +83,11 @@ def drawn(draw: Callable[[Report], Drawing]) -> Callable[[Report], Drawing]:
 
     @functools.wraps(draw)
     def with_settings(report: Report) -> Drawing:
-        import matplotlib as mpl
-        import matplotlib.style
+        from matplotlib import style
 
-        settings: Any = mpl
+        context: Any = style.context
         ours = {"svg.hashsalt": "durakv", "svg.fonttype": "none", "text.parse_math": False}
-        with settings.style.context("default"), settings.rc_context(ours):
+        with context(["default", ours]):
             return draw(report)
 
     return with_settings

@@ -6,6 +6,7 @@ one only if no round of the one run was as good as any of the other: what lies w
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
@@ -16,7 +17,7 @@ from rich.text import Text
 from durakv.bench import terminal, units
 from durakv.bench.medians import medians, raw_ratios
 from durakv.bench.results import Case, Latency, Loss, Report
-from durakv.bench.tables import Cell, Column, Group, Row, Table, Tone
+from durakv.bench.table import Cell, Column, Group, Row, Table, Tone
 
 FASTER = "faster"
 SLOWER = "slower"
@@ -51,10 +52,10 @@ def render(before: Report, after: Report, console: Console) -> None:
 
 
 def differences(before: Report, after: Report) -> list[str]:
-    """What was not the same in both runs besides what is compared; each a sentence."""
+    """What was not the same in both runs besides what is compared."""
     pairs = (
         ("processor", before.machine.processor, after.machine.processor),
-        ("cores", str(before.machine.cores), str(after.machine.cores)),
+        ("number of cores", str(before.machine.cores), str(after.machine.cores)),
         ("system", before.machine.platform, after.machine.platform),
         ("Python", before.machine.python, after.machine.python),
         ("file system", before.disk.file_system, after.disk.file_system),
@@ -62,7 +63,7 @@ def differences(before: Report, after: Report) -> list[str]:
         ("mount options", before.disk.mount_options, after.disk.mount_options),
         ("write cache", before.disk.write_cache, after.disk.write_cache),
     )
-    return [f"the {what} differs: {old}, then {new}" for what, old, new in pairs if old != new]
+    return [f"not the same {what}: {old}, then {new}" for what, old, new in pairs if old != new]
 
 
 def _change(before: Case, after: Case) -> Change:
@@ -104,7 +105,7 @@ def _lines(before: Report, after: Report, width: int) -> Iterator[Text]:
         version = report.machine.versions.get("durakv", "?")
         yield Text(f"{name + ':':8}{report.started}, durakv {version}, {report.command}", style="dim")
     for difference in differences(before, after):
-        yield Text(f"Warning: {difference}", style="bold yellow")
+        yield from (Text(line, style="bold yellow") for line in textwrap.wrap(f"Warning: {difference}", width))
     for table in (_speeds(before, after), _losses(before, after)):
         if table.rows:
             yield from terminal.draw(table, width)
@@ -136,7 +137,7 @@ def _speeds(before: Report, after: Report) -> Table:
                 Cell(change.verdict, tone),
             )
         )
-    note = "Rates are relative to the raw loop of each run (*: not known, the rates themselves); latencies are as measured."
+    note = "Rates: relative to the raw loop of each run (*: not known, the rates themselves). Latencies: as measured."
     return Table("Speed", columns, rows, note)
 
 

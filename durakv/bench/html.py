@@ -13,7 +13,7 @@ from pathlib import Path
 
 from durakv.bench import picture, plots, tables, units
 from durakv.bench.results import Report
-from durakv.bench.tables import Cell, Group, Row, Table
+from durakv.bench.table import Cell, Group, Row, Table
 from durakv_fuzz.page import page
 
 _STYLE = """
@@ -50,20 +50,21 @@ _PLOTS = (
 _HOW = (
     (
         "At risk",
-        "An acknowledged write is at risk until it would survive the crash in question. What a crash took was counted: "
-        "the store was crashed under load, opened again, and asked for each write that it had acknowledged. A loss that "
-        "was measured at another rate than the one it stands beside is scaled to it, since a crash takes a span of time.",
+        "An acknowledged write is at risk until it would survive the crash in question. What a crash took was "
+        "counted: the store was crashed under load, opened again, and asked for each write that it had acknowledged. "
+        "A loss that was measured at another rate than the one it stands beside is scaled to it, since a crash takes "
+        "a span of time.",
     ),
     (
         "Closed and open loop",
-        "In a closed loop a writer waits for each write before it makes the next, so a stall delays one write of each "
-        "writer and hides the rest. In an open loop writes are due at a fixed rate, and the response time of each counts "
-        "from when it was due.",
+        "In a closed loop a writer waits for each write before it makes the next, so a stall delays one write of "
+        "each writer and hides the rest. In an open loop writes are due at a fixed rate, and the response time of "
+        "each counts from when it was due.",
     ),
     (
         "Ratio to raw",
-        "The rate over that of a loop that only writes and syncs, run in the same round on the same disk; the median of "
-        "the rounds. It compares between machines; the rates do not.",
+        "The rate over that of a loop that only writes and syncs, run in the same round on the same disk; the median "
+        "of the rounds. It compares between machines; the rates do not.",
     ),
     (
         "Promise",

@@ -123,9 +123,9 @@ def usual_value_bytes(cases: Iterable[Case]) -> int:
     return min(sizes, key=lambda size: (-sizes[size], size))
 
 
-def best_of_each(report: Report, *, closed: Callable[[Case], bool]) -> dict[tuple[str, str], Medians]:
+def best_of_each(report: Report, *, qualifies: Callable[[Case], bool]) -> dict[tuple[str, str], Medians]:
     """The fastest closed-loop case of each store and setting among those of the usual value size that qualify."""
-    found = [of for of in measured(report) if of.case.mode is Mode.CLOSED and closed(of.case)]
+    found = [of for of in measured(report) if of.case.mode is Mode.CLOSED and qualifies(of.case)]
     if not found:
         return {}
     usual = usual_value_bytes(of.case for of in found)

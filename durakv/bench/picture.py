@@ -52,7 +52,7 @@ class Point:
 
 def points(report: Report) -> list[Point]:
     """The fastest first; ``raw`` is no store."""
-    best = best_of_each(report, closed=lambda case: case.shape is not Shape.BATCH and case.store != "raw")
+    best = best_of_each(report, qualifies=lambda case: case.shape is not Shape.BATCH and case.store != "raw")
     found = [Point(of, risk(report, of, POWER)) for of in best.values()]
     return sorted(found, key=lambda point: -point.best.rate)
 
@@ -119,8 +119,8 @@ def legend(report: Report) -> str:
     loads = "; ".join(f"{load}: {', '.join(names)}" for load, names in by_load.items())
     size = found[0].best.case.value_bytes if found else 0
     return (
-        "Filled: measured in power cuts, the line reaching back to the median. Hollow: not crashed here, placed by what "
-        f"the store promises. Each at its fastest load without batches, values of {size:,} bytes: {loads}."
+        "Filled: measured in power cuts, the line reaching back to the median. Hollow: not crashed here, placed by "
+        f"what the store promises. Each at its fastest load without batches, values of {size:,} bytes: {loads}."
     )
 
 
@@ -204,6 +204,6 @@ def _mark(axes: Any, scale: _Scale, point: Point, taken: list[Box]) -> None:
         (left, middle), (right, _) = (axes.transData.transform((end, y)) for end in (start, x))
         taken.append(Box(left, middle - 3, right, middle + 3))
     axes.plot(
-        [x], [y], marker="o", markersize=12 if point.ours else 8, markeredgewidth=1.6, markeredgecolor=colour,
+        [x], [y], color=colour, marker="o", markersize=12 if point.ours else 8, markeredgewidth=1.6, markeredgecolor=colour,
         markerfacecolor=colour if point.cost is not None else PAPER.light, zorder=3, clip_on=False,
     )  # fmt: skip

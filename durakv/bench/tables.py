@@ -1,64 +1,14 @@
-"""The tables of a report, once for the terminal and the page: what is in them, not how they look."""
+"""The tables of a report, once for the terminal and the page: what is in them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 
 from durakv.bench import units
 from durakv.bench.fits import Fit, fits
 from durakv.bench.medians import KILL, POWER, Medians, Risk, kept, medians, risk
 from durakv.bench.results import Case, Interference, Latency, Loss, Mode, Report, Verdict
-
-
-class Tone(StrEnum):
-    """What a cell says beyond its text."""
-
-    PLAIN = ""
-    GOOD = "good"
-    BAD = "bad"
-    SOFT = "soft"
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell."""
-
-    text: str
-    tone: Tone = Tone.PLAIN
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column; on a terminal narrower than ``columns_min`` it is left out, since it says the least."""
-
-    head: str
-    number: bool = True
-    columns_min: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A line across the columns: a heading of the rows below, or without a title a remark on the row above."""
-
-    title: str
-    about: str = ""
-    ours: bool = False
-    """Whether it is durakv itself."""
-
-
-Row = Sequence[str | Cell]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A titled table; ``note`` says in plain words what its columns mean."""
-
-    title: str
-    columns: Sequence[Column]
-    rows: Sequence[Row | Group]
-    note: str = ""
+from durakv.bench.table import Cell, Column, Group, Row, Table, Tone
 
 
 def tables(report: Report) -> list[Table]:
@@ -99,7 +49,7 @@ def load_name(case: Case, *, sizes: bool) -> str:
     return ", ".join(parts)
 
 
-def fits_table(fit: Fit) -> str:
+def fit_line(fit: Fit) -> str:
     """The line through the points, in words."""
     parts: list[str] = []
     if fit.seconds_per_mb is not None:
@@ -148,8 +98,8 @@ def _throughput(report: Report) -> Iterator[Table]:
         *((Column("killed"), Column("power cut"), Column("oldest")) if lost else ()),
     )
     note = (
-        "Medians of rounds; / raw: to the raw loop of the same round. Latencies are service times, of a batch or window "
-        "as a whole; response counts from the intended start."
+        "Medians of rounds; / raw: to the raw loop of the same round. Latencies are service times, of a batch or "
+        "window as a whole; response counts from the intended start."
     )
     if lost:
         note += (
@@ -295,8 +245,8 @@ def _flushes(report: Report) -> Iterator[Table]:
         if own:
             rows += [Group(title, "", cases[0].store == "durakv"), *own]
     note = (
-        "Write amplification: bytes written to the device (where that is not known, by the process) per byte of keys and "
-        "values. Memory: of the process that does the store's work."
+        "Write amplification: bytes written to the device (where that is not known, by the process) per byte of keys "
+        "and values. Memory: of the process that does the store's work."
     )
     yield Table("What it asked of the disk", columns, rows, note)
 
@@ -304,7 +254,7 @@ def _flushes(report: Report) -> Iterator[Table]:
 def _interference(found: Sequence[Interference]) -> Iterator[Table]:
     columns = (
         Column("store, setting", number=False),
-        Column("keys"),
+        Column("keys", columns_min=90),
         Column("writes/s"),
         Column("p99 before"),
         Column("during"),
@@ -330,7 +280,7 @@ def _interference(found: Sequence[Interference]) -> Iterator[Table]:
         for one in found
     ]
     yield Table(
-        "Writers beside a background rewrite", columns, rows, "Paced writes; extra memory: above the live data."
+        "Writers beside a background rewrite", columns, rows, "Paced writes. Extra memory: above what was held before."
     )
 
 
@@ -345,7 +295,7 @@ def _recovery(report: Report) -> Iterator[Table]:
     columns = (Column("keys", number=True), Column("file"), Column("time"), Column("MB/s"), Column("memory"))
     rows: list[Row | Group] = []
     for fit in fits(report.recoveries):
-        rows.append(Group(f"{fit.store}, {fit.what}", fits_table(fit), fit.store == "durakv"))
+        rows.append(Group(f"{fit.store}, {fit.what}", fit_line(fit), fit.store == "durakv"))
         rows += [
             (
                 units.count(point.keys),

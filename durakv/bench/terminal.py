@@ -10,7 +10,7 @@ from rich.text import Text
 
 from durakv.bench import tables, units
 from durakv.bench.results import Report
-from durakv.bench.tables import Cell, Column, Group, Table, Tone
+from durakv.bench.table import Cell, Column, Group, Table, Tone
 
 _STYLES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.BAD: "bold red", Tone.SOFT: "dim"}
 _GAP = 2

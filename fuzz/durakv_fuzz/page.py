@@ -33,9 +33,9 @@ details summary { cursor: pointer; color: var(--soft); }
 
 def page(title: str, parts: Iterable[str], *, style: str = "") -> str:
     """The page with this body, which is escaped already; ``style`` is added to the common one."""
-    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-    body = "\n".join(parts)
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head>{head}<title>{escape(title)}</title><style>{_STYLE}{style}</style></head>'
-        f"<body>\n{body}\n</body></html>\n"
+    head = (
+        '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_STYLE}{style}</style>"
     )
+    body = "\n".join(parts)
+    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n'

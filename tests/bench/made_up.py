@@ -29,6 +29,7 @@ from durakv.bench.results import (
 POWER, PROCESS, NOTHING = Promise.POWER, Promise.PROCESS, Promise.NOTHING
 RAW_RATE = 4_700.0
 VALUE_BYTES = 100
+WARNING = "the device has a volatile write cache, and nothing says that a flush empties it"
 
 RATES: Sequence[tuple[str, str, Promise, dict[tuple[Shape, int], float]]] = (
     ("raw", "prealloc, RWF_DSYNC", POWER, {(Shape.THREADS, 1): 4_700, (Shape.BATCH, 64): 257_000}),
@@ -110,14 +111,12 @@ def machine() -> Machine:
     return Machine("Linux 6.18 x86_64", "AMD EPYC", 2, 24 * 10**9, "3.11.7", versions)
 
 
-def disk(
-    warnings: tuple[str, ...] = ("the device has a volatile write cache, and nothing says that a flush empties it",),
-) -> Disk:
+def disk() -> Disk:
     loops = (
         RawLoop("append, fdatasync", 3_288.0, latency(266, 500, chance=random.Random(1))),
         RawLoop("preallocated, RWF_DSYNC", RAW_RATE, latency(184, 400, chance=random.Random(2))),
     )
-    return Disk("/var/lib/durakv", "ext4", "/dev/vda", "rw,relatime", "write back", loops, warnings)
+    return Disk("/var/lib/durakv", "ext4", "/dev/vda", "rw,relatime", "write back", loops, (WARNING,))
 
 
 def latency(p50: float, count: int, *, chance: random.Random, tail: float = 3.0) -> Latency:
