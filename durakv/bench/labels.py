@@ -5,6 +5,7 @@ The first label gets the place nearest to its point, the next the nearest that i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -50,11 +51,13 @@ def place(
     occupied = [*taken, *(Box(x - 5, y - 5, x + 5, y + 5) for x, y in anchors)]
     placed: list[Box] = []
     for anchor, size in zip(anchors, sizes, strict=True):
-        candidates = [box for box in _candidates(anchor, size, rightwards=rightwards) if box.inside(bounds)]
-        if not candidates:
-            candidates = [_beside(anchor, size, 0.0, right=True)]
-        # The order of candidates is that of their distance, and min takes the first of equals.
-        best = min(candidates, key=lambda box: sum(box.overlap(other) for other in occupied))
+        best, least = _beside(anchor, size, 0.0, right=True), math.inf
+        # The order of candidates is that of their distance: the first free one is the nearest.
+        for box in _candidates(anchor, size, rightwards=rightwards):
+            if box.inside(bounds) and (covered := sum(map(box.overlap, occupied))) < least:
+                best, least = box, covered
+                if not covered:
+                    break
         occupied.append(Box(best.left - _GAP, best.bottom, best.right + _GAP, best.top))
         placed.append(best)
     return placed

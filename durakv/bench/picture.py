@@ -203,7 +203,8 @@ def _mark(axes: Any, scale: _Scale, point: Point, taken: list[Box]) -> None:
         axes.plot([start, x], [y, y], color=colour, linewidth=2, alpha=0.5, solid_capstyle="round", zorder=2)
         (left, middle), (right, _) = (axes.transData.transform((end, y)) for end in (start, x))
         taken.append(Box(left, middle - 3, right, middle + 3))
+    face = colour if point.cost is not None else PAPER.light
     axes.plot(
-        [x], [y], color=colour, marker="o", markersize=12 if point.ours else 8, markeredgewidth=1.6, markeredgecolor=colour,
-        markerfacecolor=colour if point.cost is not None else PAPER.light, zorder=3, clip_on=False,
+        [x], [y], color=colour, marker="o", markersize=12 if point.ours else 8, markeredgewidth=1.6,
+        markerfacecolor=face, zorder=3, clip_on=False,
     )  # fmt: skip

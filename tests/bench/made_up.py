@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 from collections.abc import Iterable, Sequence
@@ -87,6 +88,7 @@ RATES: Sequence[tuple[str, str, Promise, dict[tuple[Shape, int], float]]] = (
 )
 
 
+@functools.cache
 def report() -> Report:
     """The whole of it; the same each time."""
     chance = random.Random(20)
