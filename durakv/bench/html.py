@@ -118,7 +118,7 @@ def _origin(report: Report) -> Iterator[str]:
         "command": report.command,
         "started": f"{report.started}, took {units.seconds(report.seconds)}",
         "machine": f"{machine.processor}, {machine.cores} cores, {units.size(machine.memory_bytes)}",
-        "system": f"{machine.platform}, Python {machine.python}",
+        "system": f"{machine.platform}, {machine.python}",
         "disk": f"{disk.directory}: {disk.file_system} on {disk.device} ({disk.mount_options})",
         "write cache": disk.write_cache,
         "versions": ", ".join(f"{name} {version}" for name, version in machine.versions.items()),

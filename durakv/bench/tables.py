@@ -340,7 +340,9 @@ def _verdict_tone(verdict: Verdict) -> Tone:
 
 
 def _measure(number: float | None, unit: str) -> str:
-    return units.NONE if number is None else f"{number:,.4g}{'' if unit in ('x', '%') else ' '}{unit}"
+    if number is None:
+        return units.NONE
+    return f"{number:,.4g}{'' if unit in ('', 'x', '%') else ' '}{unit}"
 
 
 def _bars(ages: Sequence[float], bins: int = 8) -> str:

@@ -59,7 +59,7 @@ def _lines(report: Report, width: int) -> Iterator[Text]:
             yield Text(line, style="bold yellow")
     about = (
         f"{machine.processor}, {machine.cores} cores, {units.size(machine.memory_bytes)}, {machine.platform}, "
-        f"Python {machine.python}; {', '.join(f'{name} {version}' for name, version in machine.versions.items())}",
+        f"{machine.python}; {', '.join(f'{name} {version}' for name, version in machine.versions.items())}",
         f"{report.disk.directory}: {report.disk.file_system} on {report.disk.device} ({report.disk.mount_options}), "
         f"write cache: {report.disk.write_cache}",
     )

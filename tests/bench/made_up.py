@@ -110,7 +110,7 @@ def report() -> Report:
 
 def machine() -> Machine:
     versions = {"durakv": "0.9.0", "SQLite": "3.40.1", "LMDB": "0.9.36", "redis-server": "7.0.15"}
-    return Machine("Linux 6.18 x86_64", "AMD EPYC", 2, 24 * 10**9, "3.11.7", versions)
+    return Machine("Linux 6.18 x86_64", "AMD EPYC", 2, 24 * 10**9, "CPython 3.11.7", versions)
 
 
 def disk() -> Disk:
