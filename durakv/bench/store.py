@@ -65,6 +65,8 @@ class Setting(NamedTuple):
     promise: Promise
     open: Callable[[Path], Store]
     version: str
+    note: str = ""
+    """What must be known to read its figures; said beside them."""
 
 
 class Missing(NamedTuple):
