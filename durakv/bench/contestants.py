@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -101,22 +101,6 @@ class RawLoad:
         self._file.close()
 
 
-class External(Protocol):
-    """A load generator of another program, with a server of its own."""
-
-    name: str
-    setting: str
-    promise: Promise
-    shape: Shape
-    width: int
-    value_bytes: int
-    client: str
-
-    def measure(self, seconds: float, /) -> ExternalRound:
-        """One run of about so long."""
-        ...
-
-
 class ExternalRound(Protocol):
     """What an external load generator says it did."""
 
@@ -139,21 +123,13 @@ class ExternalRound(Protocol):
 class ExternalLoad:
     """An external load generator as a contestant."""
 
-    def __init__(self, external: External) -> None:
-        self._external = external
-        self.case = Case(
-            store=external.name,
-            setting=external.setting,
-            promise=external.promise,
-            shape=external.shape,
-            width=external.width,
-            value_bytes=external.value_bytes,
-            client=external.client,
-        )
+    def __init__(self, case: Case, measure: Callable[[float], ExternalRound]) -> None:
+        self.case = case
+        self._measure = measure
 
     def measure(self, seconds: float, /) -> Round:
         """See :class:`Contestant`."""
-        told = self._external.measure(seconds)
+        told = self._measure(seconds)
         return Round(
             seconds=told.seconds,
             writes=told.writes,

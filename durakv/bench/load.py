@@ -179,8 +179,13 @@ def _beside(store: Store, run: Callable[[Session, int], Sample], width: int) -> 
     running = [threading.Thread(target=body, args=(number,), name=f"load-{number}") for number in range(width)]
     for thread in running:
         thread.start()
-    for thread in running:
-        thread.join()
+    try:
+        for thread in running:
+            thread.join()
+    finally:
+        # Interrupted, they still end by themselves, before the store is closed below them.
+        for thread in running:
+            thread.join()
     if failures:
         raise failures[0]
     return samples
