@@ -20,8 +20,7 @@ SWEEP_WIDTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 KNEE_GROWTH = 1.1
 """A sweep ends where twice the writers make less than this times the throughput."""
 
-_SLICE_SECONDS_MIN = 0.1
-_SLICE_SECONDS_MAX = 1.0
+_TURN_SECONDS_MIN = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +33,7 @@ class Plan:
     """Of one turn; None fits the turns into ``budget_seconds``."""
     budget_seconds: float = 400.0
     """For all rounds together."""
+    turn_seconds_max: float = 1.0
     policies: tuple[FsyncPolicy, ...] = tuple(FsyncPolicy)
     shapes: tuple[Shape, ...] = tuple(Shape)
     writers: tuple[int, ...] = (1, WRITERS)
@@ -72,7 +72,7 @@ class Plan:
         if self.seconds is not None:
             return self.seconds
         fair = self.budget_seconds / max(1, self.rounds * contestants)
-        return min(_SLICE_SECONDS_MAX, max(_SLICE_SECONDS_MIN, fair))
+        return min(self.turn_seconds_max, max(_TURN_SECONDS_MIN, fair))
 
     def paced_rate(self, raw_rate: float) -> float:
         """Writes a second of an open loop with one writer: half of what the disk can do, and not above 1000."""
@@ -82,7 +82,8 @@ class Plan:
 QUICK = Plan(
     quick=True,
     rounds=3,
-    budget_seconds=38.0,
+    budget_seconds=36.0,
+    turn_seconds_max=0.5,
     paced_rounds=1,
     paced_seconds=3.0,
     sweep_rounds=1,
