@@ -106,6 +106,7 @@ class Field:
         self, setting: Setting, loads_of: Callable[[Setting, Shape], Iterator[Case]], *, paced: bool = True
     ) -> None:
         place = self._directory / f"store-{next(self._numbers)}"
+        place.mkdir()
         try:
             store = setting.open(place)
         except Exception as failure:  # noqa: BLE001  whatever a peer raises, the others are measured

@@ -41,7 +41,7 @@ def run(directory: Path, plan: Plan, *, command: str, running: Sequence[Setting]
     ``running`` are servers that run already.  Interrupted, it returns what was measured until then, unless that is
     nothing.
     """
-    scratch = Path(tempfile.mkdtemp(prefix="durakv-bench-", dir=directory))
+    scratch = Path(tempfile.mkdtemp(prefix="durakv-bench-", dir=directory.resolve()))
     try:
         progress.stage("disk")
         return _Run(scratch, plan, progress).report(command, running)
