@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from durakv.bench.durakv_store import NAME
 from durakv.bench.results import Case, Promise, Shape
@@ -48,8 +48,9 @@ class Plan:
     paced_seconds: float = 10.0
     sweep_rounds: int = 3
     loss_seconds: float = 150.0
+    """For all crashes together; 0 leaves them out, as do no keys the next two."""
     rewrite_keys: int = 1_000_000
-    recovery_keys: tuple[int, ...] = field(default=(100_000, 250_000, 500_000, 1_000_000))
+    recovery_keys: tuple[int, ...] = (100_000, 250_000, 500_000, 1_000_000)
     patience_seconds: float = 60.0
     """For other programs to end, in all."""
     seed: int = 1

@@ -123,12 +123,13 @@ def test_paced_tasks_show_a_stall_too() -> None:
     sample, count = run_tasks(4, 0.5, 500, lambda number: STALL_SECONDS if number == 50 else 0.0)
     assert sample.response_ns is not None
     assert sample.writes == count == len(sample.response_ns) == 250
-    late = sum(response > service + 50_000_000 for response, service in zip(sample.response_ns, sample.service_ns))
+    both = zip(sample.response_ns, sample.service_ns, strict=True)
+    late = sum(response > service + 50_000_000 for response, service in both)
     assert late > 30, "writes that were due in the stall are counted from when they were due"
 
 
 def test_the_same_pairs_are_made_again_and_values_differ() -> None:
-    assert PAIRS == pairs(20, key_space=500)
+    assert pairs(20, key_space=500) == PAIRS
     assert len({key for key, _ in PAIRS}) == 500
     assert {len(key) for key, _ in PAIRS} == {KEY_BYTES}
     assert len({value for _, value in PAIRS}) > 100
