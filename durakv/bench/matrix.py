@@ -51,6 +51,8 @@ class Plan:
     """For all crashes together; 0 leaves them out, as do no keys the next two."""
     rewrite_keys: int = 1_000_000
     recovery_keys: tuple[int, ...] = (100_000, 250_000, 500_000, 1_000_000)
+    recovery_opens: int = 3
+    """Of each directory; the median counts."""
     patience_seconds: float = 60.0
     """For other programs to end, in all."""
     seed: int = 1
@@ -83,7 +85,7 @@ class Plan:
 QUICK = Plan(
     quick=True,
     rounds=3,
-    budget_seconds=36.0,
+    budget_seconds=27.0,
     turn_seconds_max=0.5,
     paced_rounds=1,
     paced_seconds=3.0,
@@ -91,7 +93,8 @@ QUICK = Plan(
     loss_seconds=25.0,
     rewrite_keys=100_000,
     recovery_keys=(20_000, 60_000, 120_000),
-    patience_seconds=5.0,
+    recovery_opens=1,
+    patience_seconds=3.0,
 )
 """Under two minutes in all."""
 
@@ -101,8 +104,11 @@ FULL = Plan()
 def loads(plan: Plan, setting: Setting, many: Shape) -> Iterator[Case]:
     """The closed loops of a store that threads call; ``many`` is what its ``put_many`` is.
 
-    In a quick run, stores that do not sync before they acknowledge get no crowd of threads: there is no sync to share.
+    In a quick run, stores that do not sync before they acknowledge get no crowd of threads: there is no sync to share;
+    and those that promise nothing are left for the full one.
     """
+    if plan.quick and setting.promise is Promise.NOTHING:
+        return
     for value_bytes in plan.value_bytes:
         for width in plan.writers:
             if not (plan.quick and width > 1 and setting.promise is not Promise.POWER):

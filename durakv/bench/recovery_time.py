@@ -22,30 +22,30 @@ from durakv.bench.results import RecoveryPoint
 from durakv.durability import FsyncPolicy
 from durakv.keyspace.database import open as open_database
 
-_OPENS = 3
-"""Of each directory; the median counts."""
 _OPEN_SECONDS_MAX = 600
 
 
-def recovery_times(directory: Path, sizes: tuple[int, ...], value_bytes: int, tell: Told) -> Iterator[RecoveryPoint]:
-    """For each number of keys, the open of a log and that of a base."""
+def recovery_times(
+    directory: Path, sizes: tuple[int, ...], value_bytes: int, *, opens: int, tell: Told
+) -> Iterator[RecoveryPoint]:
+    """For each number of keys, the open of a log and that of a base: the median of so many."""
     for number, keys in enumerate(sizes):
         place = directory / f"recovery-{keys}"
         tell(f"open a log of {keys:,} writes", number / len(sizes))
         with open_database(place, options=options(FsyncPolicy.NO)) as database:
             load(database, range(keys), value_bytes, random.Random(1))
             log_bytes = database.status().log_bytes
-        yield _point("log", place, keys, log_bytes)
+        yield _point("log", place, keys, log_bytes, opens)
         tell(f"open a base of {keys:,} keys", (number + 0.5) / len(sizes))
         with open_database(place, options=options(FsyncPolicy.NO)) as database:
             database.rewrite()
             base_bytes = database.status().base_bytes
-        yield _point("base", place, keys, base_bytes)
+        yield _point("base", place, keys, base_bytes, opens)
 
 
-def _point(what: str, place: Path, keys: int, file_bytes: int) -> RecoveryPoint:
-    opens = sorted((_open(place) for _ in range(_OPENS)), key=lambda told: float(told["seconds"]))
-    told = opens[_OPENS // 2]
+def _point(what: str, place: Path, keys: int, file_bytes: int, opens: int) -> RecoveryPoint:
+    all_told = sorted((_open(place) for _ in range(opens)), key=lambda told: float(told["seconds"]))
+    told = all_told[opens // 2]
     if told["keys"] != keys:
         raise ValueError(f"{place}: {keys} keys were written, and an open finds {told['keys']}")
     return RecoveryPoint(

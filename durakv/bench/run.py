@@ -192,8 +192,13 @@ class _Run:
             )
 
     def _opens(self) -> None:
+        plan = self._plan
         for point in recovery_times(
-            self._directory, self._plan.recovery_keys, self._plan.value_bytes[0], self._progress.step
+            self._directory,
+            plan.recovery_keys,
+            plan.value_bytes[0],
+            opens=plan.recovery_opens,
+            tell=self._progress.step,
         ):
             self._recoveries.append(point)
 

@@ -33,6 +33,7 @@ def test_a_crowd_of_threads_is_for_stores_that_sync_in_a_quick_run() -> None:
     crowd = (Shape.THREADS, 64)
     assert crowd in shapes(list(loads(QUICK, peer(Promise.POWER), Shape.BATCH)))
     assert crowd not in shapes(list(loads(QUICK, peer(Promise.PROCESS), Shape.BATCH)))
+    assert not list(loads(QUICK, peer(Promise.NOTHING), Shape.BATCH))
     assert crowd in shapes(list(loads(FULL, peer(Promise.PROCESS), Shape.BATCH)))
 
 

@@ -41,7 +41,6 @@ TINY = replace(
 def rooms(monkeypatch: pytest.MonkeyPatch) -> Rooms:
     monkeypatch.setattr("durakv.bench.interference.WINDOW_SECONDS", 0.1)
     monkeypatch.setattr("durakv.bench.interference.ROUNDS", 1)
-    monkeypatch.setattr("durakv.bench.recovery_time._OPENS", 1)
     monkeypatch.setattr("durakv.bench.raw.FILE_BYTES", 1 << 18)
     monkeypatch.setattr("durakv.bench.durakv_store.Options", partial(Options, segment_bytes=1 << 18))
     monkeypatch.setattr("durakv.bench.run.probe", partial(probe, rounds=1, seconds=0.01))
@@ -129,7 +128,7 @@ def test_rewrites_and_opens_are_measured(tmp_path: Path, rooms: Rooms) -> None:
 
 
 def peer(store: Store, name: str = "peer") -> Setting:
-    return Setting(name, "as it is", Promise.NOTHING, lambda _: store, "7.1", "a note")
+    return Setting(name, "as it is", Promise.PROCESS, lambda _: store, "7.1", "a note")
 
 
 def test_peers_take_part_and_are_closed(tmp_path: Path, rooms: Rooms) -> None:
