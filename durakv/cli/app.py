@@ -14,6 +14,7 @@ from durakv.errors import DurakvError
 from durakv_formats.errors import FormatError
 
 COMMANDS = {
+    "bench": "durakv.cli.bench:bench",
     "demo": "durakv.cli.demo:demo",
     "export": "durakv.cli.exporting:export",
     "fuzz": "durakv.cli.fuzzing:fuzz",

@@ -1,0 +1,44 @@
+"""Keys and values to write, made before the clock runs.
+
+Keys are of ``KEY_BYTES`` and come in random order out of a key space; values have the wanted size and bytes that do
+not compress.  The same seed gives the same pairs, so every store gets the same.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from durakv.bench.store import Pair
+
+KEY_BYTES = 16
+VALUE_BYTES = 100
+KEY_SPACE = 100_000
+PAIRS_MAX = 65_536
+"""How many pairs are made; a loop that needs more begins again."""
+
+_PAIRS_BYTES_MAX = 32 << 20
+_VALUES = 1024
+"""How many different values there are at most."""
+
+
+def key(index: int) -> bytes:
+    """The key with this number: as good as random, and of no other number."""
+    # An odd factor permutes the numbers of 64 bits.
+    return b"%016x" % (index * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF)
+
+
+def pairs(value_bytes: int, key_space: int = KEY_SPACE, seed: int = 1) -> list[Pair]:
+    """Pairs to write in this order, again and again."""
+    source = random.Random(seed)
+    values = [source.randbytes(value_bytes) for _ in range(max(2, min(_VALUES, _PAIRS_BYTES_MAX // (value_bytes + 1))))]
+    indexes = source.sample(range(key_space), min(key_space, PAIRS_MAX))
+    return [(key(index), values[number % len(values)]) for number, index in enumerate(indexes)]
+
+
+def groups(all_pairs: Sequence[Pair], width: int) -> list[Sequence[Pair]]:
+    """The pairs in groups of ``width``; a group larger than all of them repeats some."""
+    if width >= len(all_pairs):
+        times = -(-width // len(all_pairs))
+        return [(list(all_pairs) * times)[:width]]
+    return [all_pairs[start : start + width] for start in range(0, len(all_pairs) - width + 1, width)]
