@@ -141,10 +141,11 @@ class Runner:
                 self._store(level)
             else:
                 seq, results, work = alone
-                if work is not None:
-                    self._do(work)
-                elif self._waiters:
-                    self._wake()
+                if work is None:
+                    if self._waiters:
+                        self._wake()
+                    return results
+                self._do(work)
             self._reach(seq, level)
             return results
 
