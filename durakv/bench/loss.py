@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from durakv.bench.loss_kill import measure_kills
 from durakv.bench.loss_latency import durable_write, plain_write
+from durakv.bench.loss_ledger import is_broken
 from durakv.bench.loss_power import measure_power_cuts
 from durakv.bench.loss_recording import Speed
 from durakv.bench.loss_redis import ServerError
@@ -55,8 +56,8 @@ def measure_losses(
 ) -> tuple[list[Loss], list[str]]:
     """Crash everything, for about so long in all; return what was lost, and what was left out with the reasons.
 
-    A loss beyond what is promised is told by its note (``loss_ledger.is_broken``).  ``directory`` is on the disk that
-    is measured; what is made in it is removed again.
+    A loss beyond what is promised is told at once, and by its note (``loss_ledger.is_broken``).  ``directory`` is on
+    the disk that is measured; what is made in it is removed again.
     """
     directory.mkdir(parents=True, exist_ok=True)
     parts, left_out = _parts(directory, disk, min(RUN_SECONDS_MAX, max(RUN_SECONDS_MIN, seconds * _RUN_SHARE)))
@@ -70,9 +71,13 @@ def measure_losses(
         weight_left -= part.weight
         try:
             with quiet():
-                losses.append(part.measure(place, share, random.Random(f"{seed} {part.name}")))
+                loss = part.measure(place, share, random.Random(f"{seed} {part.name}"))
         except (WriterError, ServerError, StraceError) as failure:
             left_out.append(f"{part.name}: {failure}")
+        else:
+            losses.append(loss)
+            if is_broken(loss):
+                progress(f"{part.name}: {loss.note}")
         finally:
             shutil.rmtree(place, ignore_errors=True)
             gc.collect()
@@ -107,7 +112,7 @@ def _kills(servers: list[Server]) -> Iterator[Part]:
         def kill(place: Path, seconds: float, generator: random.Random, policy: FsyncPolicy = policy) -> Loss:
             return measure_kills(policy, place, seconds=seconds, generator=generator)
 
-        yield Part(f"durakv {policy}: killed", 1.0, kill)
+        yield Part(f"durakv {policy}: killed", 2.0, kill)
     for server in servers:
         for policy in FsyncPolicy:
 

@@ -13,6 +13,7 @@ from durakv.bench.loss_promises import promised_by_servers
 from durakv.bench.loss_redis import RunningServer, ServerError
 from durakv.bench.loss_servers import Server
 from durakv.bench.results import Loss
+from durakv.durability import FsyncPolicy
 
 LIFE_SECONDS = (0.2, 0.5)
 """How long a server is written to before it is killed, at least and at most."""
@@ -35,10 +36,13 @@ def measure_server_kills(
         lives += 1
         writing += _live(server, policy, directory / f"life-{lives}", generator.uniform(*LIFE_SECONDS), ledger)
         longest = max(longest, time.monotonic() - started)
+    notes = ["one connection, each write when the one before is acknowledged"]
+    if policy == FsyncPolicy.EVERYSEC and any(ledger.lost):
+        notes.append("while a sync is under way it acknowledges writes that the operating system does not have yet")
     return ledger.loss(
         method=f"{lives} servers of version {server.version}, each killed at a random instant and started again",
         writes_per_second=sum(ledger.acknowledged) / writing,
-        notes=["one connection, each write when the one before is acknowledged"],
+        notes=notes,
     )
 
 

@@ -24,7 +24,7 @@ SPEED = Speed(
     writes_per_second=200,
     seconds=2.5,
 )
-CUTS = 40
+CUTS = 25
 
 
 def measure(policy: FsyncPolicy, *, cuts: int = CUTS, seed: int = 1) -> Loss:
