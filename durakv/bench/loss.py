@@ -72,7 +72,7 @@ def measure_losses(
         try:
             with quiet():
                 loss = part.measure(place, share, random.Random(f"{seed} {part.name}"))
-        except (WriterError, ServerError, StraceError) as failure:
+        except (WriterError, ServerError, StraceError, OSError) as failure:
             left_out.append(f"{part.name}: {failure}")
         else:
             losses.append(loss)

@@ -51,14 +51,18 @@ class RunningServer:
             *("--save", "", "--appendonly", "yes", "--appendfsync", policy, "--auto-aof-rewrite-percentage", "0"),
             *("--logfile", _LOG),
         ]
-        self._process = subprocess.Popen(
-            [*under, *arguments],
-            cwd=directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # so that what it runs under and the server can be killed as one
-        )
+        try:
+            self._process = subprocess.Popen(
+                [*under, *arguments],
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # so that what it runs under and the server can be killed as one
+            )
+        except OSError as error:
+            self._place.cleanup()
+            raise ServerError(f"{self._name} does not start: {error}") from error
         self._hang_up = contextlib.ExitStack()
         try:
             self._socket = self._hang_up.enter_context(self._connect(address))
@@ -124,7 +128,10 @@ class RunningServer:
 
     def survived(self) -> tuple[int, str]:
         """How many writes are there, and what is wrong with them: they must be the first ones, the last whole."""
-        count = int(self._ask(b"DBSIZE")[1:])
+        size = self._ask(b"DBSIZE")
+        if not size.startswith(b":"):
+            raise ServerError(f"{self._name} does not say how many keys it has: {size.decode(errors='replace')}")
+        count = int(size[1:])
         if count == 0:
             return 0, ""
         self._socket.sendall(encode_command([b"GET", b"key:%d" % count]))

@@ -196,12 +196,15 @@ class _Loads:
         On the file itself: given the manifest, that of Valkey 9.1 does not know its own server's base.
         """
         name = "valkey-check-aof" if "valkey" in self._server.program else "redis-check-aof"
-        fix = subprocess.run(
-            [name, "--fix", os.fspath(aof / _AOF)],
-            executable=self._server.program,
-            input=b"y\n",
-            capture_output=True,
-            check=False,
-            timeout=START_SECONDS_MAX,
-        )
+        try:
+            fix = subprocess.run(
+                [name, "--fix", os.fspath(aof / _AOF)],
+                executable=self._server.program,
+                input=b"y\n",
+                capture_output=True,
+                check=False,
+                timeout=START_SECONDS_MAX,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ServerError(f"{name} of {self._server.name} does not end") from error
         return fix.returncode == 0

@@ -72,8 +72,9 @@ def test_a_file_that_the_server_refuses_is_told_in_its_words(tmp_path: Path) -> 
 
 
 def test_a_program_that_is_no_server_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ServerError, match="nonsense does not start"):
-        RunningServer(Server("nonsense", "/bin/false", "1"), tmp_path, "no")
+    for program in ("/bin/false", "/nowhere/at/all"):
+        with pytest.raises(ServerError, match="nonsense does not start"):
+            RunningServer(Server("nonsense", program, "1"), tmp_path, "no")
 
 
 def test_nothing_is_left_running(tmp_path: Path) -> None:
