@@ -34,7 +34,11 @@ def crash_image(source: Trace | Timeline, crash_seq: int, choose: Choose, *, mod
     the content of the files that still have one, in the order of the names.
     """
     timeline = source if isinstance(source, Timeline) else Timeline(source)
-    moment = timeline.moments[crash_seq]
+    return image_at(timeline.moments[crash_seq], choose, model=model)
+
+
+def image_at(moment: Moment, choose: Choose, *, model: Model = Model.POWER_LOSS) -> Image:
+    """The image of a crash at this moment."""
     if model is Model.PROCESS_CRASH:
         return _killed(moment, choose)
     if model is Model.POWER_LOSS:

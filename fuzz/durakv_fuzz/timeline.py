@@ -6,7 +6,7 @@ image of any crash point is made without playing the trace again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from durakv_fuzz.kernel import FileState, Kernel
@@ -38,6 +38,25 @@ class Moment:
 
     open_count: int
     """How many units a power loss may drop: entries and data."""
+
+
+def moments_at(trace: Trace, crash_seqs: Sequence[int]) -> Iterator[Moment]:
+    """Play a trace once and yield the state at each of these crash points, which must not fall.
+
+    For traces too long for a ``Timeline``: nothing is kept of the points in between.
+    """
+    kernel = Kernel(trace.base)
+    in_flight: tuple[Operation, ...] = ()
+    events = trace.events()
+    upcoming = next(events, None)
+    for crash_seq in crash_seqs:
+        while upcoming is not None:
+            operation, begins = upcoming
+            if (operation.start if begins else operation.end) >= crash_seq:
+                break
+            in_flight = _pass(kernel, in_flight, operation, begins)
+            upcoming = next(events, None)
+        yield _moment(kernel, in_flight)
 
 
 class Timeline:
@@ -82,12 +101,7 @@ class Timeline:
             if (event := events.get(seq)) is not None:
                 operation, begins = event
                 times[seq + 1] = operation.started if begins else operation.ended
-                if begins:
-                    kernel.begin(operation)
-                    in_flight = (*in_flight, operation)
-                else:
-                    kernel.finish(operation)
-                    in_flight = tuple(other for other in in_flight if other is not operation)
+                in_flight = _pass(kernel, in_flight, operation, begins)
                 self.moments.append(_moment(kernel, in_flight))
             else:
                 self.moments.append(self.moments[-1])
@@ -95,6 +109,17 @@ class Timeline:
             notes[seq + 1] += notes[seq]
         self._times = times
         self._note_counts = notes
+
+
+def _pass(
+    kernel: Kernel, in_flight: tuple[Operation, ...], operation: Operation, begins: bool
+) -> tuple[Operation, ...]:
+    """Let one event happen; return the calls that are in flight after it."""
+    if begins:
+        kernel.begin(operation)
+        return (*in_flight, operation)
+    kernel.finish(operation)
+    return tuple(other for other in in_flight if other is not operation)
 
 
 def _moment(kernel: Kernel, in_flight: tuple[Operation, ...]) -> Moment:
