@@ -185,11 +185,16 @@ def along(axes: Any, lines: Sequence[tuple[Sequence[float], Sequence[float]]]) -
     boxes: list[Box] = []
     for xs, ys in lines:
         ends = [axes.transData.transform(point) for point in zip(xs, ys, strict=True)]
-        boxes += [
-            Box(min(a[0], b[0]) - 2, min(a[1], b[1]) - 2, max(a[0], b[0]) + 2, max(a[1], b[1]) + 2)
-            for a, b in itertools.pairwise(ends)
-        ]
+        for (x0, y0), (x1, y1) in itertools.pairwise(ends):
+            # A slanted piece covers little of the box around it, so it is covered with many small ones.
+            steps = 1 + int(max(abs(x1 - x0), abs(y1 - y0)) / 8)
+            middles = [(step + 0.5) / steps for step in range(steps)]
+            boxes += [_square(x0 + (x1 - x0) * part, y0 + (y1 - y0) * part, 5) for part in middles]
     return boxes
+
+
+def _square(x: float, y: float, half: float) -> Box:
+    return Box(x - half, y - half, x + half, y + half)
 
 
 def svg(made: Any, name: str, spoken: str) -> str:

@@ -20,7 +20,8 @@ _STYLE = """
 .warning { border-left: .3rem solid var(--bad); background: var(--tile); padding: .5rem .9rem; margin: .6rem 0;
   color: var(--ink); }
 .lead { color: var(--ink); font-size: 1.08rem; } body { max-width: 66rem; } table { font-size: 14px; }
-td.soft, .soft { color: var(--soft); } th { vertical-align: bottom; } td.n, th.n { white-space: nowrap; }
+td.soft { color: var(--soft); }
+td.good, td.bad, td.soft { white-space: nowrap; } th { vertical-align: bottom; } td.n, th.n { white-space: nowrap; }
 tr.group td { padding-top: .9rem; font-weight: 600; } tr.group span { color: var(--soft); font-weight: 400;
   margin-left: .6rem; } tr.ours td { color: var(--bar); } tr.remark td { color: var(--soft); padding-left: 1.6rem; }
 tr:has(+ tr.remark) td { border-bottom: 0; }

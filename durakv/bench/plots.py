@@ -60,7 +60,9 @@ def concurrency_svg(report: Report) -> str | None:
     axes.yaxis.minorticks_off()
     axes.yaxis.set_major_formatter(canvas.short)
     canvas.titles(axes, x="writers, each waiting for each of its writes", y="↑ writes a second")
-    canvas.label(axes, sorted(labels, key=lambda one: (not one.bold, -one.y)), rightwards=True)
+    lines = [([of.case.width for of in found], [of.rate for of in found]) for found in series.values()]
+    ordered = sorted(labels, key=lambda one: (not one.bold, -one.y))
+    canvas.label(axes, ordered, taken=canvas.along(axes, lines), rightwards=True)
     return canvas.svg(figure, "concurrency", "Writes a second against the number of writers, store by store.")
 
 

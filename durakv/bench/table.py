@@ -35,7 +35,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A line across the columns: a heading of the rows below, or without a title a remark on the row above."""
+    """A line across the columns: a heading of the rows below, or without a title a remark on what is above."""
 
     title: str
     about: str = ""

@@ -114,6 +114,9 @@ def _throughput_rows(report: Report, *, lost: bool) -> Iterator[Row | Group]:
     for title, cases in _grouped(report.cases):
         promises = ", ".join(dict.fromkeys(case.promise.value for case in cases))
         yield Group(title, f"acknowledged writes survive: {promises}", cases[0].store == "durakv")
+        shared = cases[0].note if len({case.note for case in cases}) == 1 else ""
+        if shared:
+            yield Group("", shared)
         for case in cases:
             of = medians(case)
             if of is None:
@@ -130,7 +133,7 @@ def _throughput_rows(report: Report, *, lost: bool) -> Iterator[Row | Group]:
             if of.response is not None:
                 blank = ("", "", "")
                 yield (Cell("└ response", Tone.SOFT), *blank, *_latency_cells(of.response), *(blank if lost else ()))
-            if case.note:
+            if case.note and not shared:
                 yield Group("", case.note)
 
 

@@ -109,15 +109,16 @@ def _row(cells: Sequence[Cell], columns: Sequence[Column], widths: Sequence[int]
 
 
 def _group(group: Group, width: int) -> Iterator[Text]:
+    about = [
+        Text(line, style="dim")
+        for line in textwrap.wrap(group.about, width, initial_indent="  ", subsequent_indent="  ")
+    ]
     if not group.title:
-        yield from (Text(line, style="dim") for line in textwrap.wrap(group.about, width, initial_indent="  "))
+        yield from about
         return
     title = Text(group.title, style="bold cyan" if group.ours else "bold")
     if len(group.title) + len(group.about) + _GAP <= width:
         yield title.append("  " + group.about, style="not bold dim")
         return
     yield title
-    yield from (
-        Text(line, style="dim")
-        for line in textwrap.wrap(group.about, width, initial_indent="  ", subsequent_indent="  ")
-    )
+    yield from about

@@ -74,6 +74,14 @@ def test_a_case_without_rounds_says_why() -> None:
     assert "threads 1: the disk was full" in told
 
 
+def test_a_remark_on_every_case_is_made_once() -> None:
+    report = made_up.report()
+    noted = tuple(msgspec.structs.replace(case, note="one connection") for case in report.cases[:2])
+    assert printed(msgspec.structs.replace(report, cases=noted), 80).count("one connection") == 1
+    other = (*noted, msgspec.structs.replace(noted[1], width=3, note="two connections"))
+    assert printed(msgspec.structs.replace(report, cases=other), 80).count("one connection") == 2
+
+
 def test_response_times_are_told_from_service_times() -> None:
     report = made_up.report()
     opened = tuple(case for case in report.cases if case.offered_rate)
