@@ -31,7 +31,7 @@ class Plan:
     rounds: int = 5
     seconds: float | None = None
     """Of one turn; None fits the turns into ``budget_seconds``."""
-    budget_seconds: float = 400.0
+    budget_seconds: float = 300.0
     """For all rounds together."""
     turn_seconds_max: float = 1.0
     policies: tuple[FsyncPolicy, ...] = tuple(FsyncPolicy)
@@ -44,10 +44,10 @@ class Plan:
     """Of the open loops, in writes a second; None chooses one that the disk can bear."""
     stores: tuple[str, ...] = ()
     """Names of peers to measure, and ``durakv``; none are all."""
-    paced_rounds: int = 2
-    paced_seconds: float = 10.0
+    paced_rounds: int = 1
+    paced_seconds: float = 6.0
     sweep_rounds: int = 3
-    loss_seconds: float = 150.0
+    loss_seconds: float = 120.0
     """For all crashes together; 0 leaves them out, as do no keys the next two."""
     rewrite_keys: int = 1_000_000
     recovery_keys: tuple[int, ...] = (100_000, 250_000, 500_000, 1_000_000)
@@ -99,6 +99,7 @@ QUICK = Plan(
 """Under two minutes in all."""
 
 FULL = Plan()
+"""A quarter of an hour."""
 
 
 def loads(plan: Plan, setting: Setting, many: Shape) -> Iterator[Case]:

@@ -117,6 +117,8 @@ class _Run:
             finally:
                 self._left_out += field.left_out
                 self._versions |= field.versions
+            if not field.contestants:
+                raise ValueError("nothing that was asked for can be measured here; see --store, --shape and --policy")
             seconds = plan.turn_seconds(len(field.contestants))
             contest(
                 field.contestants,

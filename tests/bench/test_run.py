@@ -109,7 +109,7 @@ def test_what_is_counted_is_the_log_s(tmp_path: Path, rooms: Rooms) -> None:
 
 
 def test_rewrites_and_opens_are_measured(tmp_path: Path, rooms: Rooms) -> None:
-    plan = replace(TINY, stores=("durakv",), shapes=(), rewrite_keys=2000, recovery_keys=(1000,))
+    plan = replace(TINY, stores=("durakv",), shapes=(Shape.BATCH,), rewrite_keys=2000, recovery_keys=(1000,))
     report = measured(tmp_path, plan)
     assert report.left_out == ()
     (rewrite,) = report.interferences
@@ -152,6 +152,12 @@ def test_who_cannot_be_opened_is_left_out(tmp_path: Path, rooms: Rooms) -> None:
     report = measured(tmp_path, replace(TINY, stores=("peer",)))
     assert "peer, s: no such library" in report.left_out
     assert any(case.store == "good peer" for case in report.cases)
+
+
+def test_a_store_of_no_such_name_is_told(tmp_path: Path, rooms: Rooms) -> None:
+    report = measured(tmp_path, replace(TINY, stores=("sqlight",)))
+    assert report.cases == ()
+    assert "nothing that was asked for can be measured here" in report.left_out[0]
 
 
 def test_external_generators_take_part(tmp_path: Path, rooms: Rooms) -> None:
