@@ -50,6 +50,7 @@ class Plan:
     loss_seconds: float = 120.0
     """For all crashes together; 0 leaves them out, as do no keys the next two."""
     rewrite_keys: int = 1_000_000
+    rewrite_rounds: int = 3
     recovery_keys: tuple[int, ...] = (100_000, 250_000, 500_000, 1_000_000)
     recovery_opens: int = 3
     """Of each directory; the median counts."""
@@ -85,14 +86,15 @@ class Plan:
 QUICK = Plan(
     quick=True,
     rounds=3,
-    budget_seconds=27.0,
+    budget_seconds=24.0,
     turn_seconds_max=0.5,
     paced_rounds=1,
     paced_seconds=3.0,
     sweep_rounds=1,
-    loss_seconds=25.0,
+    loss_seconds=20.0,
     rewrite_keys=100_000,
-    recovery_keys=(20_000, 60_000, 120_000),
+    rewrite_rounds=2,
+    recovery_keys=(20_000, 50_000, 100_000),
     recovery_opens=1,
     patience_seconds=3.0,
 )

@@ -189,6 +189,7 @@ class _Run:
                     keys=self._plan.rewrite_keys,
                     value_bytes=self._plan.value_bytes[0],
                     rate=self._plan.paced_rate(self._disk.raw[0].commits_per_second),
+                    rounds=self._plan.rewrite_rounds,
                     tell=self._progress.step,
                 )
             )

@@ -31,6 +31,7 @@ TINY = replace(
     rate=200.0,
     paced_seconds=0.1,
     rewrite_keys=0,
+    rewrite_rounds=1,
     recovery_keys=(),
     patience_seconds=0.0,
     loss_seconds=0.0,
@@ -40,7 +41,6 @@ TINY = replace(
 @pytest.fixture
 def rooms(monkeypatch: pytest.MonkeyPatch) -> Rooms:
     monkeypatch.setattr("durakv.bench.interference.WINDOW_SECONDS", 0.1)
-    monkeypatch.setattr("durakv.bench.interference.ROUNDS", 1)
     monkeypatch.setattr("durakv.bench.raw.FILE_BYTES", 1 << 18)
     monkeypatch.setattr("durakv.bench.durakv_store.Options", partial(Options, segment_bytes=1 << 18))
     monkeypatch.setattr("durakv.bench.run.probe", partial(probe, rounds=1, seconds=0.01))
