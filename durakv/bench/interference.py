@@ -23,7 +23,6 @@ from durakv.keyspace.database import Database
 from durakv.keyspace.database import open as open_database
 
 TOUCHED = 0.01
-ROUNDS = 3
 WINDOW_SECONDS = 1.0
 """Before a rewrite, writes are paced for at least so long."""
 
@@ -32,9 +31,9 @@ _BATCH = 1000
 
 
 def interference(
-    directory: Path, policy: FsyncPolicy, *, keys: int, value_bytes: int, rate: float, tell: Told
+    directory: Path, policy: FsyncPolicy, *, keys: int, value_bytes: int, rate: float, rounds: int, tell: Told
 ) -> Interference:
-    """Load so many keys into an empty directory, and rewrite it ``ROUNDS`` times under writes at that rate."""
+    """Load so many keys into an empty directory, and rewrite it so often under writes at that rate."""
     source = random.Random(1)
     touched = source.sample(range(keys), max(1, int(keys * TOUCHED)))
     before, during = array("Q"), array("Q")
@@ -44,8 +43,8 @@ def interference(
         tell(f"{keys:,} keys are loaded", 0.0)
         load(database, range(keys), value_bytes, source)
         database.rewrite()
-        for number in range(ROUNDS):
-            tell(f"rewrite {number + 1} of {ROUNDS}, {policy}", (number + 1) / (ROUNDS + 1))
+        for number in range(rounds):
+            tell(f"rewrite {number + 1} of {rounds}, {policy}", (number + 1) / (rounds + 1))
             load(database, touched, value_bytes, source)
             pairs = [(key(index), source.randbytes(value_bytes)) for index in touched]
             before.extend(_responses(paced(database.set, pairs, max(WINDOW_SECONDS, *seconds, 0.0), rate)))

@@ -19,7 +19,11 @@ _PARENT, _USER, _SYSTEM = 1, 11, 12
 
 
 def process_write_bytes(pid: int | None = None) -> int | None:
-    """Bytes of pages that a process, by default this one, dirtied or wrote past the page cache."""
+    """Bytes that a process, by default this one, made dirty in the page cache or wrote past it.
+
+    The kernel counts whole folios: after a write of one byte into a file that was filled by the megabyte it may say a
+    megabyte, though the device gets a page.
+    """
     return _labelled(_process(pid) / "io", "write_bytes:", 1)
 
 

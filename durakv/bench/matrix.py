@@ -31,7 +31,7 @@ class Plan:
     rounds: int = 5
     seconds: float | None = None
     """Of one turn; None fits the turns into ``budget_seconds``."""
-    budget_seconds: float = 400.0
+    budget_seconds: float = 300.0
     """For all rounds together."""
     turn_seconds_max: float = 1.0
     policies: tuple[FsyncPolicy, ...] = tuple(FsyncPolicy)
@@ -44,12 +44,13 @@ class Plan:
     """Of the open loops, in writes a second; None chooses one that the disk can bear."""
     stores: tuple[str, ...] = ()
     """Names of peers to measure, and ``durakv``; none are all."""
-    paced_rounds: int = 2
-    paced_seconds: float = 10.0
+    paced_rounds: int = 1
+    paced_seconds: float = 6.0
     sweep_rounds: int = 3
-    loss_seconds: float = 150.0
+    loss_seconds: float = 120.0
     """For all crashes together; 0 leaves them out, as do no keys the next two."""
     rewrite_keys: int = 1_000_000
+    rewrite_rounds: int = 3
     recovery_keys: tuple[int, ...] = (100_000, 250_000, 500_000, 1_000_000)
     recovery_opens: int = 3
     """Of each directory; the median counts."""
@@ -85,20 +86,22 @@ class Plan:
 QUICK = Plan(
     quick=True,
     rounds=3,
-    budget_seconds=27.0,
+    budget_seconds=24.0,
     turn_seconds_max=0.5,
     paced_rounds=1,
     paced_seconds=3.0,
     sweep_rounds=1,
-    loss_seconds=25.0,
+    loss_seconds=20.0,
     rewrite_keys=100_000,
-    recovery_keys=(20_000, 60_000, 120_000),
+    rewrite_rounds=2,
+    recovery_keys=(20_000, 50_000, 100_000),
     recovery_opens=1,
     patience_seconds=3.0,
 )
 """Under two minutes in all."""
 
 FULL = Plan()
+"""A quarter of an hour."""
 
 
 def loads(plan: Plan, setting: Setting, many: Shape) -> Iterator[Case]:

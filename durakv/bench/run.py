@@ -117,6 +117,8 @@ class _Run:
             finally:
                 self._left_out += field.left_out
                 self._versions |= field.versions
+            if not field.contestants:
+                raise ValueError("nothing that was asked for can be measured here; see --store, --shape and --policy")
             seconds = plan.turn_seconds(len(field.contestants))
             contest(
                 field.contestants,
@@ -187,6 +189,7 @@ class _Run:
                     keys=self._plan.rewrite_keys,
                     value_bytes=self._plan.value_bytes[0],
                     rate=self._plan.paced_rate(self._disk.raw[0].commits_per_second),
+                    rounds=self._plan.rewrite_rounds,
                     tell=self._progress.step,
                 )
             )

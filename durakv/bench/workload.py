@@ -15,9 +15,11 @@ KEY_BYTES = 16
 VALUE_BYTES = 100
 KEY_SPACE = 100_000
 PAIRS_MAX = 65_536
-"""How many pairs are made; a loop that needs more begins again."""
+"""How many pairs are made at most; a loop that needs more begins again."""
 
-_PAIRS_BYTES_MAX = 32 << 20
+_PAIRS_BYTES_MAX = 64 << 20
+"""What a store that keeps them all has to hold; of large values there are fewer pairs."""
+_VALUES_BYTES_MAX = 16 << 20
 _VALUES = 1024
 """How many different values there are at most."""
 
@@ -31,8 +33,9 @@ def key(index: int) -> bytes:
 def pairs(value_bytes: int, key_space: int = KEY_SPACE, seed: int = 1) -> list[Pair]:
     """Pairs to write in this order, again and again."""
     source = random.Random(seed)
-    values = [source.randbytes(value_bytes) for _ in range(max(2, min(_VALUES, _PAIRS_BYTES_MAX // (value_bytes + 1))))]
-    indexes = source.sample(range(key_space), min(key_space, PAIRS_MAX))
+    values = [source.randbytes(value_bytes) for _ in range(max(2, min(_VALUES, _VALUES_BYTES_MAX // value_bytes)))]
+    count = min(key_space, PAIRS_MAX, max(1, _PAIRS_BYTES_MAX // value_bytes))
+    indexes = source.sample(range(key_space), count)
     return [(key(index), values[number % len(values)]) for number, index in enumerate(indexes)]
 
 

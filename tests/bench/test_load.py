@@ -136,6 +136,12 @@ def test_the_same_pairs_are_made_again_and_values_differ() -> None:
     assert {len(value) for _, value in pairs(1, key_space=10)} == {1}
 
 
+def test_large_values_do_not_fill_the_memory() -> None:
+    large = pairs(1 << 24, key_space=1000)
+    assert sum(len(value) for _, value in large) <= 64 << 20
+    assert len({id(value) for _, value in large}) > 1
+
+
 def test_keys_do_not_collide() -> None:
     assert len({key(index) for index in range(100_000)}) == 100_000
 

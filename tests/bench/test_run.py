@@ -31,6 +31,7 @@ TINY = replace(
     rate=200.0,
     paced_seconds=0.1,
     rewrite_keys=0,
+    rewrite_rounds=1,
     recovery_keys=(),
     patience_seconds=0.0,
     loss_seconds=0.0,
@@ -40,7 +41,6 @@ TINY = replace(
 @pytest.fixture
 def rooms(monkeypatch: pytest.MonkeyPatch) -> Rooms:
     monkeypatch.setattr("durakv.bench.interference.WINDOW_SECONDS", 0.1)
-    monkeypatch.setattr("durakv.bench.interference.ROUNDS", 1)
     monkeypatch.setattr("durakv.bench.raw.FILE_BYTES", 1 << 18)
     monkeypatch.setattr("durakv.bench.durakv_store.Options", partial(Options, segment_bytes=1 << 18))
     monkeypatch.setattr("durakv.bench.run.probe", partial(probe, rounds=1, seconds=0.01))
@@ -109,7 +109,7 @@ def test_what_is_counted_is_the_log_s(tmp_path: Path, rooms: Rooms) -> None:
 
 
 def test_rewrites_and_opens_are_measured(tmp_path: Path, rooms: Rooms) -> None:
-    plan = replace(TINY, stores=("durakv",), shapes=(), rewrite_keys=2000, recovery_keys=(1000,))
+    plan = replace(TINY, stores=("durakv",), shapes=(Shape.BATCH,), rewrite_keys=2000, recovery_keys=(1000,))
     report = measured(tmp_path, plan)
     assert report.left_out == ()
     (rewrite,) = report.interferences
@@ -152,6 +152,12 @@ def test_who_cannot_be_opened_is_left_out(tmp_path: Path, rooms: Rooms) -> None:
     report = measured(tmp_path, replace(TINY, stores=("peer",)))
     assert "peer, s: no such library" in report.left_out
     assert any(case.store == "good peer" for case in report.cases)
+
+
+def test_a_store_of_no_such_name_is_told(tmp_path: Path, rooms: Rooms) -> None:
+    report = measured(tmp_path, replace(TINY, stores=("sqlight",)))
+    assert report.cases == ()
+    assert "nothing that was asked for can be measured here" in report.left_out[0]
 
 
 def test_external_generators_take_part(tmp_path: Path, rooms: Rooms) -> None:
