@@ -22,7 +22,7 @@ import msgspec
 
 from durakv.directory import base_temporary
 from durakv.errors import CommandError, Corruption, DurakvError, UnsupportedVersion
-from durakv.log.reader import SegmentEnd, read_segment
+from durakv.log.reader import SegmentEnd, read_runs
 from durakv.machine import Merger, Unmergeable
 from durakv.snapshot.reader import BaseReader, read_base
 from durakv.snapshot.writer import BaseWriter
@@ -182,7 +182,7 @@ class _Merge:
         before = self._log_read
         file = self._filesystem.open(sealed.name)
         try:
-            records = read_segment(
+            records = read_runs(
                 file,
                 identity=int(self._task.identity[:16], 16),
                 number=sealed.number,
@@ -195,13 +195,14 @@ class _Merge:
                 except StopIteration as finished:
                     end: SegmentEnd = finished.value
                     break
-                try:
-                    collect(record.commands)
-                except CommandError as error:
-                    raise UnsupportedVersion(
-                        sealed.name, f"command before byte {record.offset}", f"The merger refused it: {error}"
-                    ) from error
-                self._log_read = before + record.offset
+                for commands, offset in record.batches():
+                    try:
+                        collect(commands)
+                    except CommandError as error:
+                        raise UnsupportedVersion(
+                            sealed.name, f"command before byte {offset}", f"The merger refused it: {error}"
+                        ) from error
+                    self._log_read = before + offset
                 if self._log_read - self._told >= STEP_BYTES:
                     self._told = self._log_read
                     yield self._progress()

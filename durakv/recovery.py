@@ -19,7 +19,7 @@ from durakv.collector import without_collections
 from durakv.directory import MANIFEST_NAME, check_orphans, empty_manifest, frame_identity, read_manifest
 from durakv.errors import CommandError, Corruption, UnsupportedVersion
 from durakv.judgement import highest_promise, judge, judge_plain_base, read_up_to
-from durakv.log.reader import CHUNK_BYTES, SegmentEnd, read_runs
+from durakv.log.reader import CHUNK_BYTES, Record, SegmentEnd, read_runs
 from durakv.log.segment import numbers_given_out_max
 from durakv.machine import Command, RdbMachine, RunMachine, SlottedMachine, StateMachine
 from durakv.report import Cut, RecoveryReport
@@ -238,7 +238,7 @@ def _replay(
 ) -> SegmentEnd:
     identity = None if manifest.identity is None else frame_identity(manifest)
     apply = machine.apply
-    apply_run = machine.apply_run if isinstance(machine, RunMachine) else None
+    apply_run = machine.apply_run if isinstance(machine, RunMachine) else _takes_no_runs
     report = found.report
     file = filesystem.open(segment.name)
     try:
@@ -253,17 +253,9 @@ def _replay(
             except StopIteration as finished:
                 end: SegmentEnd = finished.value
                 break
-            if isinstance(record, Run):
-                offset = record.end
-                if apply_run is None or not apply_run(record.names, record.keys, record.values):
-                    _apply_singly(apply, record, segment.name)
-            else:
-                offset = record.offset
-                try:
-                    for command in record.commands:
-                        apply(command)
-                except (CommandError, ValueError) as error:
-                    raise _refused(segment.name, offset, error) from error
+            if not isinstance(record, Run) or not apply_run(record.names, record.keys, record.values):
+                _apply_batches(apply, record, segment.name)
+            offset = record.end if isinstance(record, Run) else record.offset
             if offset - told >= CHUNK_BYTES:
                 told = offset
                 meter.advance(told)
@@ -276,16 +268,19 @@ def _replay(
     return end
 
 
-def _apply_singly(apply: Callable[[Command], object], run: Run, name: str) -> None:
-    for index, command in enumerate(zip(run.names, run.keys, run.values, strict=True)):
+def _takes_no_runs(_names: object, _keys: object, _values: object) -> bool:
+    return False
+
+
+def _apply_batches(apply: Callable[[Command], object], record: Record | Run, name: str) -> None:
+    for commands, offset in record.batches():
         try:
-            apply(command)
+            for command in commands:
+                apply(command)
         except (CommandError, ValueError) as error:
-            raise _refused(name, run.end_of(index), error) from error
-
-
-def _refused(name: str, offset: int, error: Exception) -> UnsupportedVersion:
-    return UnsupportedVersion(name, f"command before byte {offset}", f"The state machine refused it: {error}")
+            raise UnsupportedVersion(
+                name, f"command before byte {offset}", f"The state machine refused it: {error}"
+            ) from error
 
 
 def _stopped(found: Recovered, started: float, clock: Clock) -> Recovered:

@@ -27,9 +27,14 @@ def encode_blocks(contents: Iterable[Contents]) -> Iterator[tuple[bytes, int]]:
     columns: list[Column] = []
     count = size = 0
     for database, values, deadlines in contents:
-        for keys, portion_size in _portions(values):
+        for keys, held, are_strings, portion_size in _portions(values):
             rest: list[tuple[int, Iterator[Plain]]] = []
-            columns += _columns(database, keys, values, deadlines, rest)
+            if are_strings:
+                columns.append(Column(database, KIND_STRING, keys, held))
+            else:
+                columns += _columns(database, keys, held, rest)
+            if deadlines and (mortal := [key for key in keys if key in deadlines]):
+                columns.append(Column(database, KIND_EXPIRY, mortal, [deadlines[key] for key in mortal]))
             count += len(keys)
             size += portion_size
             if size >= BLOCK_BYTES:
@@ -101,34 +106,23 @@ def _watch(store: SlotStore, key: bytes, value: Value) -> None:
 
 
 def _columns(
-    database: int,
-    keys: list[bytes],
-    values: Mapping[bytes, Value],
-    deadlines: Mapping[bytes, int],
-    rest: list[tuple[int, Iterator[Plain]]],
+    database: int, keys: list[bytes], values: list[Value], rest: list[tuple[int, Iterator[Plain]]]
 ) -> Iterator[Column]:
     """The columns of some keys; what is left of a container that is larger than a block, a key alone, is put aside."""
     by_kind: dict[int, tuple[list[bytes], list[Any]]] = {}
-    if set(map(type, map(values.__getitem__, keys))) == {bytes}:
-        by_kind[KIND_STRING] = keys, list(map(values.__getitem__, keys))
-    else:
-        for key in keys:
-            value = values[key]
-            kind = kind_of(value).number
-            of_kind = by_kind.setdefault(kind, ([], []))
-            of_kind[0].append(key)
-            if kind == KIND_STRING:
-                of_kind[1].append(value)
-                continue
-            pieces = value.pieces(_piece_items(value) if len(keys) == 1 else len(value))
-            of_kind[1].append(next(pieces))
-            if len(keys) == 1:
-                rest.append((kind, pieces))
+    for key, value in zip(keys, values, strict=True):
+        kind = kind_of(value).number
+        of_kind = by_kind.setdefault(kind, ([], []))
+        of_kind[0].append(key)
+        if kind == KIND_STRING:
+            of_kind[1].append(value)
+            continue
+        pieces = value.pieces(_piece_items(value) if len(keys) == 1 else len(value))
+        of_kind[1].append(next(pieces))
+        if len(keys) == 1:
+            rest.append((kind, pieces))
     for kind, (members, plains) in by_kind.items():
         yield Column(database, kind, members, plains)
-    mortal = [key for key in keys if key in deadlines] if deadlines else []
-    if mortal:
-        yield Column(database, KIND_EXPIRY, mortal, [deadlines[key] for key in mortal])
 
 
 def _piece_items(value: Container) -> int:
@@ -136,30 +130,31 @@ def _piece_items(value: Container) -> int:
     return max(1, len(value) * BLOCK_BYTES // max(1, value.size_bytes()))
 
 
-def _portions(values: Mapping[bytes, Value]) -> Iterator[tuple[list[bytes], int]]:
-    """The keys, in their order, in lists whose contents are about as large as a block, with that size.
+def _portions(values: Mapping[bytes, Value]) -> Iterator[tuple[list[bytes], list[Value], bool, int]]:
+    """The keys, in their order, in lists whose contents are about as large as a block.
 
-    A container that is larger than a block is in a list of its own.
+    With each list come the values, whether they are strings all of them, and the size.  A container that is larger than
+    a block is in a list of its own.
     """
-    if set(map(type, values.values())) <= {bytes}:
-        sizes = list(map(len, values.values()))
+    keys, held = list(values), list(values.values())
+    are_strings = set(map(type, held)) <= {bytes}
+    if are_strings:
+        sizes = list(map(len, held))
     else:
-        sizes = [len(value) if type(value) is bytes else value.size_bytes() for value in values.values()]
-    size = sum(map(len, values)) + sum(sizes)
+        sizes = [len(value) if type(value) is bytes else value.size_bytes() for value in held]
+    size = sum(map(len, keys)) + sum(sizes)
     if size < BLOCK_BYTES:
-        yield list(values), size
+        yield keys, held, are_strings, size
         return
-    portion: list[bytes] = []
-    size = 0
-    for (key, value), value_size in zip(values.items(), sizes, strict=True):
+    first = size = 0
+    for index, (key, value, value_size) in enumerate(zip(keys, held, sizes, strict=True)):
         is_apart = value_size >= BLOCK_BYTES and type(value) is not bytes
-        if portion and is_apart:
-            yield portion, size
-            portion, size = [], 0
-        portion.append(key)
+        if first < index and is_apart:
+            yield keys[first:index], held[first:index], are_strings, size
+            first, size = index, 0
         size += len(key) + value_size
         if size >= BLOCK_BYTES or is_apart:
-            yield portion, size
-            portion, size = [], 0
-    if portion:
-        yield portion, size
+            yield keys[first : index + 1], held[first : index + 1], are_strings, size
+            first, size = index + 1, 0
+    if first < len(keys):
+        yield keys[first:], held[first:], are_strings, size

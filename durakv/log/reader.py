@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from operator import itemgetter
 from typing import Literal, TypeAlias, cast
 
@@ -44,6 +44,10 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     seq: int
     commands: list[list[bytes]]
     offset: int
+
+    def batches(self) -> Iterator[tuple[Sequence[Sequence[bytes]], int]]:
+        """The batch, and where it ends; see :meth:`Run.batches`."""
+        yield self.commands, self.offset
 
 
 class SegmentEnd(msgspec.Struct):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from array import array
 from binascii import unhexlify
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from operator import eq, itemgetter, le
 from typing import Any
@@ -25,9 +25,10 @@ from durakv_formats.frame import HEADER_BYTES, FrameDecoder
 from durakv_formats.limits import SEQ_MAX
 
 WINDOW_BYTES = 64 << 10
-"""How much is cut at a time; it also bounds the pieces that hostile bytes can make of it."""
+"""How much is cut at a time, at most; it also bounds the pieces that hostile bytes can make of it."""
 
-_WINDOW_BYTES_MIN = 1 << 10
+_WINDOW_BYTES_MIN = 8 << 10
+_TRY_BYTES_MIN = 1 << 10
 
 BATCH_BYTES_MAX = 512 << 10
 """Larger batches are not cut whole."""
@@ -76,38 +77,53 @@ class Run(msgspec.Struct, frozen=True, gc=False):
         """Where the last frame ends."""
         return self.start + self.ends[-1]
 
-    def end_of(self, index: int) -> int:
-        """Where the frame of a command ends."""
-        return self.start + self.ends[index if len(self.ends) > 1 else 0]
+    def batches(self) -> Iterator[tuple[Sequence[tuple[bytes, bytes, bytes]], int]]:
+        """The commands of each frame, and where it ends."""
+        commands = zip(self.names, self.keys, self.values, strict=True)
+        if len(self.ends) == 1:
+            yield list(commands), self.end
+        else:
+            for command, end in zip(commands, self.ends, strict=True):
+                yield (command,), self.start + end
 
 
 class RunDecoder:
-    """Takes runs from where a decoder of frames stands.  Where there are none, it soon tries less often."""
+    """Takes runs from where a decoder of frames stands.
 
-    __slots__ = ("_decoder", "_identity", "_segment", "_tried", "_wait")
+    What is cut and is no run was cut in vain, so it cuts less, and then less often, where runs are short.
+    """
+
+    __slots__ = ("_decoder", "_identity", "_segment", "_skip", "_wait", "_window_bytes")
 
     def __init__(self, decoder: FrameDecoder, identity: int, segment: int) -> None:
         self._decoder = decoder
         self._identity = identity
         self._segment = segment
+        self._window_bytes = WINDOW_BYTES
+        self._skip = 0
         self._wait = _WAIT_FRAMES_MIN
-        self._tried = 0
 
     def take(self, seq: int) -> Run | None:
         """The frames at hand whose first is number ``seq``, as far as they are a run; None says nothing at all."""
-        if self._tried:
-            self._tried -= 1
+        if self._skip:
+            self._skip -= 1
             return None
-        data = self._decoder.at_hand(WINDOW_BYTES)
-        if len(data) < _WINDOW_BYTES_MIN:
+        data = self._decoder.at_hand(self._window_bytes)
+        if len(data) < _TRY_BYTES_MIN:
             return None
         run = decode_frames(data, self._decoder.offset, identity=self._identity, segment=self._segment, seq=seq)
-        if run is None:
-            self._tried = self._wait
+        used = 0 if run is None else run.ends[-1]
+        if 2 * used >= len(data):
+            self._wait = _WAIT_FRAMES_MIN
+            if 4 * used >= 3 * self._window_bytes:
+                self._window_bytes = min(2 * self._window_bytes, WINDOW_BYTES)
+        elif self._window_bytes > _WINDOW_BYTES_MIN:
+            self._window_bytes //= 2
+        else:
+            self._skip = self._wait
             self._wait = min(2 * self._wait, _WAIT_FRAMES_MAX)
-            return None
-        self._wait = _WAIT_FRAMES_MIN
-        self._decoder.pass_frames(run.end)
+        if run is not None:
+            self._decoder.pass_frames(run.end)
         return run
 
 

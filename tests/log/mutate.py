@@ -217,7 +217,7 @@ def damaged_run(source: random.Random) -> str:
     found, end = told(read_runs, data, 1, FRAME_IDENTITY)
     if (found, end) != told(read_segment, data, 1, FRAME_IDENTITY):
         raise AssertionError(f"read in runs it is something else: {end!r:.300}")
-    return f"run: {end if isinstance(end, str) else end.kind}"
+    return f"run: {'UnsupportedVersion' if isinstance(end, str) else end.kind}"
 
 
 def damaged_commands(source: random.Random) -> str:

@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 
 from durakv.errors import UnsupportedVersion
 from durakv.log.reader import SegmentEnd
-from durakv_formats.runs import Run
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.image import Image
 
@@ -31,10 +30,6 @@ def told(
             return found, finished.value
         except UnsupportedVersion as error:
             return found, str(error)
-        if isinstance(record, Run):
-            first = record.seq - len(record.keys) + 1
-            columns = zip(record.names, record.keys, record.values, strict=True)
-            found += [(first + index, command, record.end_of(index)) for index, command in enumerate(columns)]
-        else:
-            first = record.seq - len(record.commands) + 1
-            found += [(first + index, tuple(one), record.offset) for index, one in enumerate(record.commands)]
+        commands = [(tuple(command), end) for batch, end in record.batches() for command in batch]
+        first = record.seq - len(commands) + 1
+        found += [(first + index, command, end) for index, (command, end) in enumerate(commands)]
