@@ -88,6 +88,10 @@ class DeferringMachine(SlottedMachine, Protocol):
         """
         ...
 
+    def replay(self, command: Command, /) -> None:
+        """``apply``, at a recovery: a command about a slot that is elsewhere may wait until the slot comes."""
+        ...
+
     def touch(self, commands: Batch, /) -> None:
         """Load the slots that these commands will look at or change, so that applying them cannot fail."""
         ...

@@ -269,8 +269,8 @@ def _replay(
     until: int | None = None,
 ) -> SegmentEnd:
     identity = None if manifest.identity is None else frame_identity(manifest)
-    apply = machine.apply
     report = found.report
+    apply = machine.replay if report.lazy and isinstance(machine, DeferringMachine) else machine.apply
     file = filesystem.open(segment.name)
     try:
         stop = read_up_to(file, segment, is_last=is_last)

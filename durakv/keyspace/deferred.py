@@ -8,6 +8,9 @@ place, and passes the call on; if the database holds nothing in that slot it sta
 what looks up a key needs no further test, and costs an eager open nothing.  Whatever goes over whole slots asks
 ``Deferred`` first.
 
+A log is not applied to slots that are elsewhere: its commands wait, in their order, until the slot comes, so that a
+short log does not load what it is about.  What reaches beyond one slot has everything come first.
+
 No deadline of a slot that is elsewhere is known, so ``soonest`` says NEVER and active expiry passes it over.
 """
 
@@ -17,7 +20,9 @@ from binascii import crc_hqx
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, cast
 
+from durakv.errors import CommandError
 from durakv.keyspace.blocks import decode_block
+from durakv.keyspace.databases import Databases
 from durakv.keyspace.store import NEVER, SlotStore, slot_of
 from durakv.keyspace.table import TABLE
 from durakv.keyspace.values import Value
@@ -71,6 +76,10 @@ class Deferred:
         self._load = load
         self._slot_count = stores[0].slot_count
         self._mask = self._slot_count - 1
+        self._kept: dict[int, list[tuple[int, Command]]] = {}
+        """By slot: what the log did to it, and in which database."""
+        self._arrived = bytearray(self._slot_count)
+        self._settled = False
         self._values = [StandIn(self._slot_count, load) for _ in stores]
         self._deadlines = [StandIn(self._slot_count, load) for _ in stores]
         for store, values, deadlines in zip(stores, self._values, self._deadlines, strict=True):
@@ -79,15 +88,25 @@ class Deferred:
             store.soonest = [NEVER] * self._slot_count
             store.deferred = self
 
+    def keep(self, database: int, command: Command) -> bool:
+        """Put a command of the log aside until its slot comes; False if it has to be applied now."""
+        if command[0] == b"SELECT":
+            return False
+        keys = _keys_of(command[0].upper(), command)
+        if keys is None:
+            self.settle()
+            return False
+        slots = {slot_of(key) & self._mask for key in keys}
+        if len(slots) == 1:
+            (slot,) = slots
+            if not self._arrived[slot]:
+                self._kept.setdefault(slot, []).append((database, command))
+                return True
+        return False
+
     def receive(self, slot: int, payloads: Sequence[bytes]) -> None:
         """Build the slot aside, then put it into its places; a reader without a lock finds all of it or a stand-in."""
-        arrived: dict[int, SlotStore] = {}
-
-        def store_of(database: int) -> SlotStore:
-            store = arrived.get(database)
-            if store is None:
-                store = arrived[database] = SlotStore(1)
-            return store
+        arrived = Databases(SlotStore(1) for _ in self._stores)
 
         def check(key: bytes) -> int:
             if slot_of(key) & self._mask != slot:
@@ -95,15 +114,23 @@ class Deferred:
             return 0
 
         for payload in payloads:
-            decode_block(payload, 0, store_of, check)
-        for database, part in arrived.items():
-            store = self._stores[database]
+            decode_block(payload, 0, arrived.store, check)
+        for database, command in self._kept.get(slot, ()):
+            try:
+                arrived.apply((b"SELECT", b"%d" % database))
+                arrived.apply(command)
+            except CommandError as error:
+                raise ValueError(f"the log does not go on from it: {error}") from error
+        for database, store in enumerate(self._stores):
+            part = arrived.store(database)
+            store.watched.update(part.watched)
             if part.deadlines is not None:
                 self._deadlines[database].places[slot] = part.deadlines[0]
                 store.soonest[slot] = part.soonest[0]
             if part.slots is not None:
                 self._values[database].places[slot] = part.slots[0]
-            store.watched.update(part.watched)
+        self._kept.pop(slot, None)
+        self._arrived[slot] = True
 
     def keys(self, store: SlotStore, slot: int) -> Collection[bytes]:
         """The keys of one slot of one of the stores."""
@@ -113,7 +140,9 @@ class Deferred:
         return store.slots[slot]
 
     def settle(self) -> None:
-        """Have everything come, and put dictionaries into the places of all stand-ins."""
+        """Have everything come, and put dictionaries into the places of all stand-ins; once."""
+        if self._settled:
+            return
         for slot in range(self._slot_count):
             self._load(slot)
         for store, values, deadlines in zip(self._stores, self._values, self._deadlines, strict=True):
@@ -122,6 +151,7 @@ class Deferred:
             if store.deadlines is None:
                 store.soonest = []
             store.deferred = None
+        self._settled = True
 
     def touch(self, commands: Batch) -> None:
         """Load what these commands are about: the slots of their keys, or everything."""

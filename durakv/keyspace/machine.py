@@ -68,6 +68,11 @@ class Keyspace(Databases[SlotStore]):
         assert self._deferred is not None, "a slot comes because it was deferred"
         self._deferred.receive(slot, payloads)
 
+    def replay(self, command: Command, /) -> None:
+        """See :class:`durakv.machine.DeferringMachine`."""
+        if self._deferred is None or not self._deferred.keep(self._selected, command):
+            self.apply(command)
+
     def touch(self, commands: Batch, /) -> None:
         """See :class:`durakv.machine.DeferringMachine`."""
         if self._deferred is not None:
@@ -75,8 +80,8 @@ class Keyspace(Databases[SlotStore]):
 
     def settle(self) -> None:
         """See :class:`durakv.machine.DeferringMachine`."""
-        if self._stores[0].deferred is not None:
-            self._stores[0].deferred.settle()
+        if self._deferred is not None:
+            self._deferred.settle()
 
     def blocks(self, slot: int) -> Iterator[tuple[bytes, int]]:
         """The blocks of a base that hold this slot as it is, each with the number of its keys."""

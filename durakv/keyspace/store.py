@@ -108,7 +108,7 @@ class SlotStore:
         self.watched: dict[bytes, None] = {}
         """The hashes with deadlines of fields, and perhaps some that no longer have any."""
         self.deferred: Deferred | None = None
-        """Where slots come from that are still in the base, with stand-ins in their places here."""
+        """Where the slots come from that are still in the base, with stand-ins in their places here."""
 
     def value(self, key: bytes, /) -> Value | None:
         """See :class:`Store`."""

@@ -35,6 +35,9 @@ from durakv_formats.snapshot_v1 import (
 )
 
 HEADER_BYTES = HEADER.size
+_BLOCK = bytes([BLOCK_TAG])
+_FOOTER = bytes([FOOTER_TAG])
+_STORED_BYTES = slice(12, 16)
 TAKE_BYTES = max(BLOCK.size, FOOTER.size)
 """How many bytes ``take`` wants; fewer only at the end of the file."""
 
@@ -67,30 +70,29 @@ class SnapshotOutline:
 
     def take(self, data: bytes) -> None:
         """Take the head at ``offset`` out of the bytes that begin there, or the footer."""
-        at = self.offset
-        if data[:1] == b"E":
+        if data[:1] == _BLOCK and len(data) >= BLOCK.size:
+            # The head is looked at when all are there: until the footer agrees, its size is only a place to look next.
+            size = BLOCK.size + int.from_bytes(data[_STORED_BYTES], "little")
+            self._heads.append((self.offset, size, data[: BLOCK.size]))
+            self.offset += size
+        elif data[:1] == _FOOTER:
             self._take_footer(data)
-            return
-        if len(data) < BLOCK.size:
-            raise FormatError(at, "the file ends before the snapshot does")
-        tag, codec, slot, count, raw_bytes, stored_bytes, _crc = BLOCK.unpack_from(data)
-        if tag != BLOCK_TAG:
-            raise FormatError(at, f"{tag:#04x} where a block was expected")
-        totals = self._totals
-        check_block(at, self.header.slot_count, totals.slot, slot, codec, raw_bytes, stored_bytes)
-        head = data[: BLOCK.size]
-        totals.add(head, slot, count, raw_bytes, stored_bytes)
-        self.count += count
-        size = BLOCK.size + stored_bytes
-        self._slots.append(slot)
-        self._heads.append((at, size, head))
-        self.offset = at + size
+        elif len(data) < BLOCK.size:
+            raise FormatError(self.offset, "the file ends before the snapshot does")
+        else:
+            raise FormatError(self.offset, f"{data[0]:#04x} where a block was expected")
 
     def _take_footer(self, data: bytes) -> None:
-        assert data[0] == FOOTER_TAG
+        totals, slot_count = self._totals, self.header.slot_count
+        for offset, _size, head in self._heads:
+            _tag, codec, slot, count, raw_bytes, stored_bytes, _crc = BLOCK.unpack(head)
+            check_block(offset, slot_count, totals.slot, slot, codec, raw_bytes, stored_bytes)
+            totals.add(head, slot, count, raw_bytes, stored_bytes)
+            self._slots.append(slot)
+            self.count += count
         if len(data) < FOOTER.size:
             raise FormatError(self.offset, "the file ends inside its footer")
-        if data[: FOOTER.size] != self._totals.footer():
+        if data[: FOOTER.size] != totals.footer():
             raise FormatError(self.offset, "the footer does not agree with what came before it")
         self.offset += FOOTER.size
         self._verified = bytearray(len(self._heads))
