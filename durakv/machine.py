@@ -83,7 +83,7 @@ class DeferringMachine(SlottedMachine, Protocol):
     def receive(self, slot: int, payloads: Sequence[bytes], /) -> None:
         """Take a slot: all its blocks, perhaps none; the machine has it entirely when this returns, or not at all.
 
-        Called for one slot at a time, from any thread, and beside ``apply`` of commands that are not about this slot.
+        Called once a slot, from any thread, beside other slots and ``apply`` of commands that are not about this one.
         Raises ``ValueError`` as ``restore_slot`` does.
         """
         ...

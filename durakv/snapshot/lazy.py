@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from durakv.errors import Closed, Corruption, Poisoned, UnsupportedVersion
 from durakv.machine import Batch, DeferringMachine
@@ -27,6 +28,9 @@ from durakv_formats.snapshot_outline import HEADER_BYTES, TAKE_BYTES, SnapshotOu
 
 logger = logging.getLogger("durakv")
 
+GUARDS = 16
+"""Slots that share a lock are loaded one after the other; a reader seldom waits for what the background is loading."""
+
 
 class LazyBase:
     """See the module.  It is made before there is anything to open, and stays closed if there is no base to defer."""
@@ -34,8 +38,6 @@ class LazyBase:
     def __init__(self, filesystem: Filesystem) -> None:
         self.damage: Corruption | None = None
         """What was found wrong after the open."""
-        self.remaining = 0
-        """How many slots the machine does not have yet."""
         self._filesystem = filesystem
         self._name = ""
         self._file: File | None = None
@@ -43,7 +45,7 @@ class LazyBase:
         self._machine: DeferringMachine | None = None
         self._arrived = bytearray()
         self._next = 0
-        self._guard = threading.Lock()
+        self._guards = [threading.Lock() for _ in range(GUARDS)]
 
     def open(self, name: str) -> SnapshotHeader:
         """Read what is where; raises Corruption, UnsupportedVersion or ``OSError``."""
@@ -72,8 +74,7 @@ class LazyBase:
         """Let the machine begin without its slots; return how many keys they hold."""
         assert self._outline is not None, "it was opened"
         self._machine = machine
-        self.remaining = self._outline.header.slot_count
-        self._arrived = bytearray(self.remaining)
+        self._arrived = bytearray(self._outline.header.slot_count)
         machine.defer(self.load)
         return self._outline.count
 
@@ -84,7 +85,7 @@ class LazyBase:
         """
         if self._arrived[slot]:
             return 0
-        with self._guard:
+        with self._guards[slot % GUARDS]:
             if self._arrived[slot]:
                 return 0
             machine = self._machine
@@ -99,8 +100,12 @@ class LazyBase:
                 self._note(damage)
                 raise
             self._arrived[slot] = True
-            self.remaining -= 1
             return size
+
+    @property
+    def remaining(self) -> int:
+        """How many slots the machine does not have yet."""
+        return self._arrived.count(0)
 
     def next_slot(self) -> int | None:
         """A slot that the machine does not have yet; None if it has them all."""
@@ -122,19 +127,21 @@ class LazyBase:
                 "writes are taken, and what was acknowledged is in the log. Close the engine before you mend it",
                 cause=self.damage,
             ) from self.damage
-        if self.remaining and self._machine is not None:
+        if self._machine is not None:
             self._machine.touch(commands)
 
     def close(self) -> None:
         """Release the file.  Slots that are asked for afterwards raise Closed.  Closing twice is allowed."""
-        with self._guard:
+        with ExitStack() as nobody_reads:
+            for guard in self._guards:
+                nobody_reads.enter_context(guard)
             file, self._file = self._file, None
             if file is not None:
                 file.close()
 
     def disown(self) -> None:
-        """In a forked child: give up the copy of the file; some thread of the parent may hold the lock."""
-        self._guard = threading.Lock()
+        """In a forked child: give up the copy of the file; some thread of the parent may hold a lock."""
+        self._guards = [threading.Lock() for _ in range(GUARDS)]
         self.close()
 
     def _read(self, slot: int) -> tuple[Sequence[bytes], int]:

@@ -1,9 +1,9 @@
 """The promise: a lazy open finds what an eager one finds, slot by slot; what is damaged is never read as data, whenever
-it is met; from then on nothing is written, what was acknowledged stays, and the directory opens again when it is mended.
+it is met; from then on nothing is written, what was acknowledged stays, and the directory opens again once mended.
 
-Method: directories with a base of every type and a log behind it are opened both ways and compared, by single touches in
-random order, by whole-database commands, beside a thread that loads, and across rewrites.  Then bytes of the base are
-changed, and every key is asked for.
+Method: directories with a base of every type and a log behind it are opened both ways and compared, by single touches
+in random order, by whole-database commands, beside a thread that loads, and across rewrites.  Then bytes of the base
+are changed, and every key is asked for.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,10 +28,8 @@ from tests.keyspace.traffic import Traffic
 from tests.keyspace.world import Dump, dump
 from tests.support import Journal, open_engine
 
-EAGER, LAZY = (
-    Options(load=load, segment_bytes=1 << 16, rewrite_percentage=0, active_expiry=False)
-    for load in (Load.EAGER, Load.LAZY)
-)
+EAGER = Options(segment_bytes=1 << 16, rewrite_percentage=0, active_expiry=False)
+LAZY = replace(EAGER, load=Load.LAZY)
 NOW_MS = 1_700_000_000_000
 KEYS = [b"key:%d" % number for number in range(300)]
 VICTIM = KEYS[250]
@@ -42,18 +40,10 @@ def open_on(disk: SimulatedDisk, options: Options = LAZY) -> Database:
     return durakv.open(None, options=options, filesystem=disk, clock=ManualClock(time_ms=NOW_MS), background=False)
 
 
-def run(db: Database, commands: Iterator[list[bytes]], count: int) -> None:
-    for _ in range(count):
-        try:
-            db.execute(*next(commands))
-        except CommandError:
-            continue
-
-
-def directory(seed: int = 1) -> Image:
+def directory() -> Image:
     """A base with every type, deadlines and three databases, and a log that goes on from it; closed."""
     disk = SimulatedDisk()
-    draw = random.Random(seed)
+    draw = random.Random(1)
     with open_on(disk, EAGER) as db:
         for key in KEYS:
             db.set(key, b"value of " + key, px=10_000_000 if draw.random() < 0.2 else None)
@@ -115,9 +105,14 @@ def test_single_touches_in_any_order_find_it_too(seed: int) -> None:
         for number, key in touches:
             value, deadline = EXPECTED.get(number, {}).get(key, (None, None))
             there = db.select(number)
-            ways = [lambda: there.get(key) == value, lambda: there.exists(key) == (value is not None)]
-            ways.append(lambda: there.execute(b"PEXPIRETIME", key) == (-2 if value is None else deadline or -1))
-            assert draw.choice(ways)(), (number, key)
+            way = draw.randrange(3)
+            if way == 0:
+                assert there.get(key) == value, (number, key)
+            elif way == 1:
+                assert there.exists(key) == (value is not None), (number, key)
+            else:
+                time = -2 if value is None else deadline or -1
+                assert there.execute(b"PEXPIRETIME", key) == time, (number, key)
         assert 0 < db.status().slots_to_load < db.decider.keyspace.slot_count
         assert dump(db.decider.keyspace) == EXPECTED
 
@@ -208,7 +203,7 @@ def test_expired_keys_are_deleted_once_their_slots_have_come() -> None:
     options = Options(load=Load.LAZY, segment_bytes=1 << 16, rewrite_percentage=0)
     clock = ManualClock(time_ms=NOW_MS + 20_000_000)
     with durakv.open(None, options=options, filesystem=SimulatedDisk(IMAGE), clock=clock, background=False) as db:
-        for _ in range(10_000):
+        for _ in range(3_000):
             db.engine.step()
             clock.advance(0.05)
         mortal = [key for key, (_value, deadline) in EXPECTED[0].items() if deadline and deadline < NOW_MS + 20_000_000]
@@ -295,10 +290,8 @@ def test_damage_is_met_by_whoever_needs_the_slot_and_ends_all_writing(caplog: py
         for _ in range(2):
             with pytest.raises(Corruption, match="checksum") as met:
                 db.get(victim)
-    assert (met.value.name, met.value.remedy) == (
-        BASE,
-        "Restore the file from a copy; `durakv verify` lists what the directory holds",
-    )
+    assert met.value.name == BASE
+    assert "Restore the file from a copy" in met.value.remedy
     assert abs(met.value.offset - offset_of(victim)) < 200
     assert [BASE in record.message for record in caplog.records] == [True], "once"
     assert db.get(other) == b"before"
