@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     )
     from durakv.keyspace.database import Database, open
     from durakv.machine import Command, StateMachine
-    from durakv.options import BaseFormat, Options
+    from durakv.options import BaseFormat, Load, Options
     from durakv.receipt import Receipt
     from durakv.report import Cut, RecoveryReport, Status
     from durakv.storage.conformance import check_filesystem
@@ -65,6 +65,7 @@ __all__ = [
     "Engine",
     "FsyncPolicy",
     "Limit",
+    "Load",
     "Locked",
     "Options",
     "Poisoned",
@@ -91,7 +92,7 @@ _WHERE = {
     "errors": _ERRORS,
     "keyspace.database": "Database open",
     "machine": "Command StateMachine",
-    "options": "BaseFormat Options",
+    "options": "BaseFormat Load Options",
     "receipt": "Receipt",
     "report": "Cut RecoveryReport Status",
     "storage.conformance": "check_filesystem",

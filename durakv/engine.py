@@ -23,13 +23,15 @@ from durakv.commit import SYNC_OVERDUE_SECONDS, Commit
 from durakv.directory import APPEND_DIRECTORY, MANIFEST_NAME, drop_files, refuse_failed, refuse_missing, seal, take_lock
 from durakv.durability import Durability, FsyncPolicy, check_level
 from durakv.errors import Closed, DirectoryError, DiskFull
-from durakv.machine import Batch, StateMachine
-from durakv.options import Options, parse_policy
+from durakv.machine import Batch, DeferringMachine, StateMachine
+from durakv.options import Load, Options, parse_policy
 from durakv.receipt import Receipt
 from durakv.recovery import Progress, Recovered, recover
 from durakv.report import RecoveryReport, Status
 from durakv.rewrite import Rewrite
 from durakv.runner import Runner, Task
+from durakv.snapshot.lazy import LazyBase
+from durakv.snapshot.loading import Loading
 from durakv.storage.filesystem import Filesystem, Lock
 from durakv.storage.posix import PosixFilesystem
 from durakv.takeover import settle, tidy
@@ -48,6 +50,10 @@ class Engine:
 
     After a failed write or fsync the engine is *poisoned*: it refuses writes and waits with ``Poisoned``, while reads
     go on (C7).  Close it, mend the disk, open the directory again.
+
+    With ``Options(load=Load.LAZY)`` the slots of the base are read when they are needed.  One that is found damaged
+    then raises Corruption for whoever needs it, and from then on writes raise ``Poisoned``; waiting goes on, for the
+    log is whole.
     """
 
     def __init__(
@@ -83,12 +89,15 @@ class Engine:
         self._closing = threading.RLock()  # a callback that close() calls may call close()
         self._ending = False
         self._lock: Lock | None = None
+        lazy = LazyBase(filesystem) if options.load is Load.LAZY else None
         try:
             self._lock = self._become_owner(create)
-            found = recover(self.filesystem, machine, clock=self._clock, entropy=entropy, progress=progress)
+            found = recover(self.filesystem, machine, clock=self._clock, entropy=entropy, progress=progress, lazy=lazy)
             self._directory, segment = settle(self.filesystem, found, options.segment_bytes)
             tidy(self.filesystem, found)
         except BaseException as failure:
+            if lazy is not None:
+                lazy.close()
             self._release()
             if isinstance(failure, OSError):
                 refuse_failed(self.filesystem, failure)
@@ -101,6 +110,12 @@ class Engine:
         self._runner = Runner(self._commit, self._clock, background=background)
         self._rewrite = self._make_rewrite(found, background)
         self._runner.add_task(self._rewrite)
+        self._lazy: LazyBase | None = None
+        if lazy is not None and found.report.lazy:
+            assert isinstance(machine, DeferringMachine), "slots were deferred to it"
+            self._lazy = lazy
+            self._runner.prepare_by(lazy.prepare)
+            self._runner.add_task(Loading(lazy, machine, self._runner))
         _ENGINES.add(self)
         self._runner.start()
 
@@ -238,13 +253,15 @@ class Engine:
 
     def status(self) -> Status:
         """The state of now; the exposure in it is what a power loss at this moment would take (C4)."""
-        commit, rewrite = self._commit, self._rewrite
+        commit, rewrite, lazy = self._commit, self._rewrite, self._lazy
+        damage = None if lazy is None else lazy.damage
         with self._runner.lock:
             now = self._clock.monotonic()
             age = commit.unsynced_age(now)
             stalled = commit.stalled(now)
             late = commit.policy is not FsyncPolicy.NO and age > SYNC_OVERDUE_SECONDS
             manifest = self._directory.manifest
+            poison = commit.poison if commit.poison is not None else damage
             return Status(
                 policy=commit.policy,
                 applied_seq=commit.applied_seq,
@@ -254,9 +271,10 @@ class Engine:
                 unsynced_bytes=commit.logged_bytes - commit.synced_bytes,
                 unsynced_age_seconds=age,
                 pending_bytes=commit.pending_bytes,
-                healthy=commit.poison is None and not (stalled or late),
+                healthy=poison is None and not (stalled or late),
                 stalled=stalled,
-                poisoned=None if commit.poison is None else str(commit.poison),
+                poisoned=None if poison is None else str(poison),
+                slots_to_load=0 if lazy is None else lazy.remaining,
                 log_bytes=commit.sealed_bytes + commit.segment.offset,
                 base_bytes=rewrite.base_bytes,
                 segments=len(manifest.segments),
@@ -287,6 +305,8 @@ class Engine:
             try:
                 self._rewrite.close()
                 self._runner.stop()
+                if self._lazy is not None:
+                    self._lazy.close()
                 self._runner.flush()
                 self._seal()
             finally:
@@ -359,6 +379,8 @@ class Engine:
     def disown(self) -> None:
         """Called in a forked child: the directory is the parent's, and this copy only says so (C10)."""
         self._runner.disown()
+        if self._lazy is not None:
+            self._lazy.disown()
         self._lock = None
 
     def _release(self) -> None:

@@ -10,7 +10,7 @@ the rewrite falls back to ``freeze()``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
@@ -63,6 +63,43 @@ class SlottedMachine(Protocol):
         """Load one block of a base into the (empty) state; return the number of keys it held.
 
         Raises ``ValueError`` when the payload is not what a merger of this machine writes.
+        """
+        ...
+
+
+@runtime_checkable
+class DeferringMachine(SlottedMachine, Protocol):
+    """What a slotted machine has besides that can begin without its slots and take each when it is first needed."""
+
+    def defer(self, load: Callable[[int], object], /) -> None:
+        """Begin, empty until now, as one whose slots are elsewhere.
+
+        ``load`` brings one: it calls ``receive``, once a slot, and returns when the machine has it.  The machine calls
+        it before it looks at anything of a slot, and must let its exception, Corruption or ``OSError``, go through to
+        whoever asked.  It may be called from any thread, with the engine's lock or without.
+        """
+        ...
+
+    def receive(self, slot: int, payloads: Sequence[bytes], /) -> None:
+        """Take a slot: all its blocks, perhaps none; the machine has it entirely when this returns, or not at all.
+
+        Called once a slot, from any thread, beside other slots and ``apply`` of commands that are not about this one.
+        Raises ``ValueError`` as ``restore_slot`` does.
+        """
+        ...
+
+    def replay(self, command: Command, /) -> None:
+        """``apply``, at a recovery: a command about a slot that is elsewhere may wait until the slot comes."""
+        ...
+
+    def touch(self, commands: Batch, /) -> None:
+        """Load the slots that these commands will look at or change, so that applying them cannot fail."""
+        ...
+
+    def settle(self) -> None:
+        """Load every slot that is still elsewhere, and go on as if none had ever been.
+
+        Called with the state at rest.
         """
         ...
 

@@ -25,6 +25,17 @@ class BaseFormat(StrEnum):
     """That of stock servers, from Redis 7.0 on."""
 
 
+class Load(StrEnum):
+    """When an open reads the base."""
+
+    EAGER = "eager"
+    """All of it, before it returns: whatever is damaged refuses the open."""
+
+    LAZY = "lazy"
+    """Slot by slot, when one is first needed and in the background: the open takes milliseconds whatever there is.
+    Damage is found later, by whoever needs the slot; from then on no writes are taken."""
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How an engine behaves; see each field.  Values are checked when the options are made."""
 
@@ -56,11 +67,19 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What rewrites make.  After a clean close a directory with an RDB base can be opened by a stock server; but a base
     in our own format is made without stopping writers for the copy of all keys that an RDB file is made from."""
 
+    load: Load = Load.EAGER
+    """Whether an open reads the base before it returns.  ``LAZY`` is for bases in our own format and machines that can
+    (the keyspace can); others are read eagerly, and the report says which it was."""
+
     active_expiry: bool = True
     """Whether expired keys are also deleted in the background, and not only when they are met."""
 
     def __post_init__(self) -> None:
         force_setattr(self, "fsync", parse_policy(self.fsync))
+        try:
+            force_setattr(self, "load", Load(self.load))
+        except ValueError:
+            raise Limit(f"load={self.load!r}: choose 'eager' or 'lazy'") from None
         try:
             force_setattr(self, "base_format", BaseFormat(self.base_format))
         except ValueError:

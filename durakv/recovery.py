@@ -21,14 +21,16 @@ from durakv.errors import CommandError, Corruption, UnsupportedVersion
 from durakv.judgement import highest_promise, judge, judge_plain_base, read_up_to
 from durakv.log.reader import CHUNK_BYTES, Record, SegmentEnd, read_runs
 from durakv.log.segment import numbers_given_out_max
-from durakv.machine import Command, RdbMachine, RunMachine, SlottedMachine, StateMachine
+from durakv.machine import Command, DeferringMachine, RdbMachine, RunMachine, SlottedMachine, StateMachine
 from durakv.report import Cut, RecoveryReport
+from durakv.snapshot.lazy import LazyBase
 from durakv.snapshot.reader import BaseReader, read_base
 from durakv.stock_base import RdbPart, read_rdb_part
 from durakv.storage.filesystem import Filesystem
 from durakv.strays import refuse_outdated
 from durakv_formats.manifest import Manifest, ManifestFile
 from durakv_formats.runs import Run
+from durakv_formats.snapshot import SnapshotHeader
 
 if TYPE_CHECKING:
     from durakv_formats.rdb import Entry
@@ -71,8 +73,12 @@ def recover(
     entropy: Callable[[int], bytes],
     progress: Progress | None = None,
     until: int | None = None,
+    lazy: LazyBase | None = None,
 ) -> Recovered:
     """Build the state from the directory; reads only (C9).
+
+    With ``lazy`` the slots of a base that allows it are left there, to be loaded when they are needed.  It is then the
+    caller's to close, also after an error.
 
     ``until`` is a Unix time in seconds: the state is then that before the first later time that a stock server noted in
     its log, and not one to go on from; nothing is known of what follows.
@@ -87,7 +93,7 @@ def recover(
     found = Recovered(manifest, RecoveryReport())
     meter = _Meter(filesystem, manifest, progress)
     if manifest.base is not None:
-        _load_base(filesystem, manifest, found, machine, meter)
+        _load_base(filesystem, manifest, found, machine, meter, lazy)
         meter.finish(manifest.base.name)
         found.base_bytes = meter.sizes[manifest.base.name]
     ends: list[tuple[ManifestFile, SegmentEnd]] = []
@@ -149,10 +155,17 @@ class _Meter:
 
 
 def _load_base(
-    filesystem: Filesystem, manifest: Manifest, found: Recovered, machine: StateMachine, meter: _Meter
+    filesystem: Filesystem,
+    manifest: Manifest,
+    found: Recovered,
+    machine: StateMachine,
+    meter: _Meter,
+    lazy: LazyBase | None,
 ) -> None:
     base = manifest.base
     assert base is not None
+    if lazy is not None and _defer(base, manifest, found, machine, lazy):
+        return
     if base.name.endswith(".dkv") and manifest.identity is not None:
         assert base.last is not None, "the manifest was checked"
         with read_base(filesystem, base.name) as reader:
@@ -169,6 +182,23 @@ def _load_base(
         if damage:
             raise Corruption(base.name, end.offset, damage, _REMEDY)
         found.sealed[base.name] = (end.last, end.offset)
+
+
+def _defer(base: ManifestFile, manifest: Manifest, found: Recovered, machine: StateMachine, lazy: LazyBase) -> bool:
+    """Leave the slots of the base where they are; False if it or the machine is of another kind."""
+    if not base.name.endswith(".dkv") or manifest.identity is None or not isinstance(machine, DeferringMachine):
+        return False
+    assert base.last is not None, "the manifest was checked"
+    header = lazy.open(base.name)
+    lazy.expect(identity=manifest.identity, number=base.seq, seq=base.last)
+    if header.content == "chunks":
+        lazy.close()
+        return False
+    _check_content(base.name, header, machine)
+    found.report.base_keys = lazy.defer(machine)
+    found.report.lazy = True
+    found.seq = base.last
+    return True
 
 
 def _load_rdb(filesystem: Filesystem, name: str, machine: StateMachine, meter: _Meter) -> RdbPart:
@@ -196,23 +226,28 @@ def _restore(reader: BaseReader, name: str, machine: StateMachine, meter: _Meter
     if header.content == "chunks":
         machine.restore(_chunks(reader, meter))
         return 0
-    if not isinstance(machine, SlottedMachine) or (machine.content, machine.slot_count) != (
-        header.content,
-        header.slot_count,
-    ):
-        raise UnsupportedVersion(
-            name,
-            f"content {header.content!r} of {header.slot_count} slots",
-            "It belongs to another kind of state machine; open it with that one",
-        )
+    slotted = _check_content(name, header, machine)
     keys = 0
     for block in reader:
         try:
-            keys += machine.restore_slot(block.slot, block.payload())
+            keys += slotted.restore_slot(block.slot, block.payload())
         except ValueError as error:
             raise Corruption(name, reader.offset, f"slot {block.slot}: {error}", _REMEDY) from error
         meter.advance(reader.offset)
     return keys
+
+
+def _check_content(name: str, header: SnapshotHeader, machine: StateMachine) -> SlottedMachine:
+    if isinstance(machine, SlottedMachine) and (machine.content, machine.slot_count) == (
+        header.content,
+        header.slot_count,
+    ):
+        return machine
+    raise UnsupportedVersion(
+        name,
+        f"content {header.content!r} of {header.slot_count} slots",
+        "It belongs to another kind of state machine; open it with that one",
+    )
 
 
 def _chunks(reader: BaseReader, meter: _Meter) -> Iterable[bytes]:
@@ -237,9 +272,11 @@ def _replay(
     until: int | None = None,
 ) -> SegmentEnd:
     identity = None if manifest.identity is None else frame_identity(manifest)
+    report = found.report
     apply = machine.apply
     apply_run = machine.apply_run if isinstance(machine, RunMachine) else _takes_no_runs
-    report = found.report
+    if report.lazy and isinstance(machine, DeferringMachine):
+        apply, apply_run = machine.replay, _takes_no_runs
     file = filesystem.open(segment.name)
     try:
         stop = read_up_to(file, segment, is_last=is_last)

@@ -36,6 +36,8 @@ class RecoveryReport(msgspec.Struct, kw_only=True):
     """Whether the last owner closed it."""
     files: int = 0
     base_keys: int = 0
+    lazy: bool = False
+    """Whether the slots of the base were left to be loaded when they are needed; ``base_keys`` counts them all."""
     batches: int = 0
     """Batches replayed from the log."""
     commands: int = 0
@@ -86,11 +88,13 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     pending_bytes: int
     """Applied bytes that even a crash of the process could take back."""
     healthy: bool
-    """False when the log is poisoned, or an unsynced write is older than the policy promises (C4)."""
+    """False when the log is poisoned, the base was found damaged, or an unsynced write is older than promised (C4)."""
     stalled: bool
     """Whether writers wait for a slow disk."""
     poisoned: str | None
     """The failure after which the engine takes no more writes (C7)."""
+    slots_to_load: int
+    """After a lazy open: how many slots of the base were not needed yet, and not reached by the background either."""
     log_bytes: int
     base_bytes: int
     segments: int

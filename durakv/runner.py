@@ -82,6 +82,7 @@ class Runner:
         self.clock = clock
         self._monotonic = clock.monotonic
         self.lock = threading.Lock()
+        self._encode: Callable[[Batch], bytes] = _encoded
         self._waiters: list[Waiter] = []
         self._tasks: list[Task] = []
         self._tasks_passed_over = 0
@@ -118,6 +119,19 @@ class Runner:
         with self.lock:
             self._tasks = [*self._tasks, task]
 
+    def prepare_by(self, prepare: Callable[[Batch], None] | None) -> None:
+        """Call ``prepare`` with every batch before it is logged, so that it can refuse it; None for nothing more."""
+        if prepare is None:
+            self._encode = _encoded
+            return
+
+        def encode(batch: Batch) -> bytes:
+            payload = _encoded(batch)
+            prepare(batch)
+            return payload
+
+        self._encode = encode
+
     # --- writing --------------------------------------------------------------------------------------------------
 
     def submit(self, batch: Batch, level: Durability, *, blocking: bool = True) -> tuple[int, list[Any]]:
@@ -125,7 +139,7 @@ class Runner:
 
         ``level`` is what will be waited for; WRITTEN may be reached already.
         """
-        payload = _encoded(batch)
+        payload = self._encode(batch)
         with self.lock:
             appended = self._append(payload, batch, blocking=blocking)
             self._store(level)
@@ -133,7 +147,7 @@ class Runner:
 
     def write(self, batch: Batch, level: Durability) -> list[Any]:
         """``submit`` and ``wait`` in one: what a single writer does all day."""
-        payload = _encoded(batch)
+        payload = self._encode(batch)
         with self.lock:
             alone = None if self._closed else self.commit.append_alone(payload, batch, self._monotonic(), level)
             if alone is None:
@@ -174,7 +188,7 @@ class Runner:
                     seq = commit.applied_seq
                     self._reach(seq, level if wait else Durability.APPLIED)
                     return seq, answer
-                payload = _encoded(batch)
+                payload = self._encode(batch)
                 now = self.clock.monotonic()
                 if commit.admits(len(payload), now) or self._make_room(len(payload), blocking=blocking):
                     seq, _ = commit.append(payload, batch, now)

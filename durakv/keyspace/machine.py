@@ -9,7 +9,7 @@ by slot, so a rewrite merges it with the log in another process (``merge.py``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -20,9 +20,10 @@ from durakv.keyspace.kinds import copy_value
 from durakv.keyspace.kinds.hash import expired_fields
 from durakv.keyspace.store import SlotStore, slot_of
 from durakv.keyspace.values import DATABASE_COUNT, SLOT_COUNT, Value
-from durakv.machine import Command
+from durakv.machine import Batch, Command
 
 if TYPE_CHECKING:
+    from durakv.keyspace.deferred import Deferred
     from durakv_formats.rdb import Entry, Target
 
 EXPIRY_VISITS_MAX = 1024
@@ -46,6 +47,7 @@ class Keyspace(Databases[SlotStore]):
         self.slot_count = slot_count
         self._expiry_database = 0
         self._expiry_slot = 0
+        self._deferred: Deferred | None = None
 
     def apply_run(self, names: Sequence[bytes], keys: Sequence[bytes], values: Sequence[bytes], /) -> bool:
         """See :class:`durakv.machine.RunMachine`; it is for plain SETs, which are most of most logs."""
@@ -61,6 +63,32 @@ class Keyspace(Databases[SlotStore]):
         if not 0 <= slot < self.slot_count:
             raise ValueError(f"there is no slot {slot}, only {self.slot_count} of them")
         return decode_block(payload, slot, self.store, self._slot_of)
+
+    def defer(self, load: Callable[[int], object], /) -> None:
+        """See :class:`durakv.machine.DeferringMachine`."""
+        from durakv.keyspace.deferred import Deferred  # not above: a merger's process has no use for it
+
+        self._deferred = Deferred(self._stores, load)
+
+    def receive(self, slot: int, payloads: Sequence[bytes], /) -> None:
+        """See :class:`durakv.machine.DeferringMachine`."""
+        assert self._deferred is not None, "a slot comes because it was deferred"
+        self._deferred.receive(slot, payloads)
+
+    def replay(self, command: Command, /) -> None:
+        """See :class:`durakv.machine.DeferringMachine`."""
+        if self._deferred is None or not self._deferred.keep(self._selected, command):
+            self.apply(command)
+
+    def touch(self, commands: Batch, /) -> None:
+        """See :class:`durakv.machine.DeferringMachine`."""
+        if self._deferred is not None:
+            self._deferred.touch(commands)
+
+    def settle(self) -> None:
+        """See :class:`durakv.machine.DeferringMachine`."""
+        if self._deferred is not None:
+            self._deferred.settle()
 
     def blocks(self, slot: int) -> Iterator[tuple[bytes, int]]:
         """The blocks of a base that hold this slot as it is, each with the number of its keys."""
@@ -115,6 +143,7 @@ class Keyspace(Databases[SlotStore]):
         return slot_of(key) & (self.slot_count - 1)
 
     def _contents(self, slot: int) -> Iterator[Contents]:
+        self.settle()
         for number, store in enumerate(self._stores):
             if store.slots is not None and store.slots[slot]:
                 yield number, store.slots[slot], {} if store.deadlines is None else store.deadlines[slot]

@@ -15,9 +15,12 @@ from __future__ import annotations
 from binascii import crc_hqx
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice, repeat
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from durakv.keyspace.values import SLOT_COUNT, Value
+
+if TYPE_CHECKING:
+    from durakv.keyspace.deferred import Deferred
 
 NEVER = (1 << 63) - 1
 """A deadline that no clock reaches."""
@@ -92,7 +95,7 @@ class SlotStore:
     value first, so a value is never taken for expired, or for alive, by the deadline of another one.
     """
 
-    __slots__ = ("deadlines", "mask", "slot_count", "slots", "soonest", "watched")
+    __slots__ = ("deadlines", "deferred", "mask", "slot_count", "slots", "soonest", "watched")
 
     def __init__(self, slot_count: int = SLOT_COUNT) -> None:
         assert slot_count & (slot_count - 1) == 0, "slots are told apart by the low bits of a checksum"
@@ -104,6 +107,8 @@ class SlotStore:
         """Per slot, no deadline is earlier than this; it may be lower than need be."""
         self.watched: dict[bytes, None] = {}
         """The hashes with deadlines of fields, and perhaps some that no longer have any."""
+        self.deferred: Deferred | None = None
+        """Where the slots come from that are still in the base, with stand-ins in their places here."""
 
     def value(self, key: bytes, /) -> Value | None:
         """See :class:`Store`."""
@@ -119,9 +124,12 @@ class SlotStore:
 
     def keys(self, slot: int, /) -> Collection[bytes]:
         """See :class:`Store`."""
+        if self.deferred is not None:
+            return self.deferred.keys(self, slot)
         return () if self.slots is None else self.slots[slot]
 
     def __len__(self) -> int:
+        self._settle()
         return 0 if self.slots is None else sum(map(len, self.slots))
 
     def replace(self, key: bytes, value: Value, deadline: int | None = None, /) -> None:
@@ -162,6 +170,7 @@ class SlotStore:
 
     def clear(self) -> None:
         """See :class:`Store`."""
+        self._settle()
         # Fresh arrays instead of emptied ones: a reader without the lock keeps what it was reading from.
         self.slots = None
         self.deadlines = None
@@ -174,6 +183,7 @@ class SlotStore:
 
     def swap(self, other: SlotStore, /) -> None:
         """Exchange contents with another database (SWAPDB)."""
+        self._settle()
         self.slots, other.slots = other.slots, self.slots
         self.deadlines, other.deadlines = other.deadlines, self.deadlines
         self.soonest, other.soonest = other.soonest, self.soonest
@@ -219,10 +229,15 @@ class SlotStore:
 
     def columns(self, slot: int) -> Iterator[tuple[bytes, Value, int | None]]:
         """Every key of a slot with its value and deadline."""
+        self._settle()
         if self.slots is not None:
             deadlines: dict[bytes, int] = {} if self.deadlines is None else self.deadlines[slot]
             for key, value in self.slots[slot].items():
                 yield key, value, deadlines.get(key)
+
+    def _settle(self) -> None:
+        if self.deferred is not None:
+            self.deferred.settle()
 
     def _put_deadline(self, slot: int, key: bytes, deadline: int) -> None:
         deadlines = self.deadlines if self.deadlines is not None else self._make_deadlines()

@@ -21,7 +21,7 @@ from durakv_formats.snapshot import SnapshotDecoder, SnapshotHeader, StoredBlock
 
 READ_BYTES = 256 << 10
 
-_REMEDY = "Restore the file from a copy; `durakv verify` lists what the directory holds"
+REMEDY = "Restore the file from a copy; `durakv verify` lists what the directory holds"
 
 
 def read_base(filesystem: Filesystem, name: str) -> BaseReader:
@@ -65,13 +65,7 @@ class BaseReader:
 
     def expect(self, *, identity: bytes, number: int, seq: int) -> None:
         """Raise Corruption unless the header is that of the file which the manifest means (C11)."""
-        header = self.header
-        if header.identity != identity:
-            raise self._corrupt(0, f"it belongs to directory {header.identity.hex()}, not {identity.hex()}")
-        if header.number != number:
-            raise self._corrupt(0, f"it was written as base {header.number}, not {number}")
-        if header.seq != seq:
-            raise self._corrupt(0, f"it goes up to number {header.seq}, but the manifest says {seq}")
+        check_place(self.name, self.header, identity=identity, number=number, seq=seq)
 
     def __iter__(self) -> Iterator[StoredBlock]:
         """The blocks; ends only when the whole file was verified, else raises Corruption.  Once."""
@@ -102,7 +96,7 @@ class BaseReader:
             raise self._corrupt(error.offset, error.reason) from error
 
     def _corrupt(self, offset: int, reason: str) -> Corruption:
-        return Corruption(self.name, offset, reason, _REMEDY)
+        return Corruption(self.name, offset, reason, REMEDY)
 
     def close(self) -> None:
         """Release the file."""
@@ -115,3 +109,16 @@ class BaseReader:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def check_place(name: str, header: SnapshotHeader, *, identity: bytes, number: int, seq: int) -> None:
+    """Raise Corruption unless the header is that of the file which the manifest means (C11)."""
+    reason = ""
+    if header.identity != identity:
+        reason = f"it belongs to directory {header.identity.hex()}, not {identity.hex()}"
+    elif header.number != number:
+        reason = f"it was written as base {header.number}, not {number}"
+    elif header.seq != seq:
+        reason = f"it goes up to number {header.seq}, but the manifest says {seq}"
+    if reason:
+        raise Corruption(name, 0, reason, REMEDY)

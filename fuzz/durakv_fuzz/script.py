@@ -14,7 +14,7 @@ from typing import Any
 
 from durakv.durability import FsyncPolicy
 from durakv.machine import Command
-from durakv.options import BaseFormat, Options
+from durakv.options import BaseFormat, Load, Options
 from durakv_fuzz.machines import MachineKind
 from durakv_fuzz.typed import LETTERS, typed_command
 
@@ -108,6 +108,9 @@ class Setup:
     base_format: BaseFormat = BaseFormat.DKV
     """What rewrites make; of the real keyspace only, the other machines have no other form."""
 
+    load: Load = Load.EAGER
+    """When an open reads the base; what it may find does not depend on it."""
+
     identity: int = 0
     """Of the directory."""
 
@@ -174,6 +177,7 @@ def _options(setup: Setup) -> Options:
         rewrite_segments_max=setup.rewrite_segments_max,
         rewrite_memory_bytes=setup.rewrite_memory_bytes,
         base_format=setup.base_format,
+        load=setup.load,
     )
 
 
@@ -188,4 +192,5 @@ def load_setup(data: dict[str, Any]) -> Setup:
     fields["machine"] = MachineKind(data["machine"])
     fields["policy"] = FsyncPolicy(data["policy"])
     fields["base_format"] = BaseFormat(data.get("base_format", BaseFormat.DKV))
+    fields["load"] = Load(data.get("load", Load.EAGER))
     return Setup(**fields)

@@ -25,6 +25,7 @@ from durakv.keyspace.expiry import Expiry
 from durakv.keyspace.machine import EXPIRY_VISITS_MAX, Keyspace
 from durakv.machine import Batch, Command, StateMachine
 from durakv.receipt import Receipt
+from durakv.recovery import recover
 from durakv.report import RecoveryReport, Status
 from durakv_fuzz import told
 from durakv_fuzz.disk import SimulatedDisk
@@ -32,6 +33,7 @@ from durakv_fuzz.faults import AfterFailedSync, Fault
 from durakv_fuzz.image import Image
 from durakv_fuzz.machines import Digest, make_machine, state_of
 from durakv_fuzz.oracle import Verdict
+from durakv_fuzz.plain_disk import PlainDisk
 from durakv_fuzz.script import DEADLINE_MS, Script, Setup, Step
 from durakv_fuzz.trace import BARRIERS, Kind, Operation
 
@@ -153,7 +155,16 @@ class Session:
                 self._broken(f"it does not open: {type(failure).__name__}: {failure}", Verdict.NO_START)
             return
         self.engine = engine
-        self._note(opened(engine.report, engine.applied_seq, policy, state_of(self._machine)))
+        self._note(opened(engine.report, engine.applied_seq, policy, self._recovered()))
+
+    def _recovered(self) -> Digest:
+        """What the open found."""
+        if not (self.engine and self.engine.report.lazy):
+            return state_of(self._machine)
+        # A look at everything would load everything, and nothing would be left to load beside the life that follows.
+        twin = make_machine(self.setup.machine)
+        recover(PlainDisk(self.disk.image()), twin, clock=self._clock, entropy=self.setup.entropy)
+        return state_of(twin)
 
     def _make_engine(self, machine: StateMachine, policy: FsyncPolicy) -> Engine:
         return Engine(
@@ -216,12 +227,13 @@ class Session:
             return
         try:
             receipt = engine.submit(commands, level, blocking=blocking)
-        except (Poisoned, Closed, DiskFull) as failure:
-            self._refused(batch, failure)
-            return
         except BlockingIOError as failure:
             assert not blocking, "only a second writer asked not to be held up"
             self._note(told.Refused(batch, str(failure)))
+            return
+        except (Poisoned, Closed, DiskFull, OSError) as failure:
+            # OSError where a slot has to be read first, that is before anything is logged.
+            self._refused(batch, failure)
             return
         self._note(told.Numbered(batch, receipt.seq))
         if how == 1:
@@ -246,7 +258,7 @@ class Session:
                 engine.transact(lambda: (commands, None), level)
             else:
                 engine.apply(commands, level)
-        except (Poisoned, Closed, DiskFull) as failure:
+        except (Poisoned, Closed, DiskFull, OSError) as failure:
             if engine.applied_seq == before:
                 self._refused(batch, failure)
             else:
@@ -288,7 +300,12 @@ class Session:
     def _see(self) -> None:
         """Somebody reads everything."""
         if self.engine is not None:
-            self._note(told.Seen(state_of(self._machine)))
+            try:
+                seen = state_of(self._machine)
+            except OSError as failure:  # a slot that could not be read
+                self._failed("a look at everything", failure)
+            else:
+                self._note(told.Seen(seen))
 
     def _expire(self, batches: int = 0) -> None:
         """The keyspace's own task makes a round; other machines know no time."""
@@ -316,8 +333,11 @@ class Session:
     def _step(self, count: int = 1) -> None:
         if self.engine is not None:
             for _ in range(count):
-                if not self.engine.step():
-                    break
+                try:
+                    if not self.engine.step():
+                        break
+                except OSError as failure:  # a slot that could not be read; the engine's own thread would try again
+                    self._failed("a step", failure)
 
     def _advance(self, milliseconds: int = 50) -> None:
         left = milliseconds / 1000

@@ -85,8 +85,14 @@ def witness_with(
         verdict = Verdict.NO_START if isinstance(failure, OSError) else Verdict.BROKEN
         return Witness(None, what, verdict, named=False, touched=_touched(disk))
     report = engine.report
+    try:
+        seen = state(machine)
+    except Corruption as failure:
+        # After a lazy open, which has written by now; the damaged file has to be there as it was all the same.
+        touched = failure.name not in disk.names() or disk.content(failure.name) != image.files[failure.name]
+        return Witness(None, str(failure), Verdict.CORRUPT, touched=touched)
     found = Found(
-        state=state(machine),
+        state=seen,
         applied_seq=engine.applied_seq,
         last_seq=report.last_seq,
         lines=tuple(report.lines()),

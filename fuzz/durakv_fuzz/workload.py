@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from durakv.durability import FsyncPolicy
-from durakv.options import BaseFormat
+from durakv.options import BaseFormat, Load
 from durakv_fuzz.choose import Choose
 from durakv_fuzz.machines import MachineKind
 from durakv_fuzz.script import KEY_COUNT, Action, Script, Setup, Step
@@ -27,6 +27,9 @@ _MACHINES = (
     *(MachineKind.TYPES,) * 2,
 )
 _WITH_RDB = (MachineKind.KEYSPACE, MachineKind.TYPES)
+LAZY_RUNS = 3
+"""Every so many runs opens lazily."""
+
 _BASE_FORMATS = (BaseFormat.DKV, BaseFormat.DKV, BaseFormat.RDB)
 _SEGMENT_BYTES = (4096, 4096, 8192, 16384)
 _PENDING_BYTES_MAX = (1 << 20, 1 << 20, 1024)
@@ -212,6 +215,8 @@ def draw_setup(choose: Choose, *, identity: int) -> Setup:
         rewrite_segments_max=_of(_SEGMENTS_MAX, choose, "segments"),
         rewrite_memory_bytes=_of(_MEMORY_BYTES, choose, "memory"),
         base_format=_of(_BASE_FORMATS, choose, "base format"),
+        # Not drawn, or every run drawn before there was a choice would have become another.
+        load=Load.LAZY if identity % LAZY_RUNS == LAZY_RUNS - 1 else Load.EAGER,
         identity=identity,
     )
     # Asked in any case: another machine must not shift what is asked after it, or nothing could be made smaller.

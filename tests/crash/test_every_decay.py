@@ -14,6 +14,7 @@ from itertools import permutations
 import pytest
 
 from durakv.directory import LOCK_NAME, MANIFEST_NAME
+from durakv.options import Load
 from durakv_fuzz.decay import Damaged
 from durakv_fuzz.decay_sweep import (
     BASE,
@@ -79,6 +80,24 @@ def test_no_changed_byte_of_a_closed_directory_is_accepted(machine: MachineKind,
     tally = judge(resting, flips)
     assert tally == {Outcome.REFUSED: count_flips(resting.image)}
     assert tally.total() >= 8000
+
+
+def rest_lazily() -> Resting:
+    """Every outcome is judged after all slots were asked for."""
+    with quiet():
+        return Resting.after(Setup(machine=MachineKind.KEYSPACE, load=Load.LAZY), BASE)
+
+
+def test_no_changed_byte_is_accepted_by_a_lazy_open_either() -> None:
+    resting = rest_lazily()
+    assert judge(resting, flips) == {Outcome.REFUSED: count_flips(resting.image)}
+
+
+def test_a_lazy_open_that_does_not_check_is_found() -> None:
+    with MUTANTS["slot not checked when it is needed"].applied():
+        resting = rest_lazily()
+        with pytest.raises(Wrong, match=r"^UNDETECTED"):
+            judge(resting, flips)
 
 
 def judge_flips_of_an_open_directory(machine: MachineKind, script: Script) -> None:

@@ -53,6 +53,7 @@ SEEDS: dict[str, int] = {
     "zeroed sector taken for the end": 4,
     "age counted from the last write": 6,
     "policy change without sync": 2,
+    "slot not checked when it is needed": 2,
     "flush ignored in a merge": 5,
 }
 """Where the others are met early; seed 1 where nothing is said."""

@@ -18,7 +18,9 @@ from durakv.storage.filesystem import File
 from durakv_formats.checksum import crc32c
 from durakv_formats.frame import Frame, encode_frame
 from durakv_formats.manifest import Manifest, ManifestFile
-from durakv_formats.snapshot_v1 import BLOCK, CRC_BYTES
+from durakv_formats.snapshot import StoredBlock
+from durakv_formats.snapshot_outline import SnapshotOutline
+from durakv_formats.snapshot_v1 import BLOCK, CRC_BYTES, Codec
 from durakv_fuzz.mutants.mutant import Mutants, Patch
 from durakv_fuzz.trace import SECTOR_BYTES
 
@@ -47,6 +49,17 @@ def block_of_a_base_not_checked() -> list[Patch]:
         return crc32c(data, seed) if seed == 0 or len(data) == _BLOCK_HEAD_BYTES else seed
 
     return [Patch(durakv_formats.snapshot, "crc32c", broken)]
+
+
+@mutants("stores that verify their files when they open them, and read them unverified later")
+def slot_not_checked_when_it_is_needed() -> list[Patch]:
+    """After a lazy open a slot is taken as it stands in the base, whatever its checksum says."""
+
+    def unverified(self: SnapshotOutline, index: int, data: bytes) -> StoredBlock:
+        _tag, codec, slot, count, raw_bytes, _stored_bytes, _crc = BLOCK.unpack_from(data)
+        return StoredBlock(slot, count, Codec(codec), data[BLOCK.size :], raw_bytes, self.place(index)[0])
+
+    return [Patch(SnapshotOutline, "verify", unverified)]
 
 
 @mutants("logs without a commit mark: what lies behind the damage is never asked")
