@@ -12,6 +12,8 @@ from durakv.bench.medians import KILL, POWER, Medians, Risk, kept, medians, risk
 from durakv.bench.results import Case, Interference, Latency, Loss, Mode, Report, Verdict
 from durakv.bench.table import Cell, Column, Group, Row, Table, Tone
 
+_NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
+
 
 def tables(report: Report) -> list[Table]:
     """The tables of what was measured; a part that was not has none."""
@@ -64,8 +66,6 @@ def fit_line(fit: Fit) -> str:
         parts.append(f"{units.size(fit.memory_bytes_per_key)} a key in memory")
     return ", ".join(parts)
 
-
-_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 # --- the tables -------------------------------------------------------------------------------------------------------
 

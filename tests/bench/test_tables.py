@@ -25,8 +25,8 @@ def test_the_crashes_of_a_setting_stand_together() -> None:
 
 
 def test_methods_that_differ_in_numbers_only_are_told_once() -> None:
-    assert tables.merged(["cut at 9 of 1,200", "cut at 12 of 1,200", "killed", "cut at 10 of 1,200"]) == [
-        "cut at 9–12 of 1,200",
+    assert tables.merged(["cut 9, of 1,200", "cut 12, of 1,200", "killed", "cut 10, of 1,200"]) == [
+        "cut 9–12, of 1,200",
         "killed",
     ]
 
