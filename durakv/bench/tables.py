@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, zip_longest
 
 from durakv.bench import units
 from durakv.bench.fits import Fit, fits
 from durakv.bench.medians import KILL, POWER, Medians, Risk, kept, medians, risk
 from durakv.bench.results import Case, Interference, Latency, Loss, Mode, Report, Verdict
 from durakv.bench.table import Cell, Column, Group, Row, Table, Tone
+
+_NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
 
 def tables(report: Report) -> list[Table]:
@@ -160,6 +164,7 @@ def _risk_cell(found: Risk) -> Cell:
 def _losses(losses: Sequence[Loss]) -> Iterator[Table]:
     columns = (
         Column("crash", number=False),
+        Column("at writes/s"),
         Column("crashes"),
         Column("lossy"),
         Column("p50"),
@@ -172,10 +177,12 @@ def _losses(losses: Sequence[Loss]) -> Iterator[Table]:
     )
     rows: list[Row | Group] = []
     last = ""
-    for entry in losses:
+    # The crashes of a store and setting side by side, whatever the order they were made in.
+    order = list(dict.fromkeys((entry.store, entry.setting) for entry in losses))
+    for entry in sorted(losses, key=lambda entry: order.index((entry.store, entry.setting))):
         name = f"{entry.store} {entry.setting}"
         if name != last:
-            rows.append(Group(name, _crashed_at(entry), entry.store == "durakv"))
+            rows.append(Group(name, "", entry.store == "durakv"))
             last = name
         if not entry.lost:
             rows.append(Group("", f"{entry.crash}: {entry.note or 'not crashed'}"))
@@ -184,6 +191,7 @@ def _losses(losses: Sequence[Loss]) -> Iterator[Table]:
         rows.append(
             (
                 entry.crash,
+                units.count(entry.writes_per_second),
                 f"{len(lost):,}",
                 units.share(sum(number > 0 for number in lost) / len(lost)),
                 units.count(quantile(lost, 0.5)),
@@ -195,16 +203,12 @@ def _losses(losses: Sequence[Loss]) -> Iterator[Table]:
                 _promise_cell(entry),
             )
         )
-    methods = dict.fromkeys(f"{entry.crash}: {entry.method}" for entry in losses if entry.method)
+    methods = merged(f"{entry.crash}: {entry.method}" for entry in losses if entry.method)
     note = (
         "Acknowledged writes that were gone after a crash, and how long before it the oldest of them was acknowledged. "
         "Lossy: crashes that took any. Ages: their distribution, from 0 to the oldest. " + ". ".join(methods) + "."
     )
     yield Table("Loss windows", columns, rows, note)
-
-
-def _crashed_at(entry: Loss) -> str:
-    return f"crashed at {units.rate(entry.writes_per_second)} writes/s" if entry.writes_per_second else ""
 
 
 def _promise_cell(entry: Loss) -> Cell:
@@ -310,6 +314,22 @@ def _recovery(report: Report) -> Iterator[Table]:
             for point in fit.points
         ]
     yield Table("Recovery", columns, rows, "The time of one open, and the line through the points of a store.")
+
+
+def merged(texts: Iterable[str]) -> list[str]:
+    """Texts that differ in their numbers only become one, with the range of each."""
+    alike: dict[tuple[str, ...], list[list[str]]] = {}
+    for text in texts:
+        alike.setdefault(tuple(_NUMBER.split(text)), []).append(_NUMBER.findall(text))
+    return [
+        "".join(chain.from_iterable(zip_longest(words, map(_range, zip(*numbers, strict=True)), fillvalue="")))
+        for words, numbers in alike.items()
+    ]
+
+
+def _range(numbers: Iterable[str]) -> str:
+    different = sorted(set(numbers), key=lambda number: float(number.replace(",", "")))
+    return different[0] if len(different) == 1 else f"{different[0]}–{different[-1]}"
 
 
 # --- cells ------------------------------------------------------------------------------------------------------------
