@@ -39,6 +39,9 @@ from durakv_formats.manifest import Manifest
 
 R = TypeVar("R")
 
+LAZY_SEGMENT_BYTES = 1 << 20
+"""The first segment after a lazy open: filling one of the usual size with zeros would be most of the open."""
+
 
 class Engine:
     """A durable state machine.
@@ -93,7 +96,8 @@ class Engine:
         try:
             self._lock = self._become_owner(create)
             found = recover(self.filesystem, machine, clock=self._clock, entropy=entropy, progress=progress, lazy=lazy)
-            self._directory, segment = settle(self.filesystem, found, options.segment_bytes)
+            capacity = min(options.segment_bytes, LAZY_SEGMENT_BYTES) if found.report.lazy else options.segment_bytes
+            self._directory, segment = settle(self.filesystem, found, capacity)
             tidy(self.filesystem, found)
         except BaseException as failure:
             if lazy is not None:

@@ -36,7 +36,7 @@ from durakv_formats.columns import KIND_STRING, Column, encode_columns
 from durakv_formats.snapshot import SnapshotHeader
 
 VALUE_BYTES = 100
-LOGGED_KEYS = 1_000
+LOGGED_KEYS = 100
 READS = 200
 
 
@@ -63,7 +63,7 @@ def key_of(number: int) -> bytes:
 def build(directory: Path, keys: int) -> int:
     """Make a directory whose base holds so many keys, with a short log behind it; return the size of the base.
 
-    Raises Limit for less than a thousand keys: they would leave most slots empty.
+    Raises Limit for fewer keys than the log has: they would leave most slots empty.
     """
     if keys < LOGGED_KEYS:
         raise Limit(f"{keys} keys do not make a base worth measuring; give at least {LOGGED_KEYS}")

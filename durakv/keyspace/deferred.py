@@ -90,6 +90,12 @@ class Deferred:
 
     def keep(self, database: int, command: Command) -> bool:
         """Put a command of the log aside until its slot comes; False if it has to be applied now."""
+        if command[0] == b"SET":
+            slot = crc_hqx(command[1], 0) & self._mask
+            if self._arrived[slot]:
+                return False
+            self._kept.setdefault(slot, []).append((database, command))
+            return True
         if command[0] == b"SELECT":
             return False
         keys = _keys_of(command[0].upper(), command)

@@ -61,7 +61,8 @@ class SnapshotOutline:
         """Whether the footer was read and agreed."""
         self._totals = Totals(self.header, start[:HEADER_BYTES])
         self._slots: list[int] = []
-        self._heads: list[tuple[int, int, bytes]] = []
+        self._heads: list[bytes] = []
+        self._offsets: list[int] = []
         self._verified = bytearray()
 
     def __len__(self) -> int:
@@ -72,9 +73,9 @@ class SnapshotOutline:
         """Take the head at ``offset`` out of the bytes that begin there, or the footer."""
         if data[:1] == _BLOCK and len(data) >= BLOCK.size:
             # The head is looked at when all are there: until the footer agrees, its size is only a place to look next.
-            size = BLOCK.size + int.from_bytes(data[_STORED_BYTES], "little")
-            self._heads.append((self.offset, size, data[: BLOCK.size]))
-            self.offset += size
+            self._heads.append(data[: BLOCK.size])
+            self._offsets.append(self.offset)
+            self.offset += BLOCK.size + int.from_bytes(data[_STORED_BYTES], "little")
         elif data[:1] == _FOOTER:
             self._take_footer(data)
         elif len(data) < BLOCK.size:
@@ -83,18 +84,20 @@ class SnapshotOutline:
             raise FormatError(self.offset, f"{data[0]:#04x} where a block was expected")
 
     def _take_footer(self, data: bytes) -> None:
-        totals, slot_count = self._totals, self.header.slot_count
-        for offset, _size, head in self._heads:
-            _tag, codec, slot, count, raw_bytes, stored_bytes, _crc = BLOCK.unpack(head)
-            check_block(offset, slot_count, totals.slot, slot, codec, raw_bytes, stored_bytes)
-            totals.add(head, slot, count, raw_bytes, stored_bytes)
+        slot_count, before = self.header.slot_count, 0
+        for offset, fields in zip(self._offsets, BLOCK.iter_unpack(b"".join(self._heads)), strict=True):
+            _tag, codec, slot, _count, raw_bytes, stored_bytes, _crc = fields
+            check_block(offset, slot_count, before, slot, codec, raw_bytes, stored_bytes)
             self._slots.append(slot)
-            self.count += count
+            before = slot
         if len(data) < FOOTER.size:
             raise FormatError(self.offset, "the file ends inside its footer")
-        if data[: FOOTER.size] != totals.footer():
+        self._totals.add_all(self._heads)
+        self.count = self._totals.count
+        if data[: FOOTER.size] != self._totals.footer():
             raise FormatError(self.offset, "the footer does not agree with what came before it")
         self.offset += FOOTER.size
+        self._offsets.append(self.offset - FOOTER.size)
         self._verified = bytearray(len(self._heads))
         self.done = True
 
@@ -111,12 +114,12 @@ class SnapshotOutline:
 
     def place(self, index: int) -> tuple[int, int]:
         """Where a block stands: its offset, and its size with the head."""
-        offset, size, _head = self._heads[index]
-        return offset, size
+        offset = self._offsets[index]
+        return offset, self._offsets[index + 1] - offset
 
     def verify(self, index: int, data: bytes) -> StoredBlock:
         """The block, from the bytes of its place; raises FormatError unless it is what its writer sealed."""
-        offset, size, head = self._heads[index]
+        (offset, size), head = self.place(index), self._heads[index]
         if len(data) != size:
             raise FormatError(offset, "the file ends inside a block that was there before")
         stored = data[BLOCK.size :]

@@ -13,7 +13,7 @@ either.  (It covers them alone: a checksum over bytes that end with their own ch
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from struct import Struct
 from typing import cast
@@ -98,14 +98,14 @@ class StoredBlock(msgspec.Struct, frozen=True):
 class Totals:
     """What the footer says, kept up to date block by block by both sides."""
 
-    __slots__ = ("_block_count", "_chain", "_count", "_file_bytes", "_raw_bytes", "seed", "slot")
+    __slots__ = ("_block_count", "_chain", "_file_bytes", "_raw_bytes", "count", "seed", "slot")
 
     def __init__(self, header: SnapshotHeader, header_bytes: bytes) -> None:
         self.seed = crc32c(header.identity + header.number.to_bytes(4, "little"))
         self.slot = 0
         self._chain = crc32c(header_bytes[-CRC_BYTES:], self.seed)
         self._block_count = 0
-        self._count = 0
+        self.count = 0
         self._raw_bytes = 0
         self._file_bytes = len(header_bytes)
 
@@ -113,13 +113,22 @@ class Totals:
         self._chain = crc32c(head[-CRC_BYTES:], self._chain)
         self.slot = slot
         self._block_count += 1
-        self._count += count
+        self.count += count
         self._raw_bytes += raw_bytes
         self._file_bytes += len(head) + stored_bytes
 
+    def add_all(self, heads: Sequence[bytes]) -> None:
+        """The same for all blocks at once, from their heads; slots are the caller's to look after."""
+        fields = list(BLOCK.iter_unpack(b"".join(heads)))
+        self._chain = crc32c(b"".join([head[-CRC_BYTES:] for head in heads]), self._chain)
+        self._block_count += len(heads)
+        self.count += sum([field[3] for field in fields])
+        self._raw_bytes += sum([field[4] for field in fields])
+        self._file_bytes += sum([BLOCK.size + field[5] for field in fields])
+
     def footer(self) -> bytes:
         file_bytes = self._file_bytes + FOOTER.size
-        totals = (self._block_count, self._count, self._raw_bytes, file_bytes)
+        totals = (self._block_count, self.count, self._raw_bytes, file_bytes)
         data = FOOTER.pack(FOOTER_TAG, self._chain, *totals, 0)[:-CRC_BYTES]
         return data + crc32c(data, self.seed).to_bytes(CRC_BYTES, "little")
 
