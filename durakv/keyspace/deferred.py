@@ -58,7 +58,7 @@ class StandIn:
 
     def filled(self) -> list[Any] | None:
         """The dictionaries, once all have come, with empty ones for the slots that had none; None if none had any."""
-        if all(held is self for held in self.places):
+        if self.places.count(self) == len(self.places):
             return None
         return [{} if held is self else held for held in self.places]
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,7 @@ EAGER = Options(segment_bytes=1 << 16, rewrite_percentage=0, active_expiry=False
 LAZY = replace(EAGER, load=Load.LAZY)
 NOW_MS = 1_700_000_000_000
 KEYS = [b"key:%d" % number for number in range(300)]
+WORKERS = 4
 VICTIM = KEYS[250]
 """No other key begins like it."""
 
@@ -243,13 +246,22 @@ def on_disk(tmp_path: Path) -> Path:
 
 
 def test_readers_and_writers_go_on_while_a_thread_loads(on_disk: Path) -> None:
-    with durakv.open(on_disk, options=LAZY) as db:
-        for key in KEYS:
+    def work(part: int) -> int:
+        mine = KEYS[part::WORKERS]
+        for key in random.Random(part).sample(mine, len(mine)):
             assert db.get(key) == b"value of " + key
             db.append(key, b"!")
-        assert db.dbsize() == len(KEYS)
-    with durakv.open(on_disk, options=EAGER) as db:
-        assert all(db.get(key) == b"value of %b!" % key for key in KEYS)
+        return sum(db.get(key) is not None for key in KEYS)
+
+    for _ in range(5):
+        directory = on_disk.with_name("copy")
+        shutil.copytree(on_disk, directory)
+        with durakv.open(directory, options=LAZY) as db, ThreadPoolExecutor(WORKERS) as pool:
+            assert list(pool.map(work, range(WORKERS))) == [len(KEYS)] * WORKERS
+            assert db.dbsize() == len(KEYS)
+        with durakv.open(directory, options=EAGER) as db:
+            assert all(db.get(key) == b"value of %b!" % key for key in KEYS)
+        shutil.rmtree(directory)
 
 
 def test_asyncio_opens_lazily_too(on_disk: Path) -> None:
