@@ -13,7 +13,7 @@ from durakv.bench.load import Sample, batches, threads
 from durakv.bench.raw import THE_RAW_LOOP, RawFile, record_bytes
 from durakv.bench.results import Case, Counters, Latency, Promise, Round, Shape
 from durakv.bench.store import Pair, Store
-from durakv.bench.workload import KEY_BYTES
+from durakv.bench.workload import KEY_BYTES, Pairs
 
 RAW = "raw"
 """The store's name in a case of the raw loop."""
@@ -39,7 +39,7 @@ class Contestant(Protocol):
 class StoreLoad:
     """An open store under one load.  The store is closed by whoever opened it."""
 
-    def __init__(self, store: Store, case: Case, pairs: Sequence[Pair], device: str = "") -> None:
+    def __init__(self, store: Store, case: Case, pairs: Pairs, device: str = "") -> None:
         """``device`` is the block device whose writes are counted, as ``major:minor``."""
         self.case = case
         self._store = store
@@ -48,8 +48,9 @@ class StoreLoad:
 
     def measure(self, seconds: float, /) -> Round:
         """See :class:`Contestant`."""
+        pairs = self._pairs.fresh()
         before, device_before = self._store.counters(), device_write_bytes(self._device)
-        sample = self._run(seconds)
+        sample = self._run(pairs, seconds)
         after, device_after = self._store.counters(), device_write_bytes(self._device)
         written = sample.writes * (KEY_BYTES + self.case.value_bytes)
         return as_round(sample, counted(before, after, written, _difference(device_before, device_after)))
@@ -58,8 +59,8 @@ class StoreLoad:
         """See :class:`Contestant`."""
         self._store.settle()
 
-    def _run(self, seconds: float) -> Sample:
-        store, pairs, width = self._store, self._pairs, self.case.width
+    def _run(self, pairs: Sequence[Pair], seconds: float) -> Sample:
+        store, width = self._store, self.case.width
         match self.case.shape:
             case Shape.THREADS:
                 return threads(store, pairs, width, seconds, self.case.offered_rate)

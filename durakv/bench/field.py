@@ -18,7 +18,7 @@ from durakv.bench.mounts import mount_of
 from durakv.bench.progress import room
 from durakv.bench.results import Case, Mode, Shape
 from durakv.bench.store import Setting, Store
-from durakv.bench.workload import pairs
+from durakv.bench.workload import Pairs
 
 
 class Field:
@@ -34,7 +34,7 @@ class Field:
         self._directory = directory
         self._plan = plan
         self._device = mount_of(directory).device
-        self._pairs = {size: pairs(size, plan.key_space) for size in plan.value_bytes}
+        self._pairs = {size: Pairs(size, plan.key_space) for size in plan.value_bytes}
         self._closed: list[tuple[Store, Case]] = []
         self._unpaced: list[Store] = []
         self._numbers = itertools.count()

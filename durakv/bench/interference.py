@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from array import array
+from itertools import cycle
 from pathlib import Path
 
 from durakv.bench.contest import Told
@@ -47,7 +48,7 @@ def interference(
             tell(f"rewrite {number + 1} of {rounds}, {policy}", (number + 1) / (rounds + 1))
             load(database, touched, value_bytes, source)
             pairs = [(key(index), source.randbytes(value_bytes)) for index in touched]
-            before.extend(_responses(paced(database.set, pairs, max(WINDOW_SECONDS, *seconds, 0.0), rate)))
+            before.extend(_responses(paced(database.set, cycle(pairs), max(WINDOW_SECONDS, *seconds, 0.0), rate)))
             sample = _during_rewrite(database, pairs, rate)
             during.extend(_responses(sample))
             seconds.append(sample.seconds)
@@ -86,7 +87,7 @@ def _during_rewrite(database: Database, pairs: list[Pair], rate: float) -> Sampl
         return status.rewrites >= ended or status.rewrite_failures > 0
 
     database.rewrite(wait=False)
-    sample = paced(database.set, pairs, REWRITE_SECONDS_MAX, rate, ended=is_over)
+    sample = paced(database.set, cycle(pairs), REWRITE_SECONDS_MAX, rate, ended=is_over)
     status = database.status()
     if status.rewrites < ended:
         raise ValueError(f"the rewrite did not end: {status.rewrite_error or 'it takes too long'}")

@@ -12,7 +12,7 @@ import ctypes
 import threading
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, cycle, islice
 from time import perf_counter_ns
 from typing import NamedTuple
@@ -62,8 +62,8 @@ def together(samples: Sequence[Sample]) -> Sample:
     )
 
 
-def closed(call: Callable[..., object], arguments: Sequence[tuple[object, ...]], seconds: float, each: int) -> Sample:
-    """Call again and again for so long; each call makes so many writes.
+def closed(call: Callable[..., object], arguments: Iterable[tuple[object, ...]], seconds: float, each: int) -> Sample:
+    """Call again and again for so long, with arguments that do not end; each call makes so many writes.
 
     Only the ends are kept: a call begins where the one before ended, give or take the loop itself, some 0.1 us.
     """
@@ -71,7 +71,7 @@ def closed(call: Callable[..., object], arguments: Sequence[tuple[object, ...]],
     keep, clock = ends.append, perf_counter_ns
     began = clock()
     deadline = began + int(seconds * 1e9)
-    for some in cycle(arguments):
+    for some in arguments:
         call(*some)
         now = clock()
         keep(now)
@@ -83,14 +83,14 @@ def closed(call: Callable[..., object], arguments: Sequence[tuple[object, ...]],
 
 def paced(
     call: Callable[..., object],
-    arguments: Sequence[tuple[object, ...]],
+    arguments: Iterable[tuple[object, ...]],
     seconds: float,
     rate: float,
     *,
     first_seconds: float = 0.0,
     ended: Callable[[], bool] | None = None,
 ) -> Sample:
-    """Make calls at a fixed rate, the first one after ``first_seconds``; late ones at once.
+    """Make calls at a fixed rate, with arguments that do not end; the first after ``first_seconds``, late ones at once.
 
     It goes on for so long, or until ``ended`` says so.
     """
@@ -101,7 +101,7 @@ def paced(
     deadline = began + int(seconds * 1e9)
     patience = deadline + int(seconds * PATIENCE * 1e9)
     done = began
-    for number, some in enumerate(cycle(arguments)):
+    for number, some in enumerate(arguments):
         due = int(first + number * pause_ns)
         if due >= deadline or done >= patience or (ended is not None and ended()):
             break
@@ -151,7 +151,7 @@ def batches(store: Store, all_pairs: Sequence[Pair], width: int, seconds: float)
     """One thread whose writes are batches, or pipelines, of so many."""
     session = store.session()
     try:
-        return closed(session.put_many, [(group,) for group in groups(all_pairs, width)], seconds, width)
+        return closed(session.put_many, cycle([(group,) for group in groups(all_pairs, width)]), seconds, width)
     finally:
         session.close()
 
@@ -191,6 +191,6 @@ def _beside(store: Store, run: Callable[[Session, int], Sample], width: int) -> 
     return samples
 
 
-def _from(all_pairs: Sequence[Pair], start: int) -> Sequence[Pair]:
-    """The same pairs, beginning elsewhere: writers beside each other write different keys."""
-    return list(chain(islice(all_pairs, start, None), islice(all_pairs, start))) if start else all_pairs
+def _from(all_pairs: Sequence[Pair], start: int) -> Iterator[Pair]:
+    """The same pairs without end, beginning elsewhere: writers beside each other write different keys."""
+    return chain(islice(all_pairs, start, None), cycle(all_pairs))

@@ -16,7 +16,7 @@ from durakv.bench.contestants import ExternalLoad, RawLoad, StoreLoad
 from durakv.bench.kernel import Foreign
 from durakv.bench.quiet import SHARE_MAX, Gate
 from durakv.bench.results import Case, Latency, Mode, Promise, Round, Shape
-from durakv.bench.workload import pairs
+from durakv.bench.workload import Pairs
 from tests.bench.fake_store import FakeStore
 
 
@@ -135,7 +135,7 @@ def raw(tmp_path: Path) -> Generator[RawLoad, None, None]:
 
 def test_a_store_s_counters_are_those_of_the_turn(raw: RawLoad) -> None:
     store = FakeStore(write_seconds=0.001)
-    load = StoreLoad(store, case_of("fake", 20), pairs(20, 100))
+    load = StoreLoad(store, case_of("fake", 20), Pairs(20, 100))
     load.measure(0.02)
     first = len(store.written)
     row = load.measure(0.02)
@@ -162,7 +162,7 @@ def test_an_open_loop_has_both_latencies_and_shows_the_response_by_second() -> N
         mode=Mode.OPEN,
         offered_rate=500.0,
     )
-    row = StoreLoad(FakeStore(stall_at=20, stall_seconds=0.1), case, pairs(20, 100)).measure(0.3)
+    row = StoreLoad(FakeStore(stall_at=20, stall_seconds=0.1), case, Pairs(20, 100)).measure(0.3)
     assert row.service is not None
     assert row.response is not None
     assert row.response.count == row.service.count == row.writes

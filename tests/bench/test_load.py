@@ -8,16 +8,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from itertools import cycle
 
 import pytest
 
 from durakv.bench.latency import percentiles
 from durakv.bench.load import Sample, batches, paced, threads
 from durakv.bench.load_tasks import tasks
-from durakv.bench.workload import KEY_BYTES, groups, key, pairs
+from durakv.bench.workload import KEY_BYTES, Pairs, groups, key
 from tests.bench.fake_store import FakeStore
 
-PAIRS = pairs(20, key_space=500)
+PAIRS = Pairs(20, key_space=500).fresh()
 STALL_SECONDS = 0.2
 
 
@@ -76,21 +77,21 @@ def test_a_closed_loop_hides_a_stall_and_an_open_loop_does_not() -> None:
 
 def test_after_a_stall_what_is_late_is_made_up_for() -> None:
     store = FakeStore(stall_at=10, stall_seconds=0.1)
-    sample = paced(store.session().put, PAIRS, 0.4, 500)
+    sample = paced(store.session().put, cycle(PAIRS), 0.4, 500)
     assert sample.writes == 200, "every write that was due"
     gaps = {later - earlier for earlier, later in zip(sample.starts_ns, sample.starts_ns[1:], strict=False)}
     assert gaps <= {1_999_999, 2_000_000, 2_000_001}, "the intended starts do not depend on the stall"
 
 
 def test_an_open_loop_that_cannot_keep_up_is_given_up() -> None:
-    sample = paced(FakeStore(write_seconds=0.01).session().put, PAIRS, 0.1, 10_000)
+    sample = paced(FakeStore(write_seconds=0.01).session().put, cycle(PAIRS), 0.1, 10_000)
     assert 0 < sample.writes < 100
     assert sample.seconds < 1
 
 
 def test_an_open_loop_ends_when_it_is_told() -> None:
     left = [False] * 20
-    sample = paced(FakeStore().session().put, PAIRS, 60, 1000, ended=lambda: not left or left.pop())
+    sample = paced(FakeStore().session().put, cycle(PAIRS), 60, 1000, ended=lambda: not left or left.pop())
     assert sample.writes == 20
 
 
@@ -128,18 +129,29 @@ def test_paced_tasks_show_a_stall_too() -> None:
     assert late > 30, "writes that were due in the stall are counted from when they were due"
 
 
-def test_the_same_pairs_are_made_again_and_values_differ() -> None:
-    assert pairs(20, key_space=500) == PAIRS
+def test_pairs_are_of_the_wanted_size_and_differ() -> None:
     assert len({key for key, _ in PAIRS}) == 500
     assert {len(key) for key, _ in PAIRS} == {KEY_BYTES}
     assert len({value for _, value in PAIRS}) > 100
-    assert {len(value) for _, value in pairs(1, key_space=10)} == {1}
+    assert {len(value) for _, value in Pairs(1, key_space=10).fresh()} == {1}
+    assert Pairs(20, key_space=500).fresh() == PAIRS, "the same in every run"
+
+
+@pytest.mark.parametrize(("value_bytes", "key_space"), [(20, 500), (20, 1024), (20, 512), (1 << 23, 9)])
+def test_no_key_is_given_the_value_that_it_has(value_bytes: int, key_space: int) -> None:
+    held: dict[bytes, bytes] = {}
+    some = Pairs(value_bytes, key_space)
+    for turn in range(5):
+        written = some.fresh()
+        for key_, value in written * 2:
+            assert held.get(key_) != value, f"in turn {turn}"
+            held[key_] = value
 
 
 def test_large_values_do_not_fill_the_memory() -> None:
-    large = pairs(1 << 24, key_space=1000)
-    assert sum(len(value) for _, value in large) <= 64 << 20
-    assert len({id(value) for _, value in large}) > 1
+    large = {id(value): value for _, value in Pairs(1 << 24, key_space=1000).fresh()}
+    assert len(large) > 1
+    assert sum(map(len, large.values())) <= 64 << 20
 
 
 def test_keys_do_not_collide() -> None:
@@ -148,4 +160,4 @@ def test_keys_do_not_collide() -> None:
 
 @pytest.mark.parametrize("width", [1, 7, 499, 500, 501, 2000])
 def test_groups_are_of_the_wanted_size(width: int) -> None:
-    assert {len(group) for group in groups(PAIRS, width)} == {width}
+    assert {len(group) for group in groups(PAIRS[:500], width)} == {width}

