@@ -12,11 +12,11 @@ call, in an order that depends on nothing but the calls: that is how the crash l
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from durakv import journal
 from durakv.clock import Clock
 from durakv.commit import SYNC_OVERDUE_SECONDS, Commit, Work
 from durakv.durability import Durability, FsyncPolicy
@@ -24,8 +24,6 @@ from durakv.errors import Closed, DurakvError, Limit
 from durakv.machine import Batch
 from durakv_formats.errors import LimitError
 from durakv_formats.resp import encode_batch
-
-logger = logging.getLogger("durakv")
 
 R = TypeVar("R")
 
@@ -414,7 +412,7 @@ class Runner:
         told, self.background_failure = self.background_failure, failure
         if not self._closed and repr(told) != repr(failure):
             expected = isinstance(failure, DurakvError)
-            logger.warning("in the background: %s", failure, exc_info=None if expected else failure)
+            journal.warning("in the background: %s", failure, failure=None if expected else failure)
 
     # --- closing --------------------------------------------------------------------------------------------------
 
