@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
+from durakv import journal
 from durakv.durability import Durability
 from durakv.runner import Runner
-
-logger = logging.getLogger("durakv")
 
 
 class Receipt:
@@ -51,5 +49,5 @@ class Receipt:
     def _call(self, callback: Callable[[Receipt], None]) -> None:
         try:
             callback(self)
-        except Exception:
-            logger.exception("a callback for number %d failed", self.seq)
+        except Exception as failure:  # noqa: BLE001 - it is told with its traceback
+            journal.error("a callback for number %d failed", self.seq, failure=failure)

@@ -17,11 +17,11 @@ A step machine like the commit pipeline: ``step`` does one bounded piece and nev
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 from collections.abc import Callable, Generator
 from typing import Protocol, TypeAlias
 
+from durakv import journal
 from durakv.clock import Clock
 from durakv.commit import TRIM_BYTES, Commit
 from durakv.directory import NO_SPACE, Directory, base_name, base_temporary, next_base_number, replace_base
@@ -34,8 +34,6 @@ from durakv.options import BaseFormat, Options
 from durakv.stock_base import MAGIC_BYTES, is_rdb, rdb_facts
 from durakv_formats.manifest import Manifest, ManifestFile
 from durakv_formats.snapshot import SnapshotHeader
-
-logger = logging.getLogger("durakv")
 
 FAILURES_FORGIVEN = 3
 """Before this many failures in a row an automatic rewrite is tried again at once, as stock servers do."""
@@ -215,7 +213,7 @@ class Rewrite:
             self.failures += 1
             self.error = str(told)
             self._not_before = self._clock.monotonic() + _delay_seconds(self.failures)
-            logger.warning("%s: rewrite failed: %s", self._filesystem.describe(), told)
+            journal.warning("%s: rewrite failed: %s", self._filesystem.describe(), told)
         serving, self._serving = self._serving, []
         for handle in serving:
             handle.end(told)
@@ -262,7 +260,7 @@ class Rewrite:
             try:
                 yield from self._replace(seq, machine)
             except Unmergeable as reason:
-                logger.info("%s: making the base from memory: %s", self._filesystem.describe(), reason)
+                journal.info("%s: making the base from memory: %s", self._filesystem.describe(), reason)
             else:
                 return
         frozen: list[Image] = []
@@ -377,7 +375,7 @@ class Rewrite:
             finally:
                 file.close()
         except OSError as failure:
-            logger.info("%s: %s could not be made smaller: %s", self._filesystem.describe(), name, failure)
+            journal.info("%s: %s could not be made smaller: %s", self._filesystem.describe(), name, failure)
 
     def _remove(self, name: str) -> None:
         """Remove a file that does not count; if the disk will not, it is debris for the next open."""
@@ -385,7 +383,7 @@ class Rewrite:
             with contextlib.suppress(FileNotFoundError):
                 self._filesystem.remove(name)
         except OSError as failure:
-            logger.warning("%s: %s could not be removed: %s", self._filesystem.describe(), name, failure)
+            journal.warning("%s: %s could not be removed: %s", self._filesystem.describe(), name, failure)
 
     # --- making a base --------------------------------------------------------------------------------------------
 
@@ -414,7 +412,7 @@ class Rewrite:
                 return (yield from self._merge_in_child(self._path, task))
             except Unimportable as reason:
                 self._path = None
-                logger.warning("%s: merging in this process: %s", self._filesystem.describe(), reason)
+                journal.warning("%s: merging in this process: %s", self._filesystem.describe(), reason)
                 self._remove(base_temporary(task.number))
         steps = merge_steps(self._filesystem, task)
         try:

@@ -12,11 +12,11 @@ call, in an order that depends on nothing but the calls: that is how the crash l
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from durakv import journal
 from durakv.clock import Clock
 from durakv.commit import SYNC_OVERDUE_SECONDS, Commit, Work
 from durakv.durability import Durability, FsyncPolicy
@@ -25,8 +25,6 @@ from durakv.machine import Batch, check_batch
 from durakv_formats.compiled import plain_batch
 from durakv_formats.errors import LimitError
 from durakv_formats.resp import encode_batch
-
-logger = logging.getLogger("durakv")
 
 R = TypeVar("R")
 
@@ -460,7 +458,7 @@ class Runner:
         told, self.background_failure = self.background_failure, failure
         if not self._closed and repr(told) != repr(failure):
             expected = isinstance(failure, DurakvError)
-            logger.warning("in the background: %s", failure, exc_info=None if expected else failure)
+            journal.warning("in the background: %s", failure, failure=None if expected else failure)
 
     # --- closing --------------------------------------------------------------------------------------------------
 

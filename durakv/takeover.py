@@ -10,8 +10,8 @@ the numbers that are retired and the new segment come into force together.
 from __future__ import annotations
 
 import contextlib
-import logging
 
+from durakv import journal
 from durakv.directory import (
     MANIFEST_TEMPORARY,
     Directory,
@@ -26,8 +26,6 @@ from durakv.log.segment import OPENING_BYTES_MAX, Segment, prepare_segment
 from durakv.recovery import Recovered
 from durakv.storage.filesystem import Filesystem
 from durakv_formats.manifest import Manifest
-
-logger = logging.getLogger("durakv")
 
 
 def settle(filesystem: Filesystem, found: Recovered, capacity: int) -> tuple[Directory, Segment]:
@@ -88,9 +86,8 @@ def tidy(filesystem: Filesystem, found: Recovered) -> None:
     if found.debris:
         filesystem.sync_directory()
     found.report.debris = tuple(found.debris)
-    if logger.isEnabledFor(logging.WARNING):
-        for line in found.report.lines():
-            logger.warning("%s: %s", filesystem.describe(), line)
+    for line in found.report.lines():
+        journal.warning("%s: %s", filesystem.describe(), line)
 
 
 def _rewrite_tail(filesystem: Filesystem, name: str, start: int, stop: int) -> None:
