@@ -27,7 +27,11 @@ def measure_server_kills(
     deadline = time.monotonic() + seconds
     lost_max, age_max_seconds = promised_by_servers(policy, 0.0)
     ledger = Ledger(
-        store=server.name, setting=policy, crash=SIGKILL, lost_max=lost_max, age_max_seconds=age_max_seconds
+        store=server.name,
+        setting=f"appendfsync {policy}",
+        crash=SIGKILL,
+        lost_max=lost_max,
+        age_max_seconds=age_max_seconds,
     )
     writing = 0.0
     lives, longest = 0, 0.0

