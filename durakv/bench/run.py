@@ -70,12 +70,12 @@ class _Run:
     def report(self, command: str, running: Sequence[Setting]) -> Report:
         """Go through all stages."""
         stages: list[tuple[str, Callable[[], None]]] = [("throughput and latency", lambda: self._rounds(running))]
-        if self._plan.has(NAME) and self._plan.rewrite_keys:
-            stages.append(("rewrite", self._rewrites))
-        if self._plan.has(NAME) and self._plan.recovery_keys:
-            stages.append(("recovery", self._opens))
-        if self._plan.loss_seconds:
-            stages.append(("loss windows", self._crashes))
+        if self._plan.has(NAME):
+            stages += [
+                *([("rewrite", self._rewrites)] if self._plan.rewrite_keys else []),
+                *([("recovery", self._opens)] if self._plan.recovery_keys else []),
+                *([("loss windows", self._crashes)] if self._plan.loss_seconds else []),
+            ]
         for title, stage in stages:
             self._progress.stage(title)
             try:
