@@ -16,9 +16,6 @@ WRITERS = 64
 
 BATCH = 1000
 WINDOW = 1024
-SWEEP_WIDTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-KNEE_GROWTH = 1.1
-"""A sweep ends where twice the writers make less than this times the throughput."""
 
 _TURN_SECONDS_MIN = 0.1
 

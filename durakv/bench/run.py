@@ -7,7 +7,6 @@ is a report too, of what was measured until then.
 from __future__ import annotations
 
 import shutil
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -23,12 +22,13 @@ from durakv.bench.durakv_store import NAME
 from durakv.bench.field import Field
 from durakv.bench.host import machine
 from durakv.bench.interference import interference
-from durakv.bench.matrix import KNEE_GROWTH, SWEEP_WIDTHS, Plan
+from durakv.bench.matrix import Plan
 from durakv.bench.progress import Progress, room
 from durakv.bench.quiet import Gate
 from durakv.bench.recovery_time import recovery_times
-from durakv.bench.results import VERSION, Case, Disk, Interference, Loss, RecoveryPoint, Report, Shape
+from durakv.bench.results import VERSION, Disk, Interference, Loss, RecoveryPoint, Report, Shape
 from durakv.bench.store import Setting
+from durakv.bench.sweep import sweep
 from durakv.durability import FsyncPolicy
 
 INTERRUPTED = "interrupted"
@@ -141,43 +141,8 @@ class _Run:
                 show_raw=False,
             )
             self._progress.stage("concurrency")
-            self._sweep(field, Shape.TASKS, seconds)
-            if not plan.quick:
-                self._sweep(field, Shape.THREADS, seconds)
-
-    def _sweep(self, field: Field, shape: Shape, seconds: float) -> None:
-        """From one writer of durakv's first policy to the knee; widths that the rounds had are not measured again."""
-        of_shape = [
-            case for case in self._tally.cases if case.store == NAME and case.shape is shape and not case.offered_rate
-        ]
-        if not of_shape or not self._plan.sweep_rounds:
-            return
-        first = of_shape[0]
-        measured = {
-            case.width: case
-            for case in of_shape
-            if (case.setting, case.value_bytes) == (first.setting, first.value_bytes)
-        }
-        before: float | None = None
-        for number, width in enumerate(SWEEP_WIDTHS):
-            if width not in measured:
-                self._progress.step(f"{shape.value} {width}", number / len(SWEEP_WIDTHS))
-                cases = len(self._tally.cases)
-                contest(
-                    [field.widened(first, width)],
-                    [loop for loop in field.raw if loop.case.value_bytes == first.value_bytes],
-                    self._tally,
-                    rounds=self._plan.sweep_rounds,
-                    seconds=seconds,
-                    gate=self._gate,
-                    tell=_nobody,
-                    show_raw=False,
-                )
-                measured |= {case.width: case for case in self._tally.cases[cases:]}
-            rate = _median_rate(measured[width])
-            if before is not None and rate < KNEE_GROWTH * before:
-                return
-            before = rate
+            for shape in (Shape.TASKS,) if plan.quick else (Shape.TASKS, Shape.THREADS):
+                sweep(field, shape, self._tally, rounds=plan.sweep_rounds, seconds=seconds, gate=self._gate, tell=tell)
 
     def _rewrites(self) -> None:
         policies = [policy for policy in self._plan.policies if policy is not FsyncPolicy.NO] or self._plan.policies
@@ -220,11 +185,3 @@ class _Run:
         )
         self._losses += losses
         self._left_out += left_out
-
-
-def _nobody(_what: str, _part: float) -> None:
-    """A step of a sweep is one step for who watches, whatever it is made of."""
-
-
-def _median_rate(case: Case) -> float:
-    return statistics.median(row.rate for row in case.rounds)
