@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Generator, Sequence
@@ -99,7 +100,7 @@ def run_(
     running = [setting for url in urls for setting in room("peers").against(url)]
     command = shlex.join(["durakv", *sys.argv[1:]])
     with _new_directory(output, as_json) as place:
-        with watched(quiet=as_json) as progress:
+        with _terminable(), watched(quiet=as_json) as progress:
             report = run(directory, wanted, command=command, running=running, progress=progress)
         if place is not None:
             _write(report, place)
@@ -190,6 +191,16 @@ def _new_directory(output: Path | None, as_json: bool) -> Generator[Path | None,
     finally:
         if not any(output.iterdir()):
             output.rmdir()
+
+
+@contextlib.contextmanager
+def _terminable() -> Generator[None, None, None]:
+    """Let SIGTERM do what an interrupt from the terminal does: servers end, files go, what was measured is kept."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _write(report: Report, place: Path) -> None:
