@@ -172,14 +172,15 @@ class _Run:
 
     def _crashes(self) -> None:
         began = time.monotonic()
+        seconds = self._plan.crash_seconds(began - self._began)
 
         def tell(what: str) -> None:
-            self._progress.step(what, min(1.0, (time.monotonic() - began) / self._plan.loss_seconds))
+            self._progress.step(what, min(1.0, (time.monotonic() - began) / seconds))
 
         losses, left_out = room("loss").measure_losses(
             self._directory,
             disk=self._disk,
-            seconds=self._plan.loss_seconds,
+            seconds=seconds,
             seed=self._plan.seed,
             progress=tell,
         )
