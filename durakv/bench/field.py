@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -107,6 +108,7 @@ class Field:
     ) -> None:
         place = self._directory / f"store-{next(self._numbers)}"
         place.mkdir()
+        self._stack.callback(shutil.rmtree, place, ignore_errors=True)
         try:
             store = setting.open(place)
         except Exception as failure:  # noqa: BLE001  whatever a peer raises, the others are measured

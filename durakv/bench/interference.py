@@ -24,8 +24,8 @@ from durakv.keyspace.database import Database
 from durakv.keyspace.database import open as open_database
 
 TOUCHED = 0.01
-WINDOW_SECONDS = 1.0
-"""Before a rewrite, writes are paced for at least so long."""
+WINDOW_SECONDS, WINDOW_SECONDS_MAX = 1.0, 5.0
+"""Before a rewrite, writes are paced for as long as the last one took, within these bounds."""
 
 REWRITE_SECONDS_MAX = 120.0
 _BATCH = 1000
@@ -48,7 +48,8 @@ def interference(
             tell(f"rewrite {number + 1} of {rounds}, {policy}", (number + 1) / (rounds + 1))
             load(database, touched, value_bytes, source)
             pairs = [(key(index), source.randbytes(value_bytes)) for index in touched]
-            before.extend(_responses(paced(database.set, cycle(pairs), max(WINDOW_SECONDS, *seconds, 0.0), rate)))
+            window_seconds = min(WINDOW_SECONDS_MAX, max(WINDOW_SECONDS, *seconds[-1:], 0.0))
+            before.extend(_responses(paced(database.set, cycle(pairs), window_seconds, rate)))
             sample = _during_rewrite(database, pairs, rate)
             during.extend(_responses(sample))
             seconds.append(sample.seconds)

@@ -16,11 +16,9 @@ WRITERS = 64
 
 BATCH = 1000
 WINDOW = 1024
-SWEEP_WIDTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-KNEE_GROWTH = 1.1
-"""A sweep ends where twice the writers make less than this times the throughput."""
 
 _TURN_SECONDS_MIN = 0.1
+_CRASH_SECONDS_MIN = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +47,8 @@ class Plan:
     sweep_rounds: int = 3
     loss_seconds: float = 120.0
     """For all crashes together; 0 leaves them out, as do no keys the next two."""
+    total_seconds: float | None = None
+    """Crashes come last, and get less if they would make the run longer than this; see ``crash_seconds``."""
     rewrite_keys: int = 1_000_000
     rewrite_rounds: int = 3
     recovery_keys: tuple[int, ...] = (100_000, 250_000, 500_000, 1_000_000)
@@ -78,6 +78,13 @@ class Plan:
         fair = self.budget_seconds / max(1, self.rounds * contestants)
         return min(self.turn_seconds_max, max(_TURN_SECONDS_MIN, fair))
 
+    def crash_seconds(self, elapsed_seconds: float) -> float:
+        """How long to crash in a run that has lasted so long already; never so short that it says nothing."""
+        if self.total_seconds is None:
+            return self.loss_seconds
+        left = max(_CRASH_SECONDS_MIN, self.total_seconds - elapsed_seconds)
+        return min(self.loss_seconds, left)
+
     def paced_rate(self, raw_rate: float) -> float:
         """Writes a second of an open loop with one writer: half of what the disk can do, and not above 1000."""
         return self.rate if self.rate is not None else float(max(1, min(1000, int(raw_rate / 2))))
@@ -91,7 +98,8 @@ QUICK = Plan(
     paced_rounds=1,
     paced_seconds=3.0,
     sweep_rounds=1,
-    loss_seconds=20.0,
+    loss_seconds=25.0,
+    total_seconds=110.0,
     rewrite_keys=100_000,
     rewrite_rounds=2,
     recovery_keys=(20_000, 50_000, 100_000),

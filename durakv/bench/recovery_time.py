@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ def recovery_times(
             database.rewrite()
             base_bytes = database.status().base_bytes
         yield _point("base", place, keys, base_bytes, opens)
+        shutil.rmtree(place)
 
 
 def _point(what: str, place: Path, keys: int, file_bytes: int, opens: int) -> RecoveryPoint:

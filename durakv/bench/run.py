@@ -7,7 +7,6 @@ is a report too, of what was measured until then.
 from __future__ import annotations
 
 import shutil
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -23,12 +22,13 @@ from durakv.bench.durakv_store import NAME
 from durakv.bench.field import Field
 from durakv.bench.host import machine
 from durakv.bench.interference import interference
-from durakv.bench.matrix import KNEE_GROWTH, SWEEP_WIDTHS, Plan
+from durakv.bench.matrix import Plan
 from durakv.bench.progress import Progress, room
 from durakv.bench.quiet import Gate
 from durakv.bench.recovery_time import recovery_times
-from durakv.bench.results import VERSION, Case, Disk, Interference, Loss, RecoveryPoint, Report, Shape
+from durakv.bench.results import VERSION, Disk, Interference, Loss, RecoveryPoint, Report, Shape
 from durakv.bench.store import Setting
+from durakv.bench.sweep import sweep
 from durakv.durability import FsyncPolicy
 
 INTERRUPTED = "interrupted"
@@ -70,12 +70,12 @@ class _Run:
     def report(self, command: str, running: Sequence[Setting]) -> Report:
         """Go through all stages."""
         stages: list[tuple[str, Callable[[], None]]] = [("throughput and latency", lambda: self._rounds(running))]
-        if self._plan.has(NAME) and self._plan.rewrite_keys:
-            stages.append(("rewrite", self._rewrites))
-        if self._plan.has(NAME) and self._plan.recovery_keys:
-            stages.append(("recovery", self._opens))
-        if self._plan.loss_seconds:
-            stages.append(("loss windows", self._crashes))
+        if self._plan.has(NAME):
+            stages += [
+                *([("rewrite", self._rewrites)] if self._plan.rewrite_keys else []),
+                *([("recovery", self._opens)] if self._plan.recovery_keys else []),
+                *([("loss windows", self._crashes)] if self._plan.loss_seconds else []),
+            ]
         for title, stage in stages:
             self._progress.stage(title)
             try:
@@ -141,43 +141,8 @@ class _Run:
                 show_raw=False,
             )
             self._progress.stage("concurrency")
-            self._sweep(field, Shape.TASKS, seconds)
-            if not plan.quick:
-                self._sweep(field, Shape.THREADS, seconds)
-
-    def _sweep(self, field: Field, shape: Shape, seconds: float) -> None:
-        """From one writer of durakv's first policy to the knee; widths that the rounds had are not measured again."""
-        of_shape = [
-            case for case in self._tally.cases if case.store == NAME and case.shape is shape and not case.offered_rate
-        ]
-        if not of_shape or not self._plan.sweep_rounds:
-            return
-        first = of_shape[0]
-        measured = {
-            case.width: case
-            for case in of_shape
-            if (case.setting, case.value_bytes) == (first.setting, first.value_bytes)
-        }
-        before: float | None = None
-        for number, width in enumerate(SWEEP_WIDTHS):
-            if width not in measured:
-                self._progress.step(f"{shape.value} {width}", number / len(SWEEP_WIDTHS))
-                cases = len(self._tally.cases)
-                contest(
-                    [field.widened(first, width)],
-                    [loop for loop in field.raw if loop.case.value_bytes == first.value_bytes],
-                    self._tally,
-                    rounds=self._plan.sweep_rounds,
-                    seconds=seconds,
-                    gate=self._gate,
-                    tell=_nobody,
-                    show_raw=False,
-                )
-                measured |= {case.width: case for case in self._tally.cases[cases:]}
-            rate = _median_rate(measured[width])
-            if before is not None and rate < KNEE_GROWTH * before:
-                return
-            before = rate
+            for shape in (Shape.TASKS,) if plan.quick else (Shape.TASKS, Shape.THREADS):
+                sweep(field, shape, self._tally, rounds=plan.sweep_rounds, seconds=seconds, gate=self._gate, tell=tell)
 
     def _rewrites(self) -> None:
         policies = [policy for policy in self._plan.policies if policy is not FsyncPolicy.NO] or self._plan.policies
@@ -207,24 +172,17 @@ class _Run:
 
     def _crashes(self) -> None:
         began = time.monotonic()
+        seconds = self._plan.crash_seconds(began - self._began)
 
         def tell(what: str) -> None:
-            self._progress.step(what, min(1.0, (time.monotonic() - began) / self._plan.loss_seconds))
+            self._progress.step(what, min(1.0, (time.monotonic() - began) / seconds))
 
         losses, left_out = room("loss").measure_losses(
             self._directory,
             disk=self._disk,
-            seconds=self._plan.loss_seconds,
+            seconds=seconds,
             seed=self._plan.seed,
             progress=tell,
         )
         self._losses += losses
         self._left_out += left_out
-
-
-def _nobody(_what: str, _part: float) -> None:
-    """A step of a sweep is one step for who watches, whatever it is made of."""
-
-
-def _median_rate(case: Case) -> float:
-    return statistics.median(row.rate for row in case.rounds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Generator, Sequence
@@ -33,6 +34,8 @@ _PACKAGES = ("matplotlib", "hypothesis")
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 _PLACE = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_POLICY = click.Choice([str(policy) for policy in FsyncPolicy])
+_SHAPE = click.Choice([shape.value for shape in Shape])
 _RUN = "run"
 
 
@@ -50,7 +53,7 @@ class _Measuring(click.Group):
 def bench() -> None:
     """Measure what each policy costs, and what a crash under it costs, beside other stores.
 
-    Without a command it is ``run``: durakv bench --quick.
+    Without a command it is run: durakv bench --quick [DIR].
     """
 
 
@@ -60,10 +63,12 @@ def bench() -> None:
 )
 @click.option("--quick", is_flag=True, help="Fewer cases and rounds: under two minutes.")
 @click.option("--output", type=_DIRECTORY, metavar="NEW", help="Where the reports go; ./durakv-bench-TIME by default.")
-@click.option("--against", "urls", multiple=True, metavar="URL", help="A running server, redis://… or unix://…; too.")
+@click.option(
+    "--against", "urls", multiple=True, metavar="URL", help="A server that runs already, redis://… or unix://…"
+)
 @click.option("--store", "stores", multiple=True, metavar="NAME", help="These stores only; durakv is one of them.")
-@click.option("--policy", "policies", multiple=True, type=click.Choice([str(policy) for policy in FsyncPolicy]))
-@click.option("--shape", "shapes", multiple=True, type=click.Choice([shape.value for shape in Shape]))
+@click.option("--policy", "policies", multiple=True, type=_POLICY, help="These of durakv's policies only.")
+@click.option("--shape", "shapes", multiple=True, type=_SHAPE, help="These kinds of load only.")
 @click.option("--writers", multiple=True, type=click.IntRange(1, 4096), help="So many threads, and so many tasks.")
 @click.option("--value-bytes", multiple=True, type=click.IntRange(1, 1 << 24), help="Size of the values.")
 @click.option("--rate", type=click.FloatRange(1), help="Writes a second of the open loops.")
@@ -95,7 +100,7 @@ def run_(
     running = [setting for url in urls for setting in room("peers").against(url)]
     command = shlex.join(["durakv", *sys.argv[1:]])
     with _new_directory(output, as_json) as place:
-        with watched(quiet=as_json) as progress:
+        with _terminable(), watched(quiet=as_json) as progress:
             report = run(directory, wanted, command=command, running=running, progress=progress)
         if place is not None:
             _write(report, place)
@@ -186,6 +191,16 @@ def _new_directory(output: Path | None, as_json: bool) -> Generator[Path | None,
     finally:
         if not any(output.iterdir()):
             output.rmdir()
+
+
+@contextlib.contextmanager
+def _terminable() -> Generator[None, None, None]:
+    """Let SIGTERM do what an interrupt from the terminal does: servers end, files go, what was measured is kept."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _write(report: Report, place: Path) -> None:

@@ -6,6 +6,8 @@ Method: call the command with runs that measure nothing, or only a little.
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -57,9 +59,13 @@ class Runs:
         self.directory, self.plan, self.running = directory, plan, running
         progress.stage("disk")
         progress.step("raw", 0.5)
+        self.stage()
         if self.failure is not None:
             raise self.failure
         return replace_command(self.report, command)
+
+    def stage(self) -> None:
+        """What happens meanwhile."""
 
 
 def replace_command(report: Report, command: str) -> Report:
@@ -135,6 +141,12 @@ def test_interrupted_before_anything_was_measured(runs: Runs, tmp_path: Path) ->
     runs.failure = KeyboardInterrupt()
     assert durakv().exit_code == 130
     assert list(tmp_path.iterdir()) == []
+
+
+def test_terminated_is_interrupted(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "stage", lambda: os.kill(os.getpid(), signal.SIGTERM))
+    assert durakv().exit_code == 130
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_interrupted_it_still_reports(runs: Runs, tmp_path: Path) -> None:

@@ -75,6 +75,13 @@ def test_turns_share_the_time_that_there_is() -> None:
     assert replace(plan, seconds=7.0).turn_seconds(40) == 7.0
 
 
+def test_a_late_quick_run_crashes_for_a_shorter_time() -> None:
+    assert QUICK.crash_seconds(30.0) == QUICK.loss_seconds
+    assert QUICK.crash_seconds(95.0) == 15.0
+    assert QUICK.crash_seconds(500.0) == 10.0
+    assert FULL.crash_seconds(5000.0) == FULL.loss_seconds
+
+
 def test_open_loops_are_slower_than_the_disk() -> None:
     assert Plan().paced_rate(5000.0) == 1000.0
     assert Plan().paced_rate(120.0) == 60.0

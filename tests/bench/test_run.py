@@ -205,11 +205,11 @@ def test_a_stage_that_fails_does_not_take_the_others_with_it(tmp_path: Path, roo
 
 
 def test_the_sweep_ends_at_the_knee(tmp_path: Path, rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("durakv.bench.run.KNEE_GROWTH", 1e9)
+    monkeypatch.setattr("durakv.bench.sweep.KNEE_GROWTH", 1e9)
     plan = replace(TINY, stores=("durakv",), writers=(1,), shapes=(Shape.TASKS,), policies=TINY.policies[:1])
     widths = {case.width for case in measured(tmp_path, plan).cases if case.shape is Shape.TASKS}
-    assert widths == {1, 2}, "two writers make less than a billion times what one makes"
-    monkeypatch.setattr("durakv.bench.run.KNEE_GROWTH", 0.0)
+    assert widths == {1, 2, 4}, "neither two nor four writers make a billion times what one makes"
+    monkeypatch.setattr("durakv.bench.sweep.KNEE_GROWTH", 0.0)
     widths = {case.width for case in measured(tmp_path, plan).cases if case.shape is Shape.TASKS}
     assert widths == {1, 2, 4, 8, 16, 32, 64, 128, 256}
 
