@@ -24,7 +24,7 @@ from durakv.snapshot.reader import REMEDY, check_place
 from durakv.storage.filesystem import File, Filesystem
 from durakv_formats.errors import FormatError, UnsupportedVersionError
 from durakv_formats.snapshot import SnapshotHeader
-from durakv_formats.snapshot_outline import HEADER_BYTES, TAKE_BYTES, SnapshotOutline
+from durakv_formats.snapshot_outline import SnapshotOutline
 
 logger = logging.getLogger("durakv")
 
@@ -51,18 +51,14 @@ class LazyBase:
         """Read what is where; raises Corruption, UnsupportedVersion or ``OSError``."""
         self._name = name
         self._file = file = self._filesystem.open(name)
-        read_at = file.read_at
         try:
-            self._outline = outline = SnapshotOutline(read_at(HEADER_BYTES, 0))
-            take = outline.take
-            while not outline.done:
-                take(read_at(TAKE_BYTES, outline.offset))
+            self._outline = outline = SnapshotOutline(file.read_at)
         except UnsupportedVersionError as error:
             raise UnsupportedVersion(name, error.version, "Open it with the version that wrote it") from error
         except FormatError as error:
             raise self._corrupt(error.offset, error.reason) from error
-        if outline.offset != file.size():
-            raise self._corrupt(outline.offset, "bytes after the end of the snapshot")
+        if outline.size != file.size():
+            raise self._corrupt(outline.size, "bytes after the end of the snapshot")
         return outline.header
 
     def expect(self, *, identity: bytes, number: int, seq: int) -> None:

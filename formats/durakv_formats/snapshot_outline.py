@@ -1,11 +1,9 @@
 """The outline of a snapshot: where its blocks are, from their heads alone, and how to trust one of them later.
 
-    outline = SnapshotOutline(first bytes)            the header, verified
-    while not outline.done:
-        outline.take(bytes at outline.offset)         a head or the footer; what a block stores is passed over
+    outline = SnapshotOutline(read_at)                header, heads and footer; what the blocks store is passed over
     block = outline.verify(index, its bytes)
 
-The footer's chain covers the checksums in all heads, and its totals the sizes, so an outline that is ``done`` has
+The footer's chain covers the checksums in all heads, and its totals the sizes, so an outline has
 every block, each with the checksum that its writer gave it.  But a head is covered by its block's checksum only: until
 the block was verified, the head may name another slot than the writer did.  Hence, for a reader of one slot:
 
@@ -18,6 +16,7 @@ stand elsewhere.  (The header before the first block is verified, and the footer
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 
 from durakv_formats.checksum import crc32c
 from durakv_formats.errors import FormatError
@@ -34,72 +33,74 @@ from durakv_formats.snapshot_v1 import (
     check_block,
 )
 
-HEADER_BYTES = HEADER.size
+_HEAD_BYTES = BLOCK.size
+_TAKE_BYTES = max(BLOCK.size, FOOTER.size)
 _BLOCK = bytes([BLOCK_TAG])
 _FOOTER = bytes([FOOTER_TAG])
-_STORED_BYTES = slice(12, 16)
-TAKE_BYTES = max(BLOCK.size, FOOTER.size)
-"""How many bytes ``take`` wants; fewer only at the end of the file."""
 
 
 class SnapshotOutline:
     """See the module.  Every method raises FormatError for damage, ``UnsupportedVersionError`` for another version."""
 
-    def __init__(self, start: bytes) -> None:
+    def __init__(self, read_at: Callable[[int, int], bytes]) -> None:
+        """Read the outline; ``read_at`` takes a size and an offset, and returns less at the end of the file only."""
+        start = read_at(HEADER.size, 0)
         decoder = SnapshotDecoder()
-        decoder.feed(start[:HEADER_BYTES])
+        decoder.feed(start)
         decoder.next_block()
         if decoder.header is None:
             raise FormatError(0, "the file ends inside its header")
         self.header: SnapshotHeader = decoder.header
         """Whose it is, up to which command it goes, and what its blocks hold."""
-        self.offset = HEADER_BYTES
-        """Where the next head stands, or the footer; at the end of the file, once ``done``."""
-        self.count = 0
-        """How many things all blocks hold together."""
-        self.done = False
-        """Whether the footer was read and agreed."""
-        self._totals = Totals(self.header, start[:HEADER_BYTES])
-        self._slots: list[int] = []
+        self._totals = Totals(self.header, start)
         self._heads: list[bytes] = []
         self._offsets: list[int] = []
-        self._verified = bytearray()
+        """Where the blocks begin, and the footer."""
+        footer = self._read_heads(read_at)
+        self._slots = self._check_heads()
+        self._totals.add_all(self._heads)
+        self.count = self._totals.count
+        """How many things all blocks hold together."""
+        if footer != self._totals.footer():
+            raise FormatError(self._offsets[-1], "the footer does not agree with what came before it")
+        self._verified = bytearray(len(self._heads))
+
+    @property
+    def size(self) -> int:
+        """Where the snapshot ends, and the file has to end as well."""
+        return self._offsets[-1] + FOOTER.size
 
     def __len__(self) -> int:
         """The number of blocks."""
         return len(self._heads)
 
-    def take(self, data: bytes) -> None:
-        """Take the head at ``offset`` out of the bytes that begin there, or the footer."""
-        if data[:1] == _BLOCK and len(data) >= BLOCK.size:
-            # The head is looked at when all are there: until the footer agrees, its size is only a place to look next.
-            self._heads.append(data[: BLOCK.size])
-            self._offsets.append(self.offset)
-            self.offset += BLOCK.size + int.from_bytes(data[_STORED_BYTES], "little")
-        elif data[:1] == _FOOTER:
-            self._take_footer(data)
-        elif len(data) < BLOCK.size:
-            raise FormatError(self.offset, "the file ends before the snapshot does")
-        else:
-            raise FormatError(self.offset, f"{data[0]:#04x} where a block was expected")
+    def _read_heads(self, read_at: Callable[[int, int], bytes]) -> bytes:
+        """Go from head to head, and return what has to be the footer."""
+        heads, offsets, offset = self._heads, self._offsets, HEADER.size
+        while True:
+            offsets.append(offset)
+            data = read_at(_TAKE_BYTES, offset)
+            if len(data) < _TAKE_BYTES:
+                raise FormatError(offset, "the file ends before the snapshot does")
+            if not data.startswith(_BLOCK):
+                break
+            heads.append(data[:_HEAD_BYTES])
+            # Not believed yet: until the footer agrees, it is only a place to look next.
+            offset += _HEAD_BYTES + int.from_bytes(data[12:16], "little")
+        if not data.startswith(_FOOTER):
+            raise FormatError(offset, f"{data[0]:#04x} where a block was expected")
+        return data[: FOOTER.size]
 
-    def _take_footer(self, data: bytes) -> None:
-        slot_count, before = self.header.slot_count, 0
-        for offset, fields in zip(self._offsets, BLOCK.iter_unpack(b"".join(self._heads)), strict=True):
+    def _check_heads(self) -> list[int]:
+        """The slots that the heads name; raises FormatError for a head that no writer makes."""
+        slots: list[int] = []
+        before = 0
+        for offset, fields in zip(self._offsets, BLOCK.iter_unpack(b"".join(self._heads)), strict=False):
             _tag, codec, slot, _count, raw_bytes, stored_bytes, _crc = fields
-            check_block(offset, slot_count, before, slot, codec, raw_bytes, stored_bytes)
-            self._slots.append(slot)
+            check_block(offset, self.header.slot_count, before, slot, codec, raw_bytes, stored_bytes)
+            slots.append(slot)
             before = slot
-        if len(data) < FOOTER.size:
-            raise FormatError(self.offset, "the file ends inside its footer")
-        self._totals.add_all(self._heads)
-        self.count = self._totals.count
-        if data[: FOOTER.size] != self._totals.footer():
-            raise FormatError(self.offset, "the footer does not agree with what came before it")
-        self.offset += FOOTER.size
-        self._offsets.append(self.offset - FOOTER.size)
-        self._verified = bytearray(len(self._heads))
-        self.done = True
+        return slots
 
     # --- one slot -------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from durakv_formats.errors import FormatError, UnsupportedVersionError
 from durakv_formats.snapshot import SnapshotEncoder, SnapshotHeader
-from durakv_formats.snapshot_outline import HEADER_BYTES, TAKE_BYTES, SnapshotOutline
+from durakv_formats.snapshot_outline import SnapshotOutline
 
 SLOTS = 8
 HEADER = SnapshotHeader(bytes(range(16)), 1000, 3, SLOTS, "slots", 1_700_000_000_000)
@@ -27,11 +27,9 @@ def encode(blocks: list[Block]) -> bytes:
 
 
 def outline_of(data: bytes) -> SnapshotOutline:
-    outline = SnapshotOutline(data[:HEADER_BYTES])
-    while not outline.done:
-        outline.take(data[outline.offset : outline.offset + TAKE_BYTES])
-    if outline.offset != len(data):
-        raise FormatError(outline.offset, "bytes after the end")
+    outline = SnapshotOutline(lambda size, offset: data[offset : offset + size])
+    if outline.size != len(data):
+        raise FormatError(outline.size, "bytes after the end")
     return outline
 
 
