@@ -76,7 +76,7 @@ def data_set(keys: int) -> Iterator[Command]:
     draw = random.Random(7)
     for number in range(keys):
         token = draw.randbytes(25).hex().encode()
-        yield b"SET", b"key:%012d" % number, b'{"user":%09d,"state":"active","token":"%b"}' % (number, token)
+        yield b"SET", b"key:%012d" % number, b'{"user":%013d,"state":"active","token":"%b"}' % (number, token)
 
 
 class LoadSide:

@@ -12,6 +12,8 @@ from durakv_formats.resp import encode_command
 
 _LOADED = re.compile(r"DB loaded from (?:append only file|disk): ([0-9.]+) seconds")
 _POLL_SECONDS = 0.02
+_RESOLUTION_SECONDS = 0.001
+"""Of what the server says."""
 _AOF = ("--appendonly", "yes", "--aof-use-rdb-preamble", "no", "--auto-aof-rewrite-percentage", "0")
 
 
@@ -42,7 +44,7 @@ class StockLoader:
             text = self._log.read_text() if self._log.exists() else ""
             found = _LOADED.search(text)
             if found is not None:
-                return float(found[1])
+                return max(float(found[1]), _RESOLUTION_SECONDS / 2)
             if self._process.poll() is not None:
                 raise ChildProcessError(f"the server in {self._folder} ended while it loaded:\n{text}")
             time.sleep(_POLL_SECONDS)

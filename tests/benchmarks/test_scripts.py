@@ -37,6 +37,19 @@ def test_the_load_prints_every_contestant(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 
 
+def test_replay_and_base_print_every_contestant_and_verdict(tmp_path: Path) -> None:
+    if shutil.which("redis-server") is None:
+        assert not os.environ.get(REQUIRED), f"no redis-server on this machine, and {REQUIRED} is set"
+        pytest.skip("no redis-server on this machine: there is nothing to be compared with")
+    command = [sys.executable, str(HERE / "replay_and_base.py"), "--rounds", "1", "--keys", "500"]
+    run = subprocess.run([*command, "--directory", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert run.returncode in (0, 1), run.stderr
+    assert run.stdout.count("\ntarget ") == 5, run.stdout
+    for word in ("command:", "disk:", "replay, a SET a frame", "base load", "server: SAVE, uncompressed"):
+        assert word in run.stdout, run.stdout
+    assert not list(tmp_path.iterdir()), "it leaves nothing behind"
+
+
 def test_the_crash_states_print_both_rates_every_part_and_the_verdict() -> None:
     command = [sys.executable, str(HERE / "crash_states.py"), "--rounds", "1", "--programs", "3", "--states", "40"]
     for more in ([], ["--drawn"]):

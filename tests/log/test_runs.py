@@ -47,10 +47,9 @@ batch = st.one_of(
     st.lists(plain, min_size=1, max_size=20),
     st.lists(st.one_of(plain, other), min_size=1, max_size=12),
 )
-stretch = st.lists(plain.map(lambda command: [command]), min_size=RUN_COMMANDS_MIN, max_size=40)
-batches = st.lists(st.one_of(st.lists(batch, max_size=4), stretch), min_size=1, max_size=4).map(
-    lambda parts: [one for part in parts for one in part]
-)
+stretch = st.lists(plain.map(lambda command: [command]), min_size=12, max_size=60)
+parts = st.lists(st.one_of(st.lists(batch, max_size=4), stretch), max_size=3)
+batches = st.tuples(stretch, parts).map(lambda drawn: [*drawn[0], *(one for part in drawn[1] for one in part)])
 
 
 def segment(given_batches: list[list[Command]], choose: Callable[[int], int]) -> bytes:
@@ -110,35 +109,40 @@ def test_a_log_of_plain_commands_does_come_in_runs() -> None:
 
 
 def test_a_frame_that_is_good_but_not_allowed_ends_the_run_before_it() -> None:
-    frames = [
-        encode_frame(encode_batch(batch), seq=seq, count=1, synced_seq=0, identity=IDENTITY, segment=NUMBER)
-        for seq, batch in enumerate(sets(30), 1)
-    ]
+    frames = [sealed(encode_batch(batch), seq) for seq, batch in enumerate(sets(30), 1)]
+    payload = encode_batch(sets(20)[19])
     wrong = {
-        "number": encode_frame(encode_batch(sets(1)[0]), seq=19, count=1, synced_seq=0, identity=IDENTITY, segment=3),
-        "directory": encode_frame(encode_batch(sets(1)[0]), seq=20, count=1, synced_seq=0, identity=5, segment=3),
-        "segment": encode_frame(encode_batch(sets(1)[0]), seq=20, count=1, synced_seq=0, identity=IDENTITY, segment=4),
-        "version": frames[19].replace(b"#DKV1", b"#DKV2"),
-        "promise": _promising_too_much(frames[19]),
-        "payload": encode_frame(
-            encode_batch(sets(1)[0]) + frames[20][-40:], seq=20, count=1, synced_seq=0, identity=IDENTITY, segment=3
-        ),
+        "number": sealed(payload, 19),
+        "directory": sealed(payload, identity=5),
+        "segment": sealed(payload, segment=4),
+        "count": sealed(payload, count=2),
+        "two in one": sealed(payload + frames[20] + payload),
+        "words": sealed(payload.replace(b"*3", b"*4")),
+        "length": sealed(payload.replace(b"$3", b"$4")),
+        "version": resealed(frames[19].replace(b"#DKV1", b"#DKV2")),
+        "promise": resealed(frames[19][:41] + b"%016x" % 99 + frames[19][57:]),
+        "capitals": resealed(frames[19][:41] + b"%016X" % 10 + frames[19][57:]),
+        "checksum": frames[19].replace(b"value", b"valve"),
     }
     for what, frame in wrong.items():
         data = b"".join([*frames[:19], frame, *frames[20:]])
+        assert frame != frames[19], what
         run = decode_frames(data, 0, identity=IDENTITY, segment=NUMBER, seq=1)
-        assert run is not None
+        assert run is not None, what
         assert (run.seq, run.end) == (19, sum(map(len, frames[:19]))), what
 
 
-def _promising_too_much(frame: bytes) -> bytes:
-    """The frame, with a promise above its own number and a checksum that is right."""
-    head = frame[:41] + b"%016x" % 99 + frame[57:84]
-    return head + b"%08x\r\n" % crc32c(frame[94:], crc32c(head)) + frame[94:]
+def sealed(payload: bytes, seq: int = 20, *, count: int = 1, identity: int = IDENTITY, segment: int = NUMBER) -> bytes:
+    return encode_frame(payload, seq=seq, count=count, synced_seq=0, identity=identity, segment=segment)
+
+
+def resealed(frame: bytes) -> bytes:
+    """The frame with a checksum that is right."""
+    return frame[:84] + b"%08x\r\n" % crc32c(frame[94:], crc32c(frame[:84])) + frame[94:]
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.one_of(plain, plain, plain, other), min_size=2, max_size=30))
+@given(st.one_of(st.lists(plain, min_size=2, max_size=30), st.lists(st.one_of(plain, other), min_size=2, max_size=12)))
 def test_a_plain_batch_is_decoded_as_any_other_or_not_at_all(commands: list[Command]) -> None:
     payload = encode_batch(commands)
     columns = decode_plain_batch(payload, len(commands))
@@ -150,6 +154,7 @@ def test_a_plain_batch_is_decoded_as_any_other_or_not_at_all(commands: list[Comm
         )
     assert decode_plain_batch(payload, len(commands) + 1) is None
     assert decode_plain_batch(payload + b"x", len(commands)) is None
+    assert decode_plain_batch(payload.replace(b"EXEC", b"EXIT"), len(commands)) is None
 
 
 def directory(commands: list[Command]) -> Filesystem:
