@@ -56,6 +56,10 @@ class Kind(Enum):
     TRIM = "trim"
 
 
+CAPACITY_GROWTH = 4
+"""How many times as large as its predecessor a segment may be."""
+
+
 class Work:
     """One claimed piece of work.
 
@@ -325,7 +329,7 @@ class Commit:
         # A frame names its segment, so nothing may be appended for this one any more: no room until it is replaced.
         self.segment.reserved = self.segment.capacity
         work.kind = Kind.ROTATE
-        work.capacity = max(self.options.segment_bytes, needed)
+        work.capacity = max(self._next_capacity(), needed)
         work.spare, self._spare = self._spare, None
         if len(self._untrimmed) >= UNTRIMMED_MAX:
             work.untrimmed = self._untrimmed.popleft()
@@ -346,8 +350,13 @@ class Commit:
             return None  # it numbers a segment of its own
         self.preparing = True
         work = Work(Kind.PREPARE, self.segment)
-        work.capacity = self.options.segment_bytes
+        work.capacity = self._next_capacity()
         return work
+
+    def _next_capacity(self) -> int:
+        """Of the next segment: the first of an open is small, and the zeros of a much larger one would not be there
+        before it is full."""
+        return min(self.options.segment_bytes, CAPACITY_GROWTH * self.segment.capacity)
 
     def claim_trim(self) -> Work | None:
         """Give back the room behind the end of a sealed segment; None if there is none."""

@@ -37,13 +37,16 @@ class Load(StrEnum):
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How an engine behaves; see each field.  Values are checked when the options are made."""
+    """How an engine behaves; see each field.  Values are checked when the options are made.
+
+    ``msgspec.structs.replace(options, fsync=...)`` makes changed ones.
+    """
 
     fsync: FsyncPolicy = FsyncPolicy.EVERYSEC
     """When the log is synced by itself; may be changed at run time."""
 
     segment_bytes: int = 16 << 20
-    """The size to which log segments are preallocated."""
+    """The size to which log segments are preallocated; that of an open is smaller, so that it need not wait for it."""
 
     pending_bytes_max: int = 1 << 20
     """Applied bytes that may wait in memory before the submitter itself writes them."""

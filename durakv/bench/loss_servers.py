@@ -23,9 +23,8 @@ def find_servers() -> tuple[list[Server], list[str]]:
     for program in PROGRAMS:
         path = program.find()
         if path is None:
-            left_out.append(
-                f"{program.name}: crashes of it: there is no {program.command} on this machine; install it and run again"
-            )
+            missing = f"there is no {program.command} on this machine; install it and run again"
+            left_out.append(f"{program.name}: crashes of it: {missing}")
             continue
         try:
             found.append(Server(program.name, path, version_of(path)))
