@@ -14,7 +14,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from msgspec.structs import replace
 
@@ -30,12 +30,13 @@ from durakv.recovery import Progress, Recovered, recover
 from durakv.report import RecoveryReport, Status
 from durakv.rewrite import Rewrite
 from durakv.runner import Runner, Task
-from durakv.snapshot.lazy import LazyBase
-from durakv.snapshot.loading import Loading
 from durakv.storage.filesystem import Filesystem, Lock
 from durakv.storage.posix import PosixFilesystem
 from durakv.takeover import settle, tidy
 from durakv_formats.manifest import Manifest
+
+if TYPE_CHECKING:
+    from durakv.snapshot.lazy import LazyBase
 
 R = TypeVar("R")
 
@@ -92,7 +93,7 @@ class Engine:
         self._closing = threading.RLock()  # a callback that close() calls may call close()
         self._ending = False
         self._lock: Lock | None = None
-        lazy = LazyBase(filesystem) if options.load is Load.LAZY else None
+        lazy = _lazy_base(filesystem) if options.load is Load.LAZY else None
         try:
             self._lock = self._become_owner(create)
             found = recover(self.filesystem, machine, clock=self._clock, entropy=entropy, progress=progress, lazy=lazy)
@@ -119,6 +120,8 @@ class Engine:
             assert isinstance(machine, DeferringMachine), "slots were deferred to it"
             self._lazy = lazy
             self._runner.prepare_by(lazy.prepare)
+            from durakv.snapshot.loading import Loading
+
             self._runner.add_task(Loading(lazy, machine, self._runner))
         _ENGINES.add(self)
         self._runner.start()
@@ -402,6 +405,12 @@ def _disown_all() -> None:
 
 _ENGINES: weakref.WeakSet[Engine] = weakref.WeakSet()
 os.register_at_fork(after_in_child=_disown_all)
+
+
+def _lazy_base(filesystem: Filesystem) -> LazyBase:
+    from durakv.snapshot.lazy import LazyBase  # not above: an eager open has no use for it
+
+    return LazyBase(filesystem)
 
 
 def _posix(path: str | os.PathLike[str] | None) -> PosixFilesystem:

@@ -19,8 +19,8 @@ def warning(message: str, *arguments: object, failure: BaseException | None = No
     _tell("warning", message, arguments, failure)
 
 
-def error(message: str, *arguments: object, failure: BaseException) -> None:
-    """What somebody's own code did, with its traceback."""
+def error(message: str, *arguments: object, failure: BaseException | None = None) -> None:
+    """What somebody has to see to; with the traceback of ``failure``."""
     _tell("error", message, arguments, failure)
 
 

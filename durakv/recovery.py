@@ -23,7 +23,6 @@ from durakv.log.reader import CHUNK_BYTES, Record, SegmentEnd, read_runs
 from durakv.log.segment import numbers_given_out_max
 from durakv.machine import Command, DeferringMachine, RdbMachine, RunMachine, SlottedMachine, StateMachine
 from durakv.report import Cut, RecoveryReport
-from durakv.snapshot.lazy import LazyBase
 from durakv.snapshot.reader import BaseReader, read_base
 from durakv.stock_base import RdbPart, read_rdb_part
 from durakv.storage.filesystem import Filesystem
@@ -33,6 +32,7 @@ from durakv_formats.runs import Run
 from durakv_formats.snapshot import SnapshotHeader
 
 if TYPE_CHECKING:
+    from durakv.snapshot.lazy import LazyBase
     from durakv_formats.rdb import Entry
 
 Progress = Callable[[int, int], None]

@@ -44,7 +44,7 @@ class LazyOpen(msgspec.Struct, frozen=True):
     """What ``measure`` found, all of it told by the process that opened the directory."""
 
     first_read_seconds: float
-    """From the call of ``open`` to the value of a key; the library is imported already."""
+    """From the call of ``open`` to the value of a key; what that needs of the library is imported already."""
     import_seconds: float
     """What importing it takes on top, in the same process."""
     cold_p50_us: float
@@ -123,8 +123,9 @@ import random, sys, time
 clock = time.perf_counter
 began = clock()
 import durakv
-from durakv.keyspace import database
+from durakv.keyspace import database, deferred
 from durakv.keyspace.store import slot_of
+from durakv.snapshot import lazy, loading
 imported = clock()
 directory, keys, reads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 options = durakv.Options(load=durakv.Load.LAZY)

@@ -13,11 +13,11 @@ the slot, as often as it is asked for, and the first of it stays in ``damage``: 
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from durakv import journal
 from durakv.errors import Closed, Corruption, Poisoned, UnsupportedVersion
 from durakv.machine import Batch, DeferringMachine
 from durakv.snapshot.reader import REMEDY, check_place
@@ -25,8 +25,6 @@ from durakv.storage.filesystem import File, Filesystem
 from durakv_formats.errors import FormatError, UnsupportedVersionError
 from durakv_formats.snapshot import SnapshotHeader
 from durakv_formats.snapshot_outline import SnapshotOutline
-
-logger = logging.getLogger("durakv")
 
 GUARDS = 16
 """Slots that share a lock are loaded one after the other; a reader seldom waits for what the background is loading."""
@@ -166,7 +164,7 @@ class LazyBase:
     def _note(self, damage: Corruption) -> None:
         if self.damage is None:
             self.damage = damage
-            logger.error("%s: found late, no more writes are taken: %s", self._filesystem.describe(), damage)
+            journal.error("%s: found late, no more writes are taken: %s", self._filesystem.describe(), damage)
 
     def _corrupt(self, offset: int, reason: str) -> Corruption:
         return Corruption(self._name, offset, reason, REMEDY)
