@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Any
 
 def encode_batch(batch: Sequence[Sequence[bytes]], /) -> bytes | None: ...
 def encode_frame(
@@ -7,3 +8,7 @@ def encode_frame(
 def decode_frames(
     data: bytes, at: int, identity: int, segment: int, count_max: int, /
 ) -> list[tuple[int, int, int, int, list[list[bytes]]]]: ...
+def decode_run(
+    data: bytes, identity: int, segment: int, seq: int, /
+) -> tuple[list[bytes], list[bytes], list[bytes], bytes, int]: ...
+def put_all(slots: list[Any], mask: int, keys: list[bytes], values: list[Any], /) -> int: ...
