@@ -408,13 +408,14 @@ static PyObject *decode_frames(PyObject *module, PyObject *const *arguments, Py_
     return frames;
 }
 
-/* Add the three words of a plain command to three lists; 0 if it is not plain, -1 with an exception.  A word that is
+/* Add the three words of the plain command at *place to three lists, and move it behind them; 0 if it is not plain, -1
+ * with an exception.  A word that is
  * the same as the one before it in its list is not made again: nearly all names are. */
-static int add_words(const uint8_t *at, const uint8_t *end, PyObject *lists[3])
+static int add_words(const uint8_t **place, const uint8_t *end, PyObject *lists[3])
 {
-    const uint8_t *words[3];
+    const uint8_t *words[3], *at;
     Py_ssize_t lengths[3], count;
-    at = get_line(at, end, '*', &count);
+    at = get_line(*place, end, '*', &count);
     if (at == NULL || count != 3)
         return 0;
     for (int index = 0; index < 3; index++) {
@@ -425,8 +426,7 @@ static int add_words(const uint8_t *at, const uint8_t *end, PyObject *lists[3])
         words[index] = at;
         at += lengths[index] + 2;
     }
-    if (at != end)
-        return 0;
+    *place = at;
     for (int index = 0; index < 3; index++) {
         Py_ssize_t held = PyList_GET_SIZE(lists[index]);
         PyObject *word = held == 0 ? NULL : PyList_GET_ITEM(lists[index], held - 1);
@@ -441,6 +441,48 @@ static int add_words(const uint8_t *at, const uint8_t *end, PyObject *lists[3])
             return -1;
     }
     return 1;
+}
+
+static void cut_lists(PyObject *lists[3], Py_ssize_t size)
+{
+    for (int index = 0; index < 3; index++)
+        if (PyList_SetSlice(lists[index], size, PyList_GET_SIZE(lists[index]), NULL) < 0)
+            PyErr_Clear(); /* shortening a list takes no memory */
+}
+
+PyDoc_STRVAR(decode_columns_doc,
+             "decode_columns(payload, count, /)\n--\n\n"
+             "The words of a batch of plain commands of three words each, column by column; None if it is none.");
+
+static PyObject *decode_columns(PyObject *module, PyObject *const *arguments, Py_ssize_t given)
+{
+    (void)module;
+    if (given != 2 || !PyBytes_Check(arguments[0])) {
+        PyErr_SetString(PyExc_TypeError, "decode_columns takes bytes and a number");
+        return NULL;
+    }
+    Py_ssize_t count = PyLong_AsSsize_t(arguments[1]);
+    if (count == -1 && PyErr_Occurred())
+        return NULL;
+    const uint8_t *at = (const uint8_t *)PyBytes_AS_STRING(arguments[0]), *end = at + PyBytes_GET_SIZE(arguments[0]);
+    if ((size_t)(end - at) < sizeof multi + sizeof exec - 2 || memcmp(at, multi, sizeof multi - 1) != 0 ||
+        memcmp(end - (sizeof exec - 1), exec, sizeof exec - 1) != 0)
+        Py_RETURN_NONE;
+    at += sizeof multi - 1;
+    end -= sizeof exec - 1;
+    PyObject *lists[3] = {PyList_New(0), PyList_New(0), PyList_New(0)}, *columns = NULL;
+    if (lists[0] != NULL && lists[1] != NULL && lists[2] != NULL) {
+        int added = 1;
+        while (added == 1 && at < end && count-- > 0)
+            added = add_words(&at, end, lists);
+        if (added == 1 && at == end && count == 0)
+            columns = PyTuple_Pack(3, lists[0], lists[1], lists[2]);
+        else if (added >= 0)
+            columns = Py_NewRef(Py_None);
+    }
+    for (int index = 0; index < 3; index++)
+        Py_XDECREF(lists[index]);
+    return columns;
 }
 
 PyDoc_STRVAR(decode_run_doc,
@@ -475,13 +517,16 @@ static PyObject *decode_run(PyObject *module, PyObject *const *arguments, Py_ssi
             }
             ends = more;
         }
-        const uint8_t *payload = at + HEADER_BYTES;
-        int added = add_words(payload, payload + head.length, lists);
+        const uint8_t *next = at + HEADER_BYTES, *payload_end = next + head.length;
+        Py_ssize_t held = PyList_GET_SIZE(lists[0]);
+        int added = add_words(&next, payload_end, lists);
         if (added < 0)
             goto done;
-        if (added == 0)
+        if (added == 0 || next != payload_end) {
+            cut_lists(lists, held);
             break;
-        at = payload + head.length;
+        }
+        at = payload_end;
         ends[count] = (uint32_t)(at - data);
         if (head.synced_seq > promise)
             promise = head.synced_seq;
@@ -549,6 +594,7 @@ static PyMethodDef methods[] = {
     {"encode_batch", encode_batch, METH_O, encode_batch_doc},
     {"encode_frame", (PyCFunction)(void (*)(void))encode_frame, METH_FASTCALL, encode_frame_doc},
     {"decode_run", (PyCFunction)(void (*)(void))decode_run, METH_FASTCALL, decode_run_doc},
+    {"decode_columns", (PyCFunction)(void (*)(void))decode_columns, METH_FASTCALL, decode_columns_doc},
     {"put_all", (PyCFunction)(void (*)(void))put_all, METH_FASTCALL, put_all_doc},
     {"decode_frames", (PyCFunction)(void (*)(void))decode_frames, METH_FASTCALL, decode_frames_doc},
     {NULL, NULL, 0, NULL},

@@ -276,3 +276,32 @@ def test_values_are_put_up_to_what_is_no_dictionary() -> None:
     assert compiled.put_all([], 3, [b"a"], [1]) == 0
     with pytest.raises(TypeError):
         compiled.put_all((), 3, [b"a"], [1])  # type: ignore[arg-type]
+
+
+@given(batch=st.lists(st.lists(words, min_size=3, max_size=3), min_size=2, max_size=9), change=st.integers(0, 400))
+def test_a_batch_comes_column_by_column_or_not_at_all(batch: list[list[bytes]], change: int) -> None:
+    assert compiled.plain_columns is not None
+    payload = encode_batch(batch)
+    columns = compiled.plain_columns(payload, len(batch))
+    assert columns is not None
+    assert list(map(list, zip(*columns, strict=True))) == batch
+    assert compiled.plain_columns(payload, len(batch) + 1) is None
+    assert compiled.plain_columns(payload, len(batch) - 1) is None
+    assert compiled.plain_columns(encode_batch([*batch, [b"DEL", b"k"]]), len(batch) + 1) is None
+    damaged = bytearray(payload)
+    damaged[change % len(damaged)] ^= 1 + change % 7
+    columns = compiled.plain_columns(bytes(damaged), len(batch))
+    with contextlib.suppress(FormatError):
+        assert columns is None or list(map(list, zip(*columns, strict=True))) == decode_batch(
+            bytes(damaged), len(batch)
+        )
+        return
+    assert columns is None
+
+
+def test_what_is_no_batch_has_no_columns() -> None:
+    assert compiled.plain_columns is not None
+    for payload in (b"", b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$5\r\nMULTI\r\n*1\r\n$4\r\nEXEC\r\n", b"x" * 50):
+        assert compiled.plain_columns(payload, 1) is None
+    with pytest.raises(TypeError):
+        compiled.plain_columns("text", 1)  # type: ignore[arg-type]

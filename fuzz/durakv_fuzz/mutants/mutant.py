@@ -33,6 +33,7 @@ def _in_python() -> list[Patch]:
         Patch(durakv_formats.resp, "plain_batch", None),
         Patch(durakv_formats.frame, "plain_frame", None),
         Patch(durakv_formats.runs, "plain_run", None),
+        Patch(durakv_formats.runs, "plain_columns", None),
         Patch(durakv.keyspace.store, "put_all", None),
     ]
 
