@@ -207,8 +207,9 @@ class Commit:
                 return None
         elif (
             window is None
+            or level is not Durability.WRITTEN
             or self.policy is FsyncPolicy.ALWAYS
-            or (since is not None and now - since >= SYNC_AGE_SECONDS)
+            or (since is not None and now - since >= SYNC_AGE_SECONDS and self.policy is FsyncPolicy.EVERYSEC)
         ):
             return None
         frame = encode_frame(

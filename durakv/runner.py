@@ -139,6 +139,12 @@ class Runner:
         """
         payload = self._encode(batch)
         with self.lock:
+            if level is Durability.WRITTEN and not self._closed:
+                alone = self.commit.append_alone(payload, batch, self._monotonic(), level)
+                if alone is not None:
+                    if self._waiters:
+                        self._wake()
+                    return alone[0], alone[1]
             appended = self._append(payload, batch, blocking=blocking)
             self._store(level)
             return appended

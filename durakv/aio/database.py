@@ -26,6 +26,7 @@ from durakv.keyspace.replies import Reply
 from durakv.keyspace.requests import Argument, Request, encode
 from durakv.machine import Command
 from durakv.report import RecoveryReport, Status
+from durakv_formats.limits import BULK_BYTES_MAX
 
 T = TypeVar("T")
 
@@ -182,6 +183,17 @@ class AsyncDatabase(Methods, Awaited):
         durability: Durability | None = None,
     ) -> bool | bytes | None:
         """Set the key and drop its deadline, or give it a new one; return whether it was set."""
+        plain = not (nx or xx or get or keepttl) and ex is None and px is None and exat is None and pxat is None
+        if (
+            plain
+            and self.database.number == 0
+            and type(key) is bytes
+            and type(value) is bytes
+            and len(key) <= BULK_BYTES_MAX >= len(value)
+        ):
+            # The command is its own effect: there is nothing to decide.
+            await self.engine.apply(((b"SET", key, value),), durability)
+            return True
         answer: bool | bytes | None = await self._run(
             set_request(
                 key,

@@ -99,7 +99,10 @@ class _Run:
             recoveries=tuple(self._recoveries),
             left_out=(*self._left_out, *self._tally.failures),
         )
-        return replace(report, verdicts=room("targets").verdicts(report))
+        try:
+            return replace(report, verdicts=room("targets").verdicts(report))
+        except Exception as failure:  # noqa: BLE001  nor is all of it to be lost for a verdict
+            return replace(report, left_out=(*report.left_out, f"targets: {failure or type(failure).__name__}"))
 
     # --- stages ---------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from durakv.bench.progress import room
 from durakv.bench.results import Report, Shape
 from durakv.cli import exits
 from durakv.cli.bench_progress import watched
+from durakv.cli.bench_targets import targets
 from durakv.cli.output import json_option, tell
 from durakv.durability import FsyncPolicy
 
@@ -55,6 +56,9 @@ def bench() -> None:
 
     Without a command it is run: durakv bench --quick [DIR].
     """
+
+
+bench.add_command(targets)
 
 
 @bench.command(_RUN)

@@ -18,6 +18,7 @@ from itertools import islice, repeat
 from typing import TYPE_CHECKING, Protocol
 
 from durakv.keyspace.values import SLOT_COUNT, Value
+from durakv_formats.compiled import put_all
 
 if TYPE_CHECKING:
     from durakv.keyspace.deferred import Deferred
@@ -203,7 +204,13 @@ class SlotStore:
         """``replace`` each key's value, in this order, leaving no deadline."""
         slots = self.slots if self.slots is not None else self._make_slots()
         mask = self.mask
-        for key, value, checksum in zip(keys, values, map(crc_hqx, keys, repeat(0)), strict=False):
+        first = 0
+        if put_all is not None and type(keys) is list and type(values) is list:
+            first = put_all(slots, mask, keys, values)
+        rest = keys[first:] if first else keys
+        for key, value, checksum in zip(
+            rest, values[first:] if first else values, map(crc_hqx, rest, repeat(0)), strict=False
+        ):
             slots[checksum & mask][key] = value
         if self.deadlines is not None:
             for key in keys:

@@ -1,5 +1,7 @@
 /* The compiled twin of what a log does for each record: encode a batch, frame it, read plain frames back.
  *
+ * It also puts what was read into the dictionaries of a keyspace's slots, the other half of the price of a replay.
+ *
  * Every function does the plain case only, and returns None (or stops) for everything else: another type, a size
  * beyond the common, damage, the end of the data.  The caller then goes the way written in Python, which decides what
  * is an error and says so.  So nothing here has a limit or a message of its own, and the package works without it.
@@ -337,6 +339,29 @@ static PyObject *get_commands(const uint8_t *at, const uint8_t *end, Py_ssize_t 
     return commands;
 }
 
+/* A header whose numbers are plausible and which the data holds the payload of; 0 if it is not plain. */
+typedef struct {
+    uint64_t seq, count, length, synced_seq;
+} Head;
+
+static int get_head(const uint8_t *at, const uint8_t *end, uint64_t identity, uint64_t segment, Head *head)
+{
+    uint64_t its_identity, its_segment, crc;
+    if (end - at <= HEADER_BYTES || memcmp(at, "#DKV1 ", 6) != 0 || get_hex(at + 6, 16, &head->seq) ||
+        at[22] != ' ' || get_hex(at + 23, 8, &head->count) || at[31] != ' ' || get_hex(at + 32, 8, &head->length) ||
+        at[40] != ' ' || get_hex(at + 41, 16, &head->synced_seq) || at[57] != ' ' ||
+        get_hex(at + 58, 16, &its_identity) || at[74] != ' ' || get_hex(at + 75, 8, &its_segment) || at[83] != ' ' ||
+        get_hex(at + 84, 8, &crc) || at[92] != '\r' || at[93] != '\n')
+        return 0;
+    if (its_identity != identity || its_segment != segment || head->length > PLAIN_BYTES_MAX ||
+        head->length > (uint64_t)(end - at - HEADER_BYTES) || head->count == 0 ||
+        head->count > head->length / COMMAND_BYTES_MIN || head->count > PLAIN_COMMANDS_MAX ||
+        head->count > head->seq || head->seq > INT64_MAX || head->synced_seq > head->seq)
+        return 0;
+    uint32_t found = crc_of(0xffffffffu, at, CHECKED_BYTES);
+    return (uint32_t)~crc_of(found, at + HEADER_BYTES, (size_t)head->length) == (uint32_t)crc;
+}
+
 PyDoc_STRVAR(decode_frames_doc,
              "decode_frames(data, at, identity, segment, count_max, /)\n--\n\n"
              "Plain frames from data[at:], at most so many: a list of (seq, count, synced_seq, end, commands), each "
@@ -361,28 +386,15 @@ static PyObject *decode_frames(PyObject *module, PyObject *const *arguments, Py_
         return NULL;
     if (start < 0 || start > end - data)
         return frames;
-    for (const uint8_t *at = data + start; count_max > 0 && end - at > HEADER_BYTES; count_max--) {
-        uint64_t seq, count, length, synced_seq, its_identity, its_segment, crc;
-        if (memcmp(at, "#DKV1 ", 6) != 0 || get_hex(at + 6, 16, &seq) || at[22] != ' ' || get_hex(at + 23, 8, &count) ||
-            at[31] != ' ' || get_hex(at + 32, 8, &length) || at[40] != ' ' || get_hex(at + 41, 16, &synced_seq) ||
-            at[57] != ' ' || get_hex(at + 58, 16, &its_identity) || at[74] != ' ' ||
-            get_hex(at + 75, 8, &its_segment) || at[83] != ' ' || get_hex(at + 84, 8, &crc) || at[92] != '\r' ||
-            at[93] != '\n')
-            break;
+    Head head;
+    for (const uint8_t *at = data + start; count_max > 0 && get_head(at, end, identity, segment, &head); count_max--) {
         const uint8_t *payload = at + HEADER_BYTES;
-        if (its_identity != identity || its_segment != segment || length > PLAIN_BYTES_MAX ||
-            length > (uint64_t)(end - payload) || count == 0 || count > length / COMMAND_BYTES_MIN ||
-            count > PLAIN_COMMANDS_MAX || count > seq || seq > INT64_MAX || synced_seq > seq)
-            break;
-        uint32_t found = crc_of(0xffffffffu, at, CHECKED_BYTES);
-        if ((uint32_t)~crc_of(found, payload, (size_t)length) != (uint32_t)crc)
-            break;
-        PyObject *commands = get_commands(payload, payload + length, (Py_ssize_t)count);
+        PyObject *commands = get_commands(payload, payload + head.length, (Py_ssize_t)head.count);
         if (commands == NULL)
             break;
-        at = payload + length;
-        PyObject *frame = Py_BuildValue("KKKnN", (unsigned long long)seq, (unsigned long long)count,
-                                        (unsigned long long)synced_seq, (Py_ssize_t)(at - data), commands);
+        at = payload + head.length;
+        PyObject *frame = Py_BuildValue("KKKnN", (unsigned long long)head.seq, (unsigned long long)head.count,
+                                        (unsigned long long)head.synced_seq, (Py_ssize_t)(at - data), commands);
         if (frame == NULL || PyList_Append(frames, frame) < 0) {
             Py_XDECREF(frame);
             break;
@@ -396,11 +408,194 @@ static PyObject *decode_frames(PyObject *module, PyObject *const *arguments, Py_
     return frames;
 }
 
+/* Add the three words of the plain command at *place to three lists, and move it behind them; 0 if it is not plain, -1
+ * with an exception.  A word that is
+ * the same as the one before it in its list is not made again: nearly all names are. */
+static int add_words(const uint8_t **place, const uint8_t *end, PyObject *lists[3])
+{
+    const uint8_t *words[3], *at;
+    Py_ssize_t lengths[3], count;
+    at = get_line(*place, end, '*', &count);
+    if (at == NULL || count != 3)
+        return 0;
+    for (int index = 0; index < 3; index++) {
+        at = get_line(at, end, '$', &lengths[index]);
+        if (at == NULL || end - at < lengths[index] + 2 || at[lengths[index]] != '\r' ||
+            at[lengths[index] + 1] != '\n')
+            return 0;
+        words[index] = at;
+        at += lengths[index] + 2;
+    }
+    *place = at;
+    for (int index = 0; index < 3; index++) {
+        Py_ssize_t held = PyList_GET_SIZE(lists[index]);
+        PyObject *word = held == 0 ? NULL : PyList_GET_ITEM(lists[index], held - 1);
+        if (word != NULL && PyBytes_GET_SIZE(word) == lengths[index] &&
+            memcmp(PyBytes_AS_STRING(word), words[index], (size_t)lengths[index]) == 0)
+            Py_INCREF(word);
+        else if ((word = PyBytes_FromStringAndSize((const char *)words[index], lengths[index])) == NULL)
+            return -1;
+        int failed = PyList_Append(lists[index], word);
+        Py_DECREF(word);
+        if (failed)
+            return -1;
+    }
+    return 1;
+}
+
+static void cut_lists(PyObject *lists[3], Py_ssize_t size)
+{
+    for (int index = 0; index < 3; index++)
+        if (PyList_SetSlice(lists[index], size, PyList_GET_SIZE(lists[index]), NULL) < 0)
+            PyErr_Clear(); /* shortening a list takes no memory */
+}
+
+PyDoc_STRVAR(decode_columns_doc,
+             "decode_columns(payload, count, /)\n--\n\n"
+             "The words of a batch of plain commands of three words each, column by column; None if it is none.");
+
+static PyObject *decode_columns(PyObject *module, PyObject *const *arguments, Py_ssize_t given)
+{
+    (void)module;
+    if (given != 2 || !PyBytes_Check(arguments[0])) {
+        PyErr_SetString(PyExc_TypeError, "decode_columns takes bytes and a number");
+        return NULL;
+    }
+    Py_ssize_t count = PyLong_AsSsize_t(arguments[1]);
+    if (count == -1 && PyErr_Occurred())
+        return NULL;
+    const uint8_t *at = (const uint8_t *)PyBytes_AS_STRING(arguments[0]), *end = at + PyBytes_GET_SIZE(arguments[0]);
+    if ((size_t)(end - at) < sizeof multi + sizeof exec - 2 || memcmp(at, multi, sizeof multi - 1) != 0 ||
+        memcmp(end - (sizeof exec - 1), exec, sizeof exec - 1) != 0)
+        Py_RETURN_NONE;
+    at += sizeof multi - 1;
+    end -= sizeof exec - 1;
+    PyObject *lists[3] = {PyList_New(0), PyList_New(0), PyList_New(0)}, *columns = NULL;
+    if (lists[0] != NULL && lists[1] != NULL && lists[2] != NULL) {
+        int added = 1;
+        while (added == 1 && at < end && count-- > 0)
+            added = add_words(&at, end, lists);
+        if (added == 1 && at == end && count == 0)
+            columns = PyTuple_Pack(3, lists[0], lists[1], lists[2]);
+        else if (added >= 0)
+            columns = Py_NewRef(Py_None);
+    }
+    for (int index = 0; index < 3; index++)
+        Py_XDECREF(lists[index]);
+    return columns;
+}
+
+PyDoc_STRVAR(decode_run_doc,
+             "decode_run(data, identity, segment, seq, /)\n--\n\n"
+             "The plain frames of one command of three words each that data begins with, the first number seq:\n"
+             "(names, keys, values, ends, highest promise), ends as the bytes of 32-bit numbers.");
+
+static PyObject *decode_run(PyObject *module, PyObject *const *arguments, Py_ssize_t given)
+{
+    (void)module;
+    uint64_t identity, segment, seq, promise = 0;
+    if (given != 4 || !PyBytes_Check(arguments[0]) || get_number(arguments[1], &identity) ||
+        get_number(arguments[2], &segment) || get_number(arguments[3], &seq)) {
+        PyErr_SetString(PyExc_TypeError, "decode_run takes bytes and three numbers");
+        return NULL;
+    }
+    const uint8_t *data = (const uint8_t *)PyBytes_AS_STRING(arguments[0]);
+    const uint8_t *end = data + PyBytes_GET_SIZE(arguments[0]), *at = data;
+    PyObject *lists[3] = {PyList_New(0), PyList_New(0), PyList_New(0)}, *run = NULL;
+    size_t count = 0, room = 0;
+    uint32_t *ends = NULL;
+    if (lists[0] == NULL || lists[1] == NULL || lists[2] == NULL)
+        goto done;
+    for (Head head; get_head(at, end, identity, segment, &head); count++, seq++) {
+        if (head.count != 1 || head.seq != seq || (uint64_t)(at - data) + HEADER_BYTES + head.length > UINT32_MAX)
+            break;
+        if (count == room) {
+            uint32_t *more = PyMem_Realloc(ends, (room = room ? 2 * room : 256) * sizeof *ends);
+            if (more == NULL) {
+                PyErr_NoMemory();
+                goto done;
+            }
+            ends = more;
+        }
+        const uint8_t *next = at + HEADER_BYTES, *payload_end = next + head.length;
+        Py_ssize_t held = PyList_GET_SIZE(lists[0]);
+        int added = add_words(&next, payload_end, lists);
+        if (added < 0)
+            goto done;
+        if (added == 0 || next != payload_end) {
+            cut_lists(lists, held);
+            break;
+        }
+        at = payload_end;
+        ends[count] = (uint32_t)(at - data);
+        if (head.synced_seq > promise)
+            promise = head.synced_seq;
+    }
+    run = Py_BuildValue("OOOy#K", lists[0], lists[1], lists[2], ends ? (const char *)ends : "",
+                        (Py_ssize_t)(count * sizeof *ends), (unsigned long long)promise);
+done:
+    PyMem_Free(ends);
+    for (int index = 0; index < 3; index++)
+        Py_XDECREF(lists[index]);
+    return run;
+}
+
+/* --- dictionaries ----------------------------------------------------------------------------------------------- */
+
+static uint16_t slot_table[256];
+
+static void make_slot_table(void)
+{
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        uint32_t crc = byte << 8;
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+        slot_table[byte] = (uint16_t)crc;
+    }
+}
+
+PyDoc_STRVAR(put_all_doc,
+             "put_all(slots, mask, keys, values, /)\n--\n\n"
+             "Put each value under its key into the dictionary of its slot, which binascii.crc_hqx(key, 0) & mask says."
+             "\nReturns how many it put: it stops where the slot holds no dictionary, or a key is no byte string.");
+
+static PyObject *put_all(PyObject *module, PyObject *const *arguments, Py_ssize_t given)
+{
+    (void)module;
+    if (given != 4 || !PyList_CheckExact(arguments[0]) || !PyList_CheckExact(arguments[2]) ||
+        !PyList_CheckExact(arguments[3])) {
+        PyErr_SetString(PyExc_TypeError, "put_all takes a list of dictionaries, a mask, and two lists");
+        return NULL;
+    }
+    Py_ssize_t mask = PyLong_AsSsize_t(arguments[1]), at = 0;
+    if (mask == -1 && PyErr_Occurred())
+        return NULL;
+    PyObject *slots = arguments[0], *keys = arguments[2], *values = arguments[3];
+    for (; at < PyList_GET_SIZE(keys) && at < PyList_GET_SIZE(values); at++) {
+        PyObject *key = PyList_GET_ITEM(keys, at);
+        if (!PyBytes_CheckExact(key))
+            break;
+        const uint8_t *byte = (const uint8_t *)PyBytes_AS_STRING(key), *end = byte + PyBytes_GET_SIZE(key);
+        uint16_t crc = 0;
+        while (byte < end)
+            crc = (uint16_t)(crc << 8) ^ slot_table[(crc >> 8) ^ *byte++];
+        Py_ssize_t slot = crc & mask;
+        if (slot >= PyList_GET_SIZE(slots) || !PyDict_CheckExact(PyList_GET_ITEM(slots, slot)))
+            break;
+        if (PyDict_SetItem(PyList_GET_ITEM(slots, slot), key, PyList_GET_ITEM(values, at)) < 0)
+            return NULL;
+    }
+    return PyLong_FromSsize_t(at);
+}
+
 /* --- the module ------------------------------------------------------------------------------------------------- */
 
 static PyMethodDef methods[] = {
     {"encode_batch", encode_batch, METH_O, encode_batch_doc},
     {"encode_frame", (PyCFunction)(void (*)(void))encode_frame, METH_FASTCALL, encode_frame_doc},
+    {"decode_run", (PyCFunction)(void (*)(void))decode_run, METH_FASTCALL, decode_run_doc},
+    {"decode_columns", (PyCFunction)(void (*)(void))decode_columns, METH_FASTCALL, decode_columns_doc},
+    {"put_all", (PyCFunction)(void (*)(void))put_all, METH_FASTCALL, put_all_doc},
     {"decode_frames", (PyCFunction)(void (*)(void))decode_frames, METH_FASTCALL, decode_frames_doc},
     {NULL, NULL, 0, NULL},
 };
@@ -413,5 +608,6 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit__speed(void)
 {
     choose_crc();
+    make_slot_table();
     return PyModuleDef_Init(&definition);
 }

@@ -7,20 +7,29 @@ what is an error and says so.  Here ``None`` stands for a twin that is not there
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 Frames = list[tuple[int, int, int, int, list[list[bytes]]]]
 """Of each frame: number, count, promise, the offset behind it, commands."""
 
+Columns = tuple[list[bytes], list[bytes], list[bytes], bytes, int]
+"""Of a run of frames: names, keys, values, where each ends (32-bit numbers), the highest promise."""
+
 plain_batch: Callable[[Sequence[Sequence[bytes]]], bytes | None] | None
 plain_frame: Callable[[bytes, int, int, int, int, int], bytes | None] | None
 plain_frames: Callable[[bytes, int, int, int, int], Frames] | None
+plain_run: Callable[[bytes, int, int, int], Columns] | None
+plain_columns: Callable[[bytes, int], tuple[list[bytes], list[bytes], list[bytes]] | None] | None
+put_all: Callable[[list[Any], int, list[bytes], list[Any]], int] | None
+"""Puts values into the dictionaries of their keys' slots; how many, for it stops where there is no dictionary."""
 
 try:
     from durakv_formats import _speed
 except ImportError:
-    plain_batch = plain_frame = plain_frames = None
+    plain_batch = plain_frame = plain_frames = plain_run = plain_columns = put_all = None
 else:
     plain_batch, plain_frame, plain_frames = _speed.encode_batch, _speed.encode_frame, _speed.decode_frames
+    plain_run, plain_columns, put_all = _speed.decode_run, _speed.decode_columns, _speed.put_all
 
 COMPILED = plain_batch is not None
 """Whether the twin is there."""

@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from durakv_formats.checksum import crc32c
+from durakv_formats.compiled import plain_columns, plain_run
 from durakv_formats.frame import HEADER_BYTES, FrameDecoder
 from durakv_formats.limits import SEQ_MAX
 
@@ -132,6 +133,15 @@ def decode_frames(data: bytes, offset: int, *, identity: int, segment: int, seq:
 
     ``offset`` is where ``data`` stands in the file.
     """
+    if plain_run is not None:
+        names, keys, values, places, promise = plain_run(data, identity, segment, seq)
+        count = len(keys)
+        frame_ends = array("I", places)
+        return (
+            Run(seq + count - 1, promise, names, keys, values, offset, frame_ends)
+            if count >= RUN_COMMANDS_MIN
+            else None
+        )
     parts = data.split(_CRLF)
     count = _whole_commands(parts, 0, _PIECES, (len(parts) - 1) // _PIECES)
     if count < RUN_COMMANDS_MIN:
@@ -166,6 +176,8 @@ def decode_plain_batch(payload: bytes, count: int) -> tuple[list[bytes], list[by
     """The words of a batch of plain commands, column by column; None if it is none, or not what a batch should be."""
     if count < RUN_COMMANDS_MIN or len(payload) > BATCH_BYTES_MAX or not payload.startswith(_BATCH_BEGIN):
         return None
+    if plain_columns is not None:
+        return plain_columns(payload, count)
     parts = payload.split(_CRLF)
     stop = 3 + 7 * count
     if parts[stop:] != _AFTER_BATCH or _whole_commands(parts, 2, 7, count) < count:

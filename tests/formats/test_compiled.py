@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+from array import array
+from binascii import crc_hqx
 from collections.abc import Sequence
 
 import pytest
@@ -213,3 +215,93 @@ def test_arguments_of_a_wrong_kind_are_refused() -> None:
         compiled.plain_frames(b"", 1 << 70, IDENTITY, SEGMENT, 9)
     assert compiled.plain_frames(b"abc", 17, IDENTITY, SEGMENT, 9) == []
     assert compiled.plain_frames(b"abc", -1, IDENTITY, SEGMENT, 9) == []
+
+
+words = st.binary(max_size=20)
+
+
+@given(
+    written=st.lists(st.tuples(st.sampled_from([b"SET", b"GET"]), words, words), min_size=1, max_size=20),
+    odd=st.lists(st.tuples(st.integers(0, 19), st.lists(words, min_size=1, max_size=4)), max_size=2),
+    cut=st.integers(0, 200),
+)
+def test_a_run_ends_where_the_first_frame_stands_that_is_not_of_it(
+    written: list[tuple[bytes, bytes, bytes]], odd: list[tuple[int, list[bytes]]], cut: int
+) -> None:
+    assert compiled.plain_run is not None
+    assert compiled.plain_frames is not None
+    commands: list[list[bytes]] = [list(command) for command in written]
+    for at, command in odd:
+        commands.insert(min(at, len(commands)), command)
+    log = b"".join(in_python([command], seq, seq // 2)[1] for seq, command in enumerate(commands, 5))
+    log = log[: len(log) - cut]
+    frames = compiled.plain_frames(log, 0, IDENTITY, SEGMENT, 99)
+    expected = []
+    for frame_of_one in frames:
+        if len(frame_of_one[4][0]) != 3:
+            break
+        expected.append(frame_of_one)
+    names, keys, values, places, promise = compiled.plain_run(log, IDENTITY, SEGMENT, 5)
+    assert list(zip(names, keys, values, strict=True)) == [tuple(found[4][0]) for found in expected]
+    assert array("I", places).tolist() == [found[3] for found in expected]
+    assert promise == max((found[2] for found in expected), default=0)
+    assert compiled.plain_run(log, IDENTITY, SEGMENT, 6)[0] == []
+
+
+def test_values_are_put_where_the_function_of_slots_says() -> None:
+    assert compiled.put_all is not None
+    source = random.Random(3)
+    keys = [source.randbytes(source.randrange(0, 30)) for _ in range(500)]
+    values = [b"%d" % number for number in range(500)]
+    slots: list[dict[bytes, bytes]] = [{} for _ in range(64)]
+    assert compiled.put_all(slots, 63, keys, values) == 500
+    for key, value in dict(zip(keys, values, strict=True)).items():
+        assert slots[crc_hqx(key, 0) & 63][key] == value
+    assert sum(map(len, slots)) == len(set(keys))
+
+
+def test_values_are_put_up_to_what_is_no_dictionary() -> None:
+    assert compiled.put_all is not None
+
+    class Own(dict[bytes, bytes]):
+        pass
+
+    slots: list[object] = [{} for _ in range(4)]
+    keys = [b"a", b"b", b"c", b"d", b"e", b"f"]
+    third = crc_hqx(keys[2], 0) & 3
+    slots[third] = Own()
+    first = next(at for at, key in enumerate(keys) if crc_hqx(key, 0) & 3 == third)
+    assert compiled.put_all(slots, 3, keys, [b""] * 6) == first
+    assert compiled.put_all([{}], 0, [b"a", "b", b"c"], [1, 2, 3]) == 1  # type: ignore[list-item]
+    assert compiled.put_all([], 3, [b"a"], [1]) == 0
+    with pytest.raises(TypeError):
+        compiled.put_all((), 3, [b"a"], [1])  # type: ignore[arg-type]
+
+
+@given(batch=st.lists(st.lists(words, min_size=3, max_size=3), min_size=2, max_size=9), change=st.integers(0, 400))
+def test_a_batch_comes_column_by_column_or_not_at_all(batch: list[list[bytes]], change: int) -> None:
+    assert compiled.plain_columns is not None
+    payload = encode_batch(batch)
+    columns = compiled.plain_columns(payload, len(batch))
+    assert columns is not None
+    assert list(map(list, zip(*columns, strict=True))) == batch
+    assert compiled.plain_columns(payload, len(batch) + 1) is None
+    assert compiled.plain_columns(payload, len(batch) - 1) is None
+    assert compiled.plain_columns(encode_batch([*batch, [b"DEL", b"k"]]), len(batch) + 1) is None
+    damaged = bytearray(payload)
+    damaged[change % len(damaged)] ^= 1 + change % 7
+    columns = compiled.plain_columns(bytes(damaged), len(batch))
+    with contextlib.suppress(FormatError):
+        assert columns is None or list(map(list, zip(*columns, strict=True))) == decode_batch(
+            bytes(damaged), len(batch)
+        )
+        return
+    assert columns is None
+
+
+def test_what_is_no_batch_has_no_columns() -> None:
+    assert compiled.plain_columns is not None
+    for payload in (b"", b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$5\r\nMULTI\r\n*1\r\n$4\r\nEXEC\r\n", b"x" * 50):
+        assert compiled.plain_columns(payload, 1) is None
+    with pytest.raises(TypeError):
+        compiled.plain_columns("text", 1)  # type: ignore[arg-type]

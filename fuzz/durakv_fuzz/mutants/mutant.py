@@ -10,9 +10,11 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import durakv.keyspace.store
 import durakv.runner
 import durakv_formats.frame
 import durakv_formats.resp
+import durakv_formats.runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,9 @@ def _in_python() -> list[Patch]:
         Patch(durakv.runner, "plain_batch", None),
         Patch(durakv_formats.resp, "plain_batch", None),
         Patch(durakv_formats.frame, "plain_frame", None),
+        Patch(durakv_formats.runs, "plain_run", None),
+        Patch(durakv_formats.runs, "plain_columns", None),
+        Patch(durakv.keyspace.store, "put_all", None),
     ]
 
 
