@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -24,11 +25,14 @@ class StockLoader:
         self._folder = folder
         self._log = folder / "server.log"
         self._log.unlink(missing_ok=True)
+        # The path of a socket must be short, and that of the folder need not be.
+        self._place = tempfile.TemporaryDirectory(prefix="durakv-")
+        self._socket = f"{self._place.name}/socket"
         arguments = (
             "--port",
             "0",
             "--unixsocket",
-            "socket",
+            self._socket,
             "--save",
             "",
             "--logfile",
@@ -36,7 +40,11 @@ class StockLoader:
             "--daemonize",
             "no",
         )
-        self._process = subprocess.Popen([binary, *arguments, *(_AOF if appendonly else ())], cwd=folder)
+        try:
+            self._process = subprocess.Popen([binary, *arguments, *(_AOF if appendonly else ())], cwd=folder)
+        except OSError:
+            self._place.cleanup()
+            raise
 
     def loaded_seconds(self) -> float:
         """How long it loaded, by its own word; waits for that.  Raises ``OSError`` if it ends before."""
@@ -60,6 +68,7 @@ class StockLoader:
         """End it, without saving."""
         self._process.kill()
         self._process.wait()
+        self._place.cleanup()
 
     def __enter__(self) -> StockLoader:
         return self
@@ -69,7 +78,7 @@ class StockLoader:
 
     def _ask(self, *command: bytes) -> None:
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(self._folder / "socket"))
+            connection.connect(self._socket)
             connection.sendall(encode_command(command))
             reply = b""
             while not reply.endswith(b"\r\n"):

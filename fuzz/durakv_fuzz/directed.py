@@ -11,6 +11,7 @@ import errno
 import time
 from collections.abc import Iterator
 
+from durakv_fuzz.armed import CALLS, ERRORS, RECORDED
 from durakv_fuzz.campaign import Failure, Summary, stable_digest
 from durakv_fuzz.choose import Recording as Recorder
 from durakv_fuzz.choose import harshest, kindest
@@ -19,7 +20,6 @@ from durakv_fuzz.machines import MachineKind
 from durakv_fuzz.model import Model, crash_image
 from durakv_fuzz.quiet import quiet
 from durakv_fuzz.script import Action, Script, Setup, Step
-from durakv_fuzz.session import CALLS, ERRORS, RECORDED
 from durakv_fuzz.trace import Kind
 from durakv_fuzz.witness import Witness, witness
 

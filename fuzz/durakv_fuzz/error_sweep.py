@@ -15,13 +15,14 @@ import errno
 import os
 from dataclasses import dataclass
 
+from durakv_fuzz.armed import AFTERS, CALLS, ERRORS
 from durakv_fuzz.faults import AfterFailedSync, Fault
 from durakv_fuzz.lives import Crash, Recording
 from durakv_fuzz.model import Model
 from durakv_fuzz.oracle import Violation
 from durakv_fuzz.pick import pick_states
 from durakv_fuzz.script import Action, Script, Setup, Step
-from durakv_fuzz.session import AFTERS, CALLS, ERRORS, Session
+from durakv_fuzz.session import Session
 from durakv_fuzz.trace import Kind, Operation
 from durakv_fuzz.witness import witness
 

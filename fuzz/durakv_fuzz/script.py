@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from durakv.durability import FsyncPolicy
 from durakv.machine import Command
 from durakv.options import BaseFormat, Load, Options
 from durakv_fuzz.machines import MachineKind
 from durakv_fuzz.typed import LETTERS, typed_command
+
+T = TypeVar("T")
 
 KEY_COUNT = 6
 MANY = 80
@@ -93,6 +95,11 @@ class Step:
 
 
 Script = tuple[Step, ...]
+
+
+def nearest(options: Sequence[T], index: int) -> T:
+    """What an argument stands for that chooses one of several."""
+    return options[min(max(0, index), len(options) - 1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,9 @@ comes in while a barrier is under way (``MEANWHILE``), which is when the engine 
 
 from __future__ import annotations
 
-import errno
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from durakv.clock import ManualClock
 from durakv.durability import Durability, FsyncPolicy
@@ -28,16 +26,15 @@ from durakv.receipt import Receipt
 from durakv.recovery import recover
 from durakv.report import RecoveryReport, Status
 from durakv_fuzz import told
+from durakv_fuzz.armed import ArmedFaults, Endless
 from durakv_fuzz.disk import SimulatedDisk
-from durakv_fuzz.faults import AfterFailedSync, Fault
+from durakv_fuzz.faults import AfterFailedSync
 from durakv_fuzz.image import Image
 from durakv_fuzz.machines import Digest, make_machine, state_of
 from durakv_fuzz.oracle import Verdict
 from durakv_fuzz.plain_disk import PlainDisk
-from durakv_fuzz.script import DEADLINE_MS, Script, Setup, Step
-from durakv_fuzz.trace import BARRIERS, Kind, Operation
-
-T = TypeVar("T")
+from durakv_fuzz.script import DEADLINE_MS, Script, Setup, Step, nearest
+from durakv_fuzz.trace import Operation
 
 TICK_SECONDS = 0.05
 """How often the engine's own thread would look for work."""
@@ -45,34 +42,11 @@ TICK_SECONDS = 0.05
 STEPS_MAX = 64
 """A rewrite of the laboratory is over after that many; whoever has still more to do goes on with the next tick."""
 
-CALLS_MAX = 20_000
-"""A step that asks the disk for more will not come to an end."""
-
 EXPOSED_SECONDS_MAX = 1.0 + 1e-6
 """How old an unsynced write may be while the status calls itself healthy (C4)."""
 
 POLICIES = tuple(FsyncPolicy)
 LEVELS: tuple[Durability | None, ...] = (*Durability, None)
-ERRORS = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.EMFILE, errno.EACCES, 0)
-AFTERS = tuple(AfterFailedSync)
-RECORDED = BARRIERS | {Kind.CREATE, Kind.WRITE, Kind.TRUNCATE, Kind.RENAME, Kind.REMOVE}
-CALLS: tuple[frozenset[Kind], ...] = (
-    BARRIERS,
-    frozenset({Kind.SYNC, Kind.WRITE_THROUGH}),
-    frozenset({Kind.WRITE, Kind.WRITE_THROUGH}),
-    frozenset({Kind.SYNC_DIRECTORY}),
-    frozenset({Kind.RENAME, Kind.REMOVE}),
-    frozenset({Kind.CREATE}),
-    frozenset({Kind.TRUNCATE}),
-    frozenset({Kind.READ, Kind.OPEN, Kind.LIST, Kind.SIZE}),
-    RECORDED,
-    frozenset(Kind),
-)
-"""The kinds of calls that a fault can be about."""
-
-
-class Endless(Exception):
-    """Raised into an engine that goes on calling the disk for ever."""
 
 
 class Session:
@@ -91,14 +65,12 @@ class Session:
         self._seen = {Durability.WRITTEN: 0, Durability.SYNCED: 0}
         self._poisoned = False
         # A resumed machine's cache still has what an earlier life could not get rid of, and fails for it.
-        self._stuck = any(operation.after == AfterFailedSync.STICKY for operation in disk.trace.operations)
-        self._failures = int(self._stuck)
-        self._faults: list[_ArmedFault] = []
+        stuck = any(operation.after == AfterFailedSync.STICKY for operation in disk.trace.operations)
+        self._faults = ArmedFaults(stuck=stuck)
         self._second: list[_SecondWriter] = []
         self._exposed: deque[tuple[int, float]] = deque()
         """Numbers that were WRITTEN and not yet SYNCED when last looked at, and since when."""
         self._depth = 0
-        self._calls = 0
         self._prepare_disk()
 
     @classmethod
@@ -118,7 +90,7 @@ class Session:
     def perform(self, step: Step) -> None:
         """Do one step.  Nothing that the engine may raise leaves here; what it may not is noted as such."""
         action: Callable[..., None] = getattr(self, f"_{step.action}")
-        self._calls = 0
+        self._faults.begin_step()
         try:
             action(*step.arguments)
             self._look()
@@ -129,7 +101,7 @@ class Session:
 
     def spared(self) -> list[int]:
         """For each failure still to come, how many calls it lets pass first."""
-        return [armed.spared for armed in self._faults]
+        return self._faults.spared()
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -141,7 +113,7 @@ class Session:
         self._seen = {Durability.WRITTEN: 0, Durability.SYNCED: 0}
         self._exposed.clear()
         self._poisoned = False
-        failures = self._failures
+        failures = self._faults.failures
         try:
             engine = self._make_engine(self._machine, policy)
         except Endless as failure:
@@ -151,7 +123,7 @@ class Session:
             self._note(told.Failed("open", f"{type(failure).__name__}: {failure}"))
             if isinstance(failure, Corruption):
                 self._broken(f"it does not open: {failure}", Verdict.CORRUPT)
-            elif self._failures == failures and self.disk.capacity_bytes is None and not self._stuck:
+            elif self._faults.failures == failures and self.disk.capacity_bytes is None and not self._faults.stuck:
                 self._broken(f"it does not open: {type(failure).__name__}: {failure}", Verdict.NO_START)
             return
         self.engine = engine
@@ -192,7 +164,7 @@ class Session:
 
     def _reopen(self, policy: int = 0) -> None:
         self._close()
-        self.open(_pick(POLICIES, policy))
+        self.open(nearest(POLICIES, policy))
 
     def _close(self) -> None:
         if self.engine is not None:
@@ -209,13 +181,13 @@ class Session:
         self.engine = None
         self.disk = SimulatedDisk.resume(self.disk.trace, self.disk.trace.seq, clock=self._clock)
         self._prepare_disk()
-        self.open(_pick(POLICIES, policy))
+        self.open(nearest(POLICIES, policy))
 
     # --- writing --------------------------------------------------------------------------------------------------
 
     def _write(self, level: int = 3, how: int = 0, *commands: int) -> None:
         if self.engine is not None:
-            self._submit(self.engine, _pick(LEVELS, level), how, commands, blocking=True)
+            self._submit(self.engine, nearest(LEVELS, level), how, commands, blocking=True)
 
     def _submit(
         self, engine: Engine, level: Durability | None, how: int, arguments: tuple[int, ...], *, blocking: bool
@@ -290,7 +262,7 @@ class Session:
     def _read(self, level: int = 0) -> None:
         """What a reader saw who asked for a level is promised at that level (C14)."""
         engine = self.engine
-        wanted = _pick(tuple(Durability), level)
+        wanted = nearest(tuple(Durability), level)
         if engine is not None:
             seq = engine.applied_seq
             if self._attempt("read", lambda: engine.read(lambda: None, wanted)):
@@ -353,7 +325,7 @@ class Session:
         self._note(told.Starved(milliseconds / 1000))
 
     def _policy(self, which: int = 0) -> None:
-        engine, policy = self.engine, _pick(POLICIES, which)
+        engine, policy = self.engine, nearest(POLICIES, which)
         if engine is None:
             return
         seq = engine.applied_seq
@@ -381,11 +353,7 @@ class Session:
         milliseconds: int = 0,
         times: int = 1,
     ) -> None:
-        kinds = _pick(CALLS, calls)
-        # The trace knows no reads, so nobody could tell afterwards where the time went.
-        seconds = milliseconds / 1000 if kinds <= RECORDED else 0.0
-        fault = Fault(_pick(ERRORS, error), done=done, after=_pick(AFTERS, after), seconds=seconds)
-        self._faults.append(_ArmedFault(kinds, fault, spared, times))
+        self._faults.arm(spared, calls, error, done, after, milliseconds, times)
 
     def _mend(self) -> None:
         self._faults.clear()
@@ -393,25 +361,10 @@ class Session:
 
     def _room(self, count: int = 0) -> None:
         self.disk.capacity_bytes = sum(map(len, self.disk.image().files.values())) + count
-        self._failures += 1
+        self._faults.failures += 1
 
     def _meanwhile(self, spared: int = 0, level: int = 3, how: int = 0, *commands: int) -> None:
         self._second.append(_SecondWriter(spared, level, how, commands))
-
-    def _plan(self, operation: Operation) -> Fault | None:
-        self._calls += 1
-        if self._calls > CALLS_MAX:
-            raise Endless(f"more than {CALLS_MAX} calls to the disk, and no end")
-        for armed in self._faults:
-            if operation.kind in armed.kinds and armed.times:
-                if armed.spared:
-                    armed.spared -= 1
-                else:
-                    armed.times -= 1
-                    self._failures += armed.fault.error != 0
-                    self._stuck = self._stuck or armed.fault.after is AfterFailedSync.STICKY
-                    return armed.fault
-        return None
 
     def _during(self, _barrier: Operation) -> None:
         """A second writer gets its turn; once at a time, and only where a thread of its own would not have to wait."""
@@ -426,7 +379,7 @@ class Session:
             self._depth += 1
             try:
                 how = 1 if engine.committing else armed.how
-                self._submit(engine, _pick(LEVELS, armed.level), how, armed.commands, blocking=False)
+                self._submit(engine, nearest(LEVELS, armed.level), how, armed.commands, blocking=False)
             finally:
                 self._depth -= 1
             return
@@ -450,7 +403,7 @@ class Session:
         self._excuse(what, failure)
 
     def _excuse(self, what: str, failure: Exception) -> None:
-        if not self._failures:
+        if not self._faults.failures:
             self._broken(f"{what} failed on a disk that refused nothing: {type(failure).__name__}: {failure}")
 
     def _broken(self, reason: str, verdict: Verdict = Verdict.BROKEN) -> None:
@@ -498,16 +451,8 @@ class Session:
         self.disk.note(type(word).__name__, word)
 
     def _prepare_disk(self) -> None:
-        self.disk.faults = self._plan
+        self.disk.faults = self._faults.plan
         self.disk.during = self._during
-
-
-@dataclass(slots=True, eq=False)
-class _ArmedFault:
-    kinds: frozenset[Kind]
-    fault: Fault
-    spared: int
-    times: int
 
 
 @dataclass(slots=True, eq=False)
@@ -521,7 +466,3 @@ class _SecondWriter:
 def opened(report: RecoveryReport, applied_seq: int, policy: FsyncPolicy, state: Digest) -> told.Opened:
     """What a caller sees who opens a directory."""
     return told.Opened(policy, state, applied_seq, report.last_seq, tuple(report.lines()))
-
-
-def _pick(options: Sequence[T], index: int) -> T:
-    return options[min(max(0, index), len(options) - 1)]

@@ -30,7 +30,7 @@ broken line
 @pytest.mark.parametrize(
     ("directory", "kind", "source"),
     [
-        ("/home/me", "ext4", "/dev/vda1"),
+        ("/data/me", "ext4", "/dev/vda1"),
         ("/", "ext4", "/dev/vda1"),
         ("/tmp/x", "tmpfs", "tmpfs"),
         ("/tmpfile", "ext4", "/dev/vda1"),

@@ -4,7 +4,11 @@ is.  What was measured is not judged here.
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
+
+import pytest
 
 from durakv.bench.load_side import (
     BASE,
@@ -19,6 +23,9 @@ from durakv.bench.load_side import (
     take_turns,
     verdicts,
 )
+from durakv.bench.stock_loader import StockLoader
+from durakv_formats.rdb import RdbWriter
+from tests.keyspace.stock_server import REQUIRED
 
 
 def test_the_data_set_is_what_it_says() -> None:
@@ -47,3 +54,17 @@ def test_a_verdict_is_the_median_of_the_ratios_of_the_rounds() -> None:
         ("log replay / AOF load, 10 keys", 2, True),
         ("base load / RDB load, 10 keys", 2, False),
     ]
+
+
+def test_a_server_can_be_asked_in_a_folder_whose_name_is_longer_than_that_of_a_socket_may_be(tmp_path: Path) -> None:
+    binary = shutil.which("redis-server")
+    if binary is None:
+        assert not os.environ.get(REQUIRED), f"no redis-server on this machine, and {REQUIRED} is set"
+        pytest.skip("no redis-server on this machine")
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    writer = RdbWriter()
+    (folder / "dump.rdb").write_bytes(writer.begin() + writer.end())
+    with StockLoader(binary, folder, appendonly=False) as server:
+        assert server.loaded_seconds() > 0
+        assert server.save_seconds(compressed=False) > 0

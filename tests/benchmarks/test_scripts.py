@@ -44,7 +44,7 @@ def test_replay_and_base_print_every_contestant_and_verdict(tmp_path: Path) -> N
     command = [sys.executable, str(HERE / "replay_and_base.py"), "--rounds", "1", "--keys", "500"]
     run = subprocess.run([*command, "--directory", str(tmp_path)], capture_output=True, text=True, check=False)
     assert run.returncode in (0, 1), run.stderr
-    assert run.stdout.count("\ntarget ") == 5, run.stdout
+    assert run.stdout.count("\ntarget ") == 5, run.stdout + run.stderr
     for word in ("command:", "disk:", "replay, a SET a frame", "base load", "server: SAVE, uncompressed"):
         assert word in run.stdout, run.stdout
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import pytest
 
+from durakv_fuzz.armed import AFTERS
 from durakv_fuzz.faults import AfterFailedSync
 from durakv_fuzz.lives import Recording, replay
 from durakv_fuzz.mutants import MUTANTS, Hunt, hunt
 from durakv_fuzz.oracle import Verdict
 from durakv_fuzz.quiet import quiet
 from durakv_fuzz.script import Action, Setup, Step
-from durakv_fuzz.session import AFTERS
 
 COUNT_MIN = 40
 """The breaks of the catalogue."""

@@ -157,6 +157,29 @@ def test_a_base_of_another_directory_or_another_time_is_refused(tmp_path: Path) 
         assert reason in ran.output
 
 
+def test_zeros_in_the_place_of_the_checksum_are_damage_in_a_base_of_ours(tmp_path: Path) -> None:
+    with durakv.open(tmp_path, options=durakv.Options(base_format=durakv.BaseFormat.RDB)) as db:
+        db.set(b"k", b"v")
+        db.rewrite()
+    [base] = (tmp_path / "appendonlydir").glob("*.base.rdb")
+    base.write_bytes(base.read_bytes()[:-8] + bytes(8))
+    with pytest.raises(durakv.Corruption, match="the checksum of the file") as refused:
+        durakv.open(tmp_path)
+    assert (refused.value.name, refused.value.offset) == (base.name, base.stat().st_size - 8)
+    assert CliRunner().invoke(app, ["verify", str(tmp_path)]).exit_code == 3
+
+
+def test_a_base_of_a_server_that_makes_no_checksums_is_taken(tmp_path: Path) -> None:
+    with stock_server(tmp_path, *LOGGING, "--rdbchecksum", "no") as server:
+        wait_until(lambda: server.run(b"PING") == b"PONG")
+        server.run(b"SET", b"k", b"v")
+        rewritten(server)
+    [base] = (tmp_path / "appendonlydir").glob("*.base.rdb")
+    assert base.read_bytes().endswith(bytes(8))
+    verified(tmp_path)
+    assert durakv_dump(tmp_path) == {0: {b"k": (b"v", None)}}
+
+
 def test_a_base_with_deadlines_of_fields_is_for_servers_that_know_them(tmp_path: Path) -> None:
     with durakv.open(tmp_path, options=durakv.Options(base_format=durakv.BaseFormat.RDB)) as db:
         db.engine.apply([(b"HSET", b"h", b"f", b"v"), (b"HPEXPIREAT", b"h", b"4000000000000", b"FIELDS", b"1", b"f")])

@@ -26,6 +26,7 @@ from durakv_formats.rdb import (
     Header,
     Kind,
     ModuleData,
+    RdbWriter,
     Record,
     Stream,
     Value,
@@ -226,6 +227,23 @@ def test_old_files_have_no_checksum(version: int) -> None:
 def test_a_checksum_of_zero_was_never_computed() -> None:
     data = rdb(record(0, b"\1v"))
     assert read(data[:-8] + bytes(8))[-1] == End(1, is_checked=False)
+
+
+def test_zeros_in_the_place_of_a_checksum_of_ours_are_damage() -> None:
+    writer = RdbWriter()
+    data = writer.begin() + writer.entry(Entry(0, b"k", Kind.STRING, b"v", None, 0)) + writer.end()
+    assert read(data)[-1] == End(1, is_checked=True)
+    with pytest.raises(FormatError, match=r"but 0000000000000000 is stored") as refused:
+        read(data[:-8] + bytes(8))
+    assert refused.value.offset == len(data) - 8
+
+
+def test_a_fact_of_ours_alone_makes_a_checksum_necessary() -> None:
+    fact = b"\xfa" + string(b"durakv-ver") + string(b"1")
+    data = rdb(fact, record(0, b"\1v"))
+    assert read(data)[-1] == End(1, is_checked=True)
+    with pytest.raises(FormatError, match=r"the checksum of the file"):
+        read(data[:-8] + bytes(8))
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------

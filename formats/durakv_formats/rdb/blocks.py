@@ -13,7 +13,9 @@ import re
 
 import msgspec
 
-BLOCK_KEY = b"durakv-block"
+FACT_PREFIX = b"durakv-"
+"""How the name of every fact of ours begins; stock servers write none, and drop them when they rewrite a file."""
+BLOCK_KEY = FACT_PREFIX + b"block"
 BLOCK_BYTES = 1 << 20
 """A block ends with the key that makes it as long as this."""
 

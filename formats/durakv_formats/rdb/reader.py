@@ -15,7 +15,7 @@ from itertools import repeat
 from struct import Struct
 
 from durakv_formats.errors import FormatError, UnsupportedContentError, UnsupportedVersionError
-from durakv_formats.rdb.blocks import BLOCK_KEY, Mark, decode_mark
+from durakv_formats.rdb.blocks import BLOCK_KEY, FACT_PREFIX, Mark, decode_mark
 from durakv_formats.rdb.packed import decode_intset, decode_listpack, decode_ziplist, decode_zipmap
 from durakv_formats.rdb.source import Source
 from durakv_formats.rdb.streams import read_stream
@@ -89,6 +89,8 @@ class _Body:
         self._database = database
         self._deadline: int | None = None
         self._keys = 0
+        self._is_ours = False
+        """Whether a fact of ours stands in it: such a file always has a checksum."""
 
     def records(self) -> Iterator[Record]:
         """Up to the end."""
@@ -145,6 +147,7 @@ class _Body:
         elif code == _AUX:
             size, crc = source.block()
             fact = Aux(source.string(), source.string())
+            self._is_ours = self._is_ours or fact.key.startswith(FACT_PREFIX)
             if fact.key != BLOCK_KEY:
                 yield fact
                 return
@@ -172,9 +175,10 @@ class _Body:
         (stored,) = _UINT64(source.exactly(8))
         if not self._is_whole:
             return End(self._keys, is_checked=False)
-        if stored not in (0, expected):
+        is_checked = stored == expected
+        if not is_checked and (stored != 0 or self._is_ours):
             raise FormatError(start, f"{CHECKSUM_REASON} is {expected:016x}, but {stored:016x} is stored")
-        return End(self._keys, is_checked=stored != 0)
+        return End(self._keys, is_checked=is_checked)
 
     # --- values -------------------------------------------------------------------------------------------------------
 

@@ -155,7 +155,7 @@ def one_record_too_many_cut() -> list[Patch]:
             if found.report.cut is not None and found.report.cut.name == segment.name and len(before) > 2:
                 found.sealed[segment.name] = before[-2]
 
-    return [Patch(durakv.recovery, "read_segment", broken_read), Patch(durakv.recovery, "_judge", broken_judge)]
+    return [Patch(durakv.recovery, "read_runs", broken_read), Patch(durakv.recovery, "_judge", broken_judge)]
 
 
 @mutants("repairs that leave the first bytes of the torn record, and append behind them")

@@ -156,7 +156,7 @@ def bad_record_skipped() -> list[Patch]:
                 yield Record(frame.seq, decode_batch(frame.payload, frame.count), end.offset)
         return end
 
-    return [Patch(durakv.recovery, "read_segment", broken)]
+    return [Patch(durakv.recovery, "read_runs", broken)]
 
 
 @mutants("stock servers load a log with a lost command or a hole inside a value, and say they are ready")

@@ -51,7 +51,7 @@ def merge_drops_the_last_batch() -> list[Patch]:
                 yield before
             before = record
 
-    return [Patch(durakv.merge, "read_segment", broken)]
+    return [Patch(durakv.merge, "read_runs", broken)]
 
 
 @mutants("tombstones lost in a compaction: what was deleted as a whole is back")
