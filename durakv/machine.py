@@ -123,7 +123,7 @@ class SlotFreezer(Protocol):
 class RunMachine(Protocol):
     """What a state machine may have besides, so that a recovery hands it many commands in one call."""
 
-    def apply_run(self, names: Sequence[bytes], keys: Sequence[bytes], values: Sequence[bytes], /) -> bool:
+    def apply_run(self, names: list[bytes], keys: list[bytes], values: list[bytes], /) -> bool:
         """Do what ``apply`` of each ``(name, key, value)``, in this order, would do, and return True.
 
         Or do nothing and return False; then they are applied one by one.  It must not raise.

@@ -49,7 +49,7 @@ class Keyspace(Databases[SlotStore]):
         self._expiry_slot = 0
         self._deferred: Deferred | None = None
 
-    def apply_run(self, names: Sequence[bytes], keys: Sequence[bytes], values: Sequence[bytes], /) -> bool:
+    def apply_run(self, names: list[bytes], keys: list[bytes], values: list[bytes], /) -> bool:
         """See :class:`durakv.machine.RunMachine`; it is for plain SETs, which are most of most logs."""
         if self._unsettled or names.count(b"SET") != len(names):
             return False

@@ -13,7 +13,7 @@ seen is the reader's business.
 from __future__ import annotations
 
 from binascii import crc_hqx
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, Protocol
 
@@ -200,17 +200,13 @@ class SlotStore:
         else:
             slots[slot] = dict(zip(keys, values, strict=True))
 
-    def replace_all(self, keys: Sequence[bytes], values: Sequence[Value]) -> None:
+    def replace_all(self, keys: list[bytes], values: list[bytes]) -> None:
         """``replace`` each key's value, in this order, leaving no deadline."""
         slots = self.slots if self.slots is not None else self._make_slots()
         mask = self.mask
-        first = 0
-        if put_all is not None and type(keys) is list and type(values) is list:
-            first = put_all(slots, mask, keys, values)
-        rest = keys[first:] if first else keys
-        for key, value, checksum in zip(
-            rest, values[first:] if first else values, map(crc_hqx, rest, repeat(0)), strict=False
-        ):
+        done = 0 if put_all is None else put_all(slots, mask, keys, values)
+        rest = keys[done:]
+        for key, value, checksum in zip(rest, values[done:], map(crc_hqx, rest, repeat(0)), strict=False):
             slots[checksum & mask][key] = value
         if self.deadlines is not None:
             for key in keys:
