@@ -13,8 +13,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define PLAIN_BYTES_MAX (64 << 10) /* of a payload; larger ones gain nothing here */
-#define PLAIN_COMMANDS_MAX 1024
+#define PLAIN_BYTES_MAX (64 << 10) /* of a frame's payload; the checksum of larger ones is faster elsewhere */
+#define ENCODED_BYTES_MAX (1 << 20) /* of an encoded batch */
+#define PLAIN_COMMANDS_MAX 4096
 #define HEADER_BYTES 94
 #define CHECKED_BYTES 84
 #define COMMAND_BYTES_MIN 10
@@ -161,10 +162,10 @@ static Py_ssize_t command_bytes(PyObject *command)
         if (!PyBytes_CheckExact(words[at]))
             return -1;
         Py_ssize_t length = PyBytes_GET_SIZE(words[at]);
-        if (length > PLAIN_BYTES_MAX)
+        if (length > ENCODED_BYTES_MAX)
             return -1;
         size += 5 + decimal_digits((size_t)length) + length;
-        if (size > PLAIN_BYTES_MAX)
+        if (size > ENCODED_BYTES_MAX)
             return -1;
     }
     return size;
@@ -205,7 +206,7 @@ static PyObject *encode_batch(PyObject *module, PyObject *batch)
     Py_ssize_t size = count > 1 ? (Py_ssize_t)(sizeof multi - 1 + sizeof exec - 1) : 0;
     for (Py_ssize_t at = 0; at < count; at++) {
         Py_ssize_t bytes = command_bytes(commands[at]);
-        if (bytes < 0 || (size += bytes) > PLAIN_BYTES_MAX)
+        if (bytes < 0 || (size += bytes) > ENCODED_BYTES_MAX)
             Py_RETURN_NONE;
     }
     PyObject *payload = PyBytes_FromStringAndSize(NULL, size);
