@@ -28,7 +28,7 @@ from durakv.report import RecoveryReport, Status
 from durakv_fuzz import told
 from durakv_fuzz.armed import ArmedFaults, Endless
 from durakv_fuzz.disk import SimulatedDisk
-from durakv_fuzz.faults import AfterFailedSync
+from durakv_fuzz.faults import AfterFailedSync, Fault
 from durakv_fuzz.image import Image
 from durakv_fuzz.machines import Digest, make_machine, state_of
 from durakv_fuzz.oracle import Verdict
@@ -366,6 +366,9 @@ class Session:
     def _meanwhile(self, spared: int = 0, level: int = 3, how: int = 0, *commands: int) -> None:
         self._second.append(_SecondWriter(spared, level, how, commands))
 
+    def _plan(self, operation: Operation) -> Fault | None:
+        return self._faults.plan(operation)
+
     def _during(self, _barrier: Operation) -> None:
         """A second writer gets its turn; once at a time, and only where a thread of its own would not have to wait."""
         engine = self.engine
@@ -451,7 +454,7 @@ class Session:
         self.disk.note(type(word).__name__, word)
 
     def _prepare_disk(self) -> None:
-        self.disk.faults = self._faults.plan
+        self.disk.faults = self._plan
         self.disk.during = self._during
 
 
