@@ -366,6 +366,9 @@ class Session:
     def _meanwhile(self, spared: int = 0, level: int = 3, how: int = 0, *commands: int) -> None:
         self._second.append(_SecondWriter(spared, level, how, commands))
 
+    def _plan(self, operation: Operation) -> Fault | None:
+        return self._faults.plan(operation)
+
     def _during(self, _barrier: Operation) -> None:
         """A second writer gets its turn; once at a time, and only where a thread of its own would not have to wait."""
         engine = self.engine

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from durakv_fuzz import error_sweep
 from durakv_fuzz.error_sweep import FAILURES, SCRIPT, count_calls, sweep
 from durakv_fuzz.machines import MachineKind
 from durakv_fuzz.mutants import MUTANTS
@@ -64,3 +65,11 @@ def test_an_engine_that_goes_on_after_a_failure_is_found() -> None:
     setup = Setup()
     with MUTANTS["not poisoned"].applied(), pytest.raises(AssertionError, match="HANG"):
         judge_calls(setup, range(count_calls(setup, SCRIPT)))
+
+
+def test_a_life_of_more_calls_than_any_should_make_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(error_sweep, "CALLS_MAX", CALLS_MIN // 2)
+    with quiet():
+        count, wrong = sweep(Setup(), SCRIPT, 10 * CALLS_MIN, FAILURES[0], states=STATES)
+    assert count == 1
+    assert wrong.endswith(f"HANG: more than {CALLS_MIN // 2} calls followed")
