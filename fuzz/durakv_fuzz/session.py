@@ -457,9 +457,6 @@ class Session:
         self.disk.faults = self._plan
         self.disk.during = self._during
 
-    def _plan(self, operation: Operation) -> Fault | None:
-        return self._faults.plan(operation)
-
 
 @dataclass(slots=True, eq=False)
 class _SecondWriter:
