@@ -412,6 +412,7 @@ class Commit:
             # The one failure that may heal in place (C7): cut back to the last good frame, write the same bytes
             # again, and let an fsync of the whole file prove that the log is whole.  The file gets its old size back
             # (a hole takes no room), so that later writes do not have to extend it.
+            work.segment.window = None  # a store into the hole that comes now would need room
             file.truncate(work.offset)
             file.truncate(work.segment.capacity)
             file.write_at(work.data, work.offset)
