@@ -37,6 +37,13 @@ class Kind(StrEnum):
     RENAME = "rename"
     REMOVE = "remove"
     SYNC_DIRECTORY = "sync_directory"
+    # Of recorded programs, whose files are in a tree of directories:
+    MAKE_DIRECTORY = "make_directory"
+    SYMLINK = "symlink"
+    LINK = "link"
+    EXCHANGE = "exchange"
+    SET_NODE = "set_node"
+    SYNC_ALL = "sync_all"
     # Never recorded:
     EXISTS_ROOT = "exists_root"
     LIST = "list"
@@ -47,10 +54,12 @@ class Kind(StrEnum):
     FREE_BYTES = "free_bytes"
 
 
-BARRIERS = frozenset({Kind.MAKE_ROOT, Kind.WRITE_THROUGH, Kind.SYNC, Kind.SYNC_DIRECTORY})
+BARRIERS = frozenset({Kind.MAKE_ROOT, Kind.WRITE_THROUGH, Kind.SYNC, Kind.SYNC_DIRECTORY, Kind.SYNC_ALL})
 """Calls that promise something when they return."""
 
-NAMING = frozenset({Kind.CREATE, Kind.RENAME, Kind.REMOVE})
+NAMING = frozenset(
+    {Kind.CREATE, Kind.RENAME, Kind.REMOVE, Kind.MAKE_DIRECTORY, Kind.SYMLINK, Kind.LINK, Kind.EXCHANGE}
+)
 """Calls that change the directory."""
 
 
@@ -66,14 +75,23 @@ class Operation:
     """A rename's second name."""
 
     file: int = 0
-    """Which file: names move, this number stays.  0 where there is none."""
+    """Which file, directory or link: names move, this number stays.  0 where there is none, or the root is meant.
+
+    Of a directory's sync, the directory; of a naming call, what the name stands for (an exchange: the first).
+    """
+
+    directory: int = 0
+    """The number of the directory that ``name`` is in; 0 is the root."""
+
+    new_directory: int = 0
+    """Likewise for ``new_name``."""
 
     offset: int = 0
     size: int = 0
     """Bytes asked for; for a truncation the new size."""
 
     data: bytes = b""
-    """Of a write: the bytes that took effect."""
+    """Of a write: the bytes that took effect.  Of a symbolic link its target; of ``set_node`` what it is set to."""
 
     start: int = -1
     end: int = -1

@@ -1,0 +1,155 @@
+"""What a disk holds while no machine runs: a tree of directories, as programs other than the engine make it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+
+ROOT = 0
+"""The number of the directory that everything is in."""
+
+_NO_ATTRIBUTES: Mapping[str, bytes] = MappingProxyType({})
+
+
+class NodeKind(StrEnum):
+    """What a name can stand for."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    LINK = "link"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One file, directory or symbolic link."""
+
+    kind: NodeKind
+    data: bytes = b""
+    """A file's content, a symbolic link's target."""
+
+    mode: int = 0o644
+    """Permission bits."""
+
+    owner: int = 0
+    group: int = 0
+    attributes: Mapping[str, bytes] = field(default=_NO_ATTRIBUTES)
+    """Extended attributes."""
+
+
+EMPTY_DIRECTORY = Node(NodeKind.DIRECTORY, mode=0o755)
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A directory at rest, with all beneath it.  Never changed, so that bytes may be shared.
+
+    Names stand for numbers, so that a file may have several; directories have one.
+    """
+
+    nodes: Mapping[int, Node] = field(default_factory=lambda: {ROOT: EMPTY_DIRECTORY})
+    entries: Mapping[tuple[int, str], int] = field(default_factory=dict[tuple[int, str], int])
+    """From a directory's number and a name in it to a number."""
+
+    def children(self) -> dict[int, dict[str, int]]:
+        """For each directory, its names."""
+        found: dict[int, dict[str, int]] = {
+            number: {} for number, node in self.nodes.items() if node.kind is NodeKind.DIRECTORY
+        }
+        for (directory, name), number in self.entries.items():
+            found[directory][name] = number
+        return found
+
+    def paths(self) -> dict[str, int]:
+        """Every path beneath the root, with ``/`` between names, in order; directories before what is in them."""
+        children = self.children()
+
+        def walk(directory: int, prefix: str) -> Iterator[tuple[str, int]]:
+            for name, number in sorted(children[directory].items()):
+                yield prefix + name, number
+                if number in children:
+                    yield from walk(number, f"{prefix}{name}/")
+
+        return dict(walk(ROOT, ""))
+
+    def digest(self) -> str:
+        """The same in every process, whatever the numbers are: 32 hexadecimal digits."""
+        state = hashlib.blake2b(digest_size=16)
+        first: dict[int, str] = {}
+        for path, number in self.paths().items():
+            node = self.nodes[number]
+            twin = first.setdefault(number, path)
+            name = os.fsencode(path)
+            head = f"{node.kind}:{node.mode}:{node.owner}:{node.group}:{twin}:{sorted(node.attributes.items())}"
+            state.update(b"%d:%b%b:%d:" % (len(name), name, head.encode("utf-8", "surrogateescape"), len(node.data)))
+            state.update(node.data)
+        return state.hexdigest()
+
+    def save(self, directory: Path) -> None:
+        """Write it out into a directory that is there and empty; owners are set if this process may."""
+        written: dict[int, Path] = {}
+        for path, number in self.paths().items():
+            node, place = self.nodes[number], directory / path
+            if number in written:
+                os.link(written[number], place, follow_symlinks=False)
+                continue
+            written[number] = place
+            if node.kind is NodeKind.DIRECTORY:
+                place.mkdir()
+            elif node.kind is NodeKind.LINK:
+                place.symlink_to(os.fsdecode(node.data))
+            else:
+                place.write_bytes(node.data)
+            if os.geteuid() == 0:
+                os.chown(place, node.owner, node.group, follow_symlinks=False)
+            for name, value in node.attributes.items():
+                os.setxattr(place, name, value, follow_symlinks=False)
+        for number, place in written.items():
+            if self.nodes[number].kind is not NodeKind.LINK:
+                place.chmod(self.nodes[number].mode)
+
+    @classmethod
+    def load(cls, directory: Path) -> Tree:
+        """Read a real directory of files, directories and links; raises ``ValueError`` for anything else in it."""
+        nodes: dict[int, Node] = {ROOT: _node_of(directory)}
+        entries: dict[tuple[int, str], int] = {}
+        seen: dict[tuple[int, int], int] = {}
+
+        def walk(place: Path, number: int) -> None:
+            for child in sorted(place.iterdir()):
+                status = child.lstat()
+                identity = (status.st_dev, status.st_ino)
+                known = seen.get(identity)
+                if known is None:
+                    known = seen[identity] = len(nodes)
+                    nodes[known] = _node_of(child)
+                    if nodes[known].kind is NodeKind.DIRECTORY:
+                        walk(child, known)
+                entries[number, child.name] = known
+
+        walk(directory, ROOT)
+        return cls(nodes, entries)
+
+
+EMPTY = Tree()
+"""A directory with nothing in it."""
+
+
+def _node_of(path: Path) -> Node:
+    status = path.lstat()
+    mode = status.st_mode
+    attributes = {name: os.getxattr(path, name, follow_symlinks=False) for name in os.listxattr(path, follow_symlinks=False)}
+    if stat.S_ISDIR(mode):
+        kind, data = NodeKind.DIRECTORY, b""
+    elif stat.S_ISLNK(mode):
+        kind, data = NodeKind.LINK, os.fsencode(os.readlink(path))
+    elif stat.S_ISREG(mode):
+        kind, data = NodeKind.FILE, path.read_bytes()
+    else:
+        raise ValueError(f"{path} is no file, directory or symbolic link; such things are not kept in a tree")
+    return Node(kind, data, stat.S_IMODE(mode), status.st_uid, status.st_gid, attributes)
