@@ -1,0 +1,158 @@
+"""What was seen, in the three forms that others read: JSON, JUnit, and one HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from html import escape
+from pathlib import Path
+from xml.etree import ElementTree
+
+from durakv_fuzz.page import page
+from durakv_fuzz.program.oracle import Verdict
+from durakv_fuzz.program.seen import TIERS, Report, Seen, SeenFinding
+from durakv_fuzz.program.subject import Promise
+
+REPORT_NAMES = ("programs.html", "programs.json", "programs.xml")
+
+_ABOUT_TIERS = {
+    "killed": "SIGKILL only: everything handed to the kernel survives",
+    "ordered": "a power cut on a journalling file system, as a model: changes of names survive in order",
+    "posix": "a power cut where only fsync orders anything, as a model: the worst that POSIX allows",
+    "ext4": "a real ext4 on a device that lost sectors that were not flushed",
+    "xfs": "a real XFS on such a device",
+    "btrfs": "a real btrfs on such a device",
+}
+_STYLE = """
+td.cell { white-space: nowrap; } blockquote { margin: .3rem 0; padding-left: .8rem; border-left: 3px solid var(--line);
+  color: var(--soft); } pre { overflow-x: auto; background: var(--tile); padding: .6rem .8rem; border-radius: .4rem;
+  font: 12.5px/1.45 ui-monospace, monospace; }
+"""
+
+
+def write_reports(report: Report, directory: Path) -> list[Path]:
+    """Write all three into the directory, which is made."""
+    directory.mkdir(parents=True, exist_ok=True)
+    html, json, xml = (directory / name for name in REPORT_NAMES)
+    html.write_text(render_html(report), encoding="utf-8")
+    report.save(json)
+    xml.write_bytes(render_junit(report))
+    return [html, json, xml]
+
+
+def render_junit(report: Report) -> bytes:
+    """Each program on each kind of disk is a test."""
+    suite = ElementTree.Element("testsuite", name="durakv fuzz program", timestamp=report.date)
+    tests = failures = skipped = 0
+    for seen in report.seen:
+        name = f"{seen.program} {seen.setting}"
+        if seen.missing:
+            case = ElementTree.SubElement(suite, "testcase", classname=name, name="start")
+            ElementTree.SubElement(case, "skipped", message=seen.missing)
+            tests, skipped = tests + 1, skipped + 1
+        for tier, reason in seen.skipped.items():
+            case = ElementTree.SubElement(suite, "testcase", classname=name, name=tier)
+            ElementTree.SubElement(case, "skipped", message=reason)
+            tests, skipped = tests + 1, skipped + 1
+        for tier in _tiers(seen):
+            case = ElementTree.SubElement(suite, "testcase", classname=name, name=tier)
+            tests += 1
+            if seen.is_broken and seen.worst(tier) is not Verdict.KEPT:
+                failures += 1
+                found = [finding for finding in seen.findings if finding.tier == tier]
+                failure = ElementTree.SubElement(case, "failure", message=words_of(seen, tier))
+                failure.text = "\n\n".join("\n".join([finding.reason, *finding.story]) for finding in found)
+    suite.set("tests", str(tests))
+    suite.set("failures", str(failures))
+    suite.set("skipped", str(skipped))
+    return bytes(ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True))
+
+
+def words_of(seen: Seen, tier: str) -> str:
+    """One cell: ``clean, 2,000 states`` or ``LOST_ACKED 12, NO_START 3 of 600``; empty where nothing was tried."""
+    counts = seen.verdicts.get(tier)
+    if not counts:
+        return ""
+    total = sum(counts.values())
+    bad = [f"{verdict} {count:,}" for verdict, count in sorted(counts.items()) if verdict != Verdict.KEPT]
+    return f"{', '.join(bad)} of {total:,}" if bad else f"clean, {total:,} states"
+
+
+def render_html(report: Report) -> str:
+    """The page, as text."""
+    return page("durakv: programs after a power cut", _parts(report), style=_STYLE)
+
+
+def _parts(report: Report) -> Iterator[str]:
+    run = [seen for seen in report.seen if not seen.missing]
+    broken = sum(seen.is_broken for seen in run)
+    if not run:
+        yield '<h1 class="bad">Nothing was run</h1>'
+    elif broken:
+        yield f'<h1 class="bad">{broken} of {len(run)} broke a promise</h1>'
+    else:
+        yield '<h1 class="good">Every promise was kept</h1>'
+    yield f"<p>{escape(report.machine)}, {escape(report.date)}.</p>"
+    states = sum(seen.states for seen in run)
+    seconds = sum(seen.seconds for seen in run)
+    tiles = [
+        (f"{states:,}", "distinct crash states"),
+        (f"{states / seconds:,.0f}" if seconds else "0", "states a second"),
+        (f"{len(run)}", "programs with a setting"),
+        (f"{sum(seen.violations for seen in run):,}", "states that deserve a word"),
+    ]
+    yield '<div class="tiles">'
+    for figure, what in tiles:
+        yield f'<div class="tile"><b>{escape(figure)}</b><span>{escape(what)}</span></div>'
+    yield "</div>"
+    yield "<h2>What was seen, by kind of disk</h2>"
+    yield from _table(report.seen)
+    yield "<ul>" + "".join(f"<li><b>{tier}</b>: {escape(what)}</li>" for tier, what in _ABOUT_TIERS.items()) + "</ul>"
+    for seen in report.seen:
+        yield from _details(seen)
+
+
+def _table(report: Iterable[Seen]) -> Iterator[str]:
+    head = "".join(f"<th>{tier}</th>" for tier in TIERS)
+    yield f'<div class="wide"><table><tr><th>program</th><th>setting</th><th>promise</th>{head}</tr>'
+    for seen in report:
+        cells = [f"<td>{escape(word)}</td>" for word in (seen.program, seen.setting, seen.promise)]
+        if seen.missing:
+            cells.append(f'<td colspan="{len(TIERS)}">not run: {escape(seen.missing)}</td>')
+        else:
+            cells += (_cell(seen, tier) for tier in TIERS)
+        yield f"<tr>{''.join(cells)}</tr>"
+    yield "</table></div>"
+
+
+def _cell(seen: Seen, tier: str) -> str:
+    worst = seen.worst(tier)
+    if worst is None:
+        return f'<td title="{escape(seen.skipped.get(tier, "not tried"))}">–</td>'
+    bad = worst is not Verdict.KEPT and seen.promise != Promise.NONE
+    return f'<td class="cell {"bad" if bad else "good"}">{escape(words_of(seen, tier))}</td>'
+
+
+def _details(seen: Seen) -> Iterator[str]:
+    if seen.missing:
+        return
+    yield f"<h2>{escape(seen.program)} {escape(seen.setting)}</h2>"
+    yield f"<blockquote>{escape(seen.documented)}</blockquote>"
+    versions = ", ".join(f"{name} {version}" for name, version in seen.versions.items())
+    lives = ", ".join(f"{count:,} of its {life} life" for life, count in sorted(seen.lives.items()))
+    yield f"<p>{escape(versions)}. States: {escape(lives)}; {seen.seconds:,.0f} s.</p>"
+    for finding in seen.findings:
+        yield from _finding(finding)
+
+
+def _finding(finding: SeenFinding) -> Iterator[str]:
+    when = "" if finding.prepared else ", while the store was made"
+    life = {"recovery": ", crashed again in its recovery", "second": ", crashed again after going on"}
+    summary = f"{finding.verdict} ({finding.tier}{when}{life.get(finding.life, '')}): {finding.reason}"
+    yield f"<details><summary>{escape(summary)}</summary><pre>{escape(chr(10).join(finding.story))}</pre>"
+    if finding.artefact:
+        yield f"<p>Again: <code>durakv fuzz replay {escape(finding.artefact)}</code></p>"
+    yield "</details>"
+
+
+def _tiers(seen: Seen) -> list[str]:
+    return [tier for tier in TIERS if seen.verdicts.get(tier)]
