@@ -24,8 +24,8 @@ How to read it:
   nothing was found in so many states, not that nothing is there.
 - **The kind of disk decides.** `killed` is SIGKILL alone. `ordered` and `posix` are models of a disk ([the fault
   model](../specs/02-fault-model.md)): a journalling file system that keeps changes of names in order, and the worst
-  that POSIX allows. What is seen under `posix` only may never happen on the file system that you have. `ext4`, `xfs` and
-  `btrfs` are the real ones, on a device that lost sectors which were not flushed.
+  that POSIX allows. What is seen under `posix` only may never happen on the file system that you have. `ext4`, `xfs`
+  and `btrfs` are the real ones, on a device that lost sectors which were not flushed.
 - **Documented is not broken.** Many settings trade durability for speed and say so; what their documents say is quoted
   beside what was seen. Where nothing is promised, what was seen is told without a judgement.
 
