@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from durakv_fuzz.block.states import KEPT, LOST, TORN, Device
@@ -108,24 +108,22 @@ class _Walk:
         return ((seq, "all lost", harshest) for seq in self._by_weight)
 
     def single(self) -> Iterator[Proposal]:
-        """One write is treated otherwise than the others; the first such change of every point, then the second..."""
+        """One write is treated otherwise than the others: at every point once, then at every point once more..."""
         waiting = [(seq, self._changes(seq)) for seq in self._by_weight if seq in self._weights]
         while waiting:
-            left: list[tuple[int, Iterator[tuple[str, Choose]]]] = []
             for seq, changes in waiting:
-                change = next(changes, None)
-                if change is not None:
-                    yield seq, *change
-                    left.append((seq, changes))
-            waiting = left
+                yield seq, *changes.pop()
+            waiting = [(seq, changes) for seq, changes in waiting if changes]
 
-    def _changes(self, seq: int) -> Iterator[tuple[str, Choose]]:
+    def _changes(self, seq: int) -> list[tuple[str, Choose]]:
+        changes: list[tuple[str, Choose]] = []
         for write in self.device.pending(seq):
             label = str(write)
-            yield "one lost", _but(kindest, label, LOST)
-            yield "one kept", _but(harshest, label, KEPT)
+            changes += [("one lost", _but(kindest, label, LOST)), ("one kept", _but(harshest, label, KEPT))]
             if write.sectors > 1:
-                yield "one torn", _but(kindest, label, TORN, Seeded(self._random))
+                changes.append(("one torn", _but(kindest, label, TORN, Seeded(self._random))))
+        self._random.shuffle(changes)  # the budget may end after a few points: none of the three kinds goes last
+        return changes
 
     def sample(self) -> tuple[int, Choose] | None:
         if not self._weights:
@@ -155,10 +153,10 @@ def _but(usual: Choose, label: str, answer: int, details: Choose = kindest) -> C
 def _weights(trace: BlockTrace) -> dict[int, float]:
     weights = {seq: 1.0 for seq in range(trace.first_seq, trace.seq + 1)}
 
-    def favour(seq: int, weight: float, near: Callable[[float, float], float] = max) -> None:
+    def favour(seq: int, weight: float) -> None:
         for point in range(seq - _NEAR_EVENTS + 1, seq + _NEAR_EVENTS + 1):
             if point in weights:
-                weights[point] = near(weights[point], weight)
+                weights[point] = max(weights[point], weight)
 
     for flush in trace.flushes:
         favour(flush.start, _NEAR_FLUSH)

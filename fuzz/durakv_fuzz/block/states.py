@@ -11,7 +11,7 @@ how many or ``sector`` for each.  A write that was under way is in doubt like on
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import accumulate, islice
@@ -36,27 +36,26 @@ class DeviceImage:
 
 
 class Device:
-    """The device of one trace, at any crash point.  Not for several threads."""
+    """The device of one trace, at any crash point.  Not for several threads.
 
-    def __init__(self, trace: BlockTrace) -> None:
+    ``durable`` is what the device promises: for each write the first crash point at which it cannot be lost any more.
+    """
+
+    def __init__(self, trace: BlockTrace, *, durable: Callable[[BlockTrace], list[int]] | None = None) -> None:
         self.trace = trace
         self._starts = [write.start for write in trace.writes]
-        self._durable_from = durable_from(trace)
+        self._durable_from = durable_from(trace) if durable is None else durable(trace)
         self._all_durable_from = list(accumulate(self._durable_from, max))
         self._checkpoints: list[_Content] = [_Content(trace.base)]
 
     def pending(self, crash_seq: int) -> list[BlockWrite]:
         """The writes that may be lost or torn."""
-        return [
-            write
-            for write, durable in zip(self.trace.writes, self._durable_from, strict=True)
-            if write.start < crash_seq and durable > crash_seq
-        ]
+        first, started = self._doubtful(crash_seq)
+        return [self.trace.writes[n] for n in range(first, started) if self._durable_from[n] > crash_seq]
 
     def image(self, crash_seq: int, choose: Choose) -> DeviceImage:
         """What is left, by these answers."""
-        started = bisect_left(self._starts, crash_seq)
-        first = min(bisect_right(self._all_durable_from, crash_seq), started)
+        first, started = self._doubtful(crash_seq)
         content = self._content(first)
         for number in range(first, started):
             write = self.trace.writes[number]
@@ -66,6 +65,11 @@ class Device:
                 for offset, data in survivors(write, choose):
                     content.write(offset, data)
         return DeviceImage(content.changed, content.digest)
+
+    def _doubtful(self, crash_seq: int) -> tuple[int, int]:
+        """From the first write that is not durable to the last that had begun: most of them are in doubt."""
+        started = bisect_left(self._starts, crash_seq)
+        return min(bisect_right(self._all_durable_from, crash_seq), started), started
 
     def _content(self, count: int) -> _Content:
         """After so many writes, all of them kept."""
@@ -82,7 +86,7 @@ class Device:
 
 
 def durable_from(trace: BlockTrace) -> list[int]:
-    """For each write the first crash point at which it cannot be lost any more; past the end if there is none."""
+    """A device that keeps its word: a write is durable once a flush that began after it has ended; else past the end."""
     never = trace.seq + 1
     starts = [flush.start for flush in trace.flushes]
     earliest = [never] * (len(starts) + 1)

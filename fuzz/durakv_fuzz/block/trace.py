@@ -13,8 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import msgspec
-
 from durakv_fuzz.trace import SECTOR_BYTES, Note
 
 BLOCK_BYTES = 4096
@@ -79,15 +77,6 @@ class BlockTrace:
         """When the last event before this crash was; of the first crash point, when the recording began."""
         at = min(max(crash_seq - 1 - self.first_seq, 0), len(self.times) - 1)
         return self.times[at] if self.times else 0.0
-
-    def encode(self) -> bytes:
-        """For a file or another process."""
-        return msgspec.msgpack.encode(self)
-
-    @classmethod
-    def decode(cls, data: bytes) -> BlockTrace:
-        """Of what ``encode`` gave; ``msgspec.ValidationError`` or ``msgspec.DecodeError`` for anything else."""
-        return msgspec.msgpack.decode(data, type=cls)
 
 
 def pieces(offset: int, data: bytes) -> Iterator[tuple[int, int, bytes]]:
