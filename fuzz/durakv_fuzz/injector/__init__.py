@@ -1,0 +1,37 @@
+"""System calls of any program that fail, are cut short, are slow, or end in SIGKILL; the program is as it is.
+
+    with start(["redis-server", "redis.conf"], Watch(directory, (Kill(at=20, calls=SYNCS),))) as run:
+        ended = run.wait(seconds=10)
+
+Needs Linux on x86_64 or aarch64, no privileges; ``missing()`` says what else.  Shared mappings and io_uring are not seen.
+"""
+
+from durakv_fuzz.injector.call_stack import call_stack
+from durakv_fuzz.injector.calls import Call
+from durakv_fuzz.injector.faults import ALWAYS, Fail, Fault, Kill, Short, Slow, interrupt
+from durakv_fuzz.injector.numbers import CHANGES, SYNCS, WRITES
+from durakv_fuzz.injector.run import Ended, Run, start, start_function
+from durakv_fuzz.injector.seccomp import CannotInject, missing
+from durakv_fuzz.injector.supervisor import Watch
+
+__all__ = [
+    "ALWAYS",
+    "CHANGES",
+    "SYNCS",
+    "WRITES",
+    "Call",
+    "CannotInject",
+    "Ended",
+    "Fail",
+    "Fault",
+    "Kill",
+    "Run",
+    "Short",
+    "Slow",
+    "Watch",
+    "call_stack",
+    "interrupt",
+    "missing",
+    "start",
+    "start_function",
+]
