@@ -149,9 +149,9 @@ def _known(name: str) -> bool:
 def _forbidden() -> str:
     """Root in a container may lack the capability that mount asks for."""
     bounds = dict(
-        line.split(":\t", 1) for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if ":\t" in line
+        line.split(":\t", 1)
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        if ":\t" in line
     )
     capabilities = int(bounds.get("CapEff", "0"), 16)
     return "" if capabilities >> _CAP_SYS_ADMIN & 1 else "mounting needs CAP_SYS_ADMIN, which this root has not"
-
-

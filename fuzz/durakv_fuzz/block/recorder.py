@@ -1,10 +1,10 @@
 """A directory on a real file system, on a device that records.
 
-    with BlockRecorder("ext4") as recorder:
-        ...                                # a program works in recorder.directory; recorder.note("acked", 3)
-        trace = recorder.stop()
+with BlockRecorder("ext4") as recorder:
+    ...                                # a program works in recorder.directory; recorder.note("acked", 3)
+    trace = recorder.stop()
 
-    the program -> ext4, XFS or btrfs -> a loop device -> one file served by ``block.server``, which records
+the program -> ext4, XFS or btrfs -> a loop device -> one file served by ``block.server``, which records
 """
 
 from __future__ import annotations

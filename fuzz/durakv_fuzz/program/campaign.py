@@ -9,12 +9,13 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from durakv_fuzz.program.calls import CallFailed, CallHung, call
 from durakv_fuzz.program.disks import Crash, Disk, Run
-from durakv_fuzz.program.oracle import Judgement, Told, Verdict, judge, told_before
+from durakv_fuzz.program.oracle import NOTHING_TOLD, Judgement, Told, Verdict, judge, told_before
 from durakv_fuzz.program.recording import Recording
 from durakv_fuzz.program.subject import Found, Plan, Promise, Subject
 from durakv_fuzz.program.telling import RecordingTeller
@@ -56,6 +57,8 @@ class Finding:
 
     plan: Plan
     told: Told
+    earlier: Told
+    """Of that, what was said in lives before the one that was crashed last."""
 
     @property
     def kind(self) -> tuple[str, str, bool, str]:
@@ -72,7 +75,6 @@ class Outcome:
     states: int = 0
     runs: int = 0
     seconds: float = 0.0
-    checking_seconds: float = 0.0
     verdicts: Counter[tuple[str, Verdict]] = field(default_factory=Counter[tuple[str, Verdict]])
     """By the tier of the crash."""
 
@@ -90,15 +92,29 @@ class Outcome:
         return not self.violations or self.subject.promise is Promise.NONE
 
 
+Start: TypeAlias = Callable[[Subject, Run, Crash, Told, float], tuple[Found | None, Judgement]]
+"""Starts the program on what a crash left, within so many seconds, and judges.  Nothing is found if it cannot go on."""
+
+
 class Campaign:
     """See the module.  The same seed makes the same choices; what a program does in its own time differs."""
 
-    def __init__(self, subject: Subject, disk: Disk, plans: list[Plan], limits: Limits, *, seed: int = 1) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        disk: Disk,
+        plans: Sequence[Plan],
+        limits: Limits,
+        *,
+        seed: int = 1,
+        start: Start | None = None,
+    ) -> None:
         self.outcome = Outcome(subject, disk.tier)
         self._subject = subject
         self._disk = disk
         self._plans = plans
         self._limits = limits
+        self._start = start if start is not None else start_and_judge
         self._random = random.Random(seed)
         self._began = time.monotonic()
         self._kinds: Counter[tuple[str, str, bool, str]] = Counter()
@@ -118,11 +134,14 @@ class Campaign:
             run = self._record(plan)
             outcome.runs += 1
             before = outcome.states
-            for _ in self._crash_all(run, plan):
-                outcome.seconds = time.monotonic() - self._began
-                yield outcome
-                if not self._goes_on():
-                    return
+            try:
+                for _ in self._crash_all(run, plan):
+                    outcome.seconds = time.monotonic() - self._began
+                    yield outcome
+                    if not self._goes_on():
+                        return
+            finally:
+                run.close()
             if outcome.states == before:
                 raise CannotRecord(f"{self._subject.name} changed nothing on its disk: there is nothing to crash")
 
@@ -150,8 +169,8 @@ class Campaign:
     def _crash_all(self, run: Run, plan: Plan) -> Iterator[None]:
         for index, crash in enumerate(run.crashes(self._limits.states_per_run, self._random.getrandbits(32))):
             told = self._told(run, crash)
-            found, judgement = self._start(run, crash, told)
-            self._count(judgement, crash, run, "first", plan, told)
+            found, judgement = self._start_on(run, crash, told)
+            self._count(judgement, crash, run, "first", plan, told, NOTHING_TOLD)
             yield
             if not judgement.is_kept or found is None:
                 continue
@@ -185,37 +204,50 @@ class Campaign:
         try:
             later = run.serve_and_record(crash, work)
         except (CallFailed, CallHung) as failure:
-            self._count(Judgement(Verdict.NO_START, f"in its {life} life: {failure}"), crash, run, life, plan, told)
+            self._count(
+                Judgement(Verdict.NO_START, f"in its {life} life: {failure}"),
+                crash,
+                run,
+                life,
+                plan,
+                told,
+                NOTHING_TOLD,
+            )
             yield
             return
-        if later is None:
-            return
-        for again in later.crashes(_STATES_OF_RECOVERY, self._random.getrandbits(32)):
-            total = self._told(later, again).with_earlier(told)
-            _, judgement = self._start(later, again, total)
-            self._count(judgement, again, later, life, plan, total)
-            yield
+        try:
+            for again in later.crashes(_STATES_OF_RECOVERY, self._random.getrandbits(32)):
+                total = self._told(later, again).with_earlier(told)
+                _, judgement = self._start_on(later, again, total)
+                self._count(judgement, again, later, life, plan, total, told)
+                yield
+        finally:
+            later.close()
 
     def _told(self, run: Run, crash: Crash) -> Told:
         subject = self._subject
         return told_before(run.notes, crash.crash_seq, crash.time, subject.promise, subject.window_seconds)
 
-    def _start(self, run: Run, crash: Crash, told: Told) -> tuple[Found | None, Judgement]:
-        return start(self._subject, run, crash, told, self._limits.check_seconds)
+    def _start_on(self, run: Run, crash: Crash, told: Told) -> tuple[Found | None, Judgement]:
+        return self._start(self._subject, run, crash, told, self._limits.check_seconds)
 
-    def _count(self, judgement: Judgement, crash: Crash, run: Run, life: str, plan: Plan, told: Told) -> None:
+    def _count(
+        self, judgement: Judgement, crash: Crash, run: Run, life: str, plan: Plan, told: Told, earlier: Told
+    ) -> None:
         outcome = self.outcome
         outcome.states += 1
         outcome.lives[life] += 1
         outcome.verdicts[crash.tier, judgement.verdict] += 1
         if not judgement.is_kept:
-            finding = Finding(judgement, crash, run, life, plan, told)
+            finding = Finding(judgement, crash, run, life, plan, told, earlier)
             self._kinds[finding.kind] += 1
             if self._kinds[finding.kind] <= _FINDINGS_PER_KIND:
                 outcome.findings.append(finding)
 
 
-def start(subject: Subject, run: Run, crash: Crash, told: Told, seconds: float) -> tuple[Found | None, Judgement]:
+def start_and_judge(
+    subject: Subject, run: Run, crash: Crash, told: Told, seconds: float
+) -> tuple[Found | None, Judgement]:
     """Start the program on what the crash left and judge it; one that is slow gets a second and longer try."""
     for patience in (seconds, seconds * _PATIENCE):
         with run.serve(crash) as directory:

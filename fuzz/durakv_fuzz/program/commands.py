@@ -93,14 +93,17 @@ class CommandSubject:
                 return
             argv = shlex.split(self.driver) if self.driver else self.argv
             with _running(argv, words) as process:
-                assert process.stdout is not None and process.stderr is not None, "asked for"
+                assert process.stdout is not None, "asked for"
+                assert process.stderr is not None, "asked for"
                 said = Tail(process.stderr)
                 issued = tell_lines(process.stdout, f"the driver {argv[0]}", numbers, teller)
                 status = process.wait()
             if status:
                 raise CommandFailed(f"the driver {argv[0]} {_ended(status)}: {said.last_words() or 'it said nothing'}")
             if not issued and numbers:
-                raise CommandFailed(f"the driver {argv[0]} ended well and told of no number; it prints 'issued 0' first")
+                raise CommandFailed(
+                    f"the driver {argv[0]} ended well and told of no number; it prints 'issued 0' first"
+                )
 
     def check(self, directory: Path) -> Found:
         """Start the service again, if it is one, and run the checker."""
@@ -116,7 +119,8 @@ class CommandSubject:
             return as_found(load_function(self.checker)(directory), self.checker)
         argv = shlex.split(self.checker)
         with _running(argv, words) as process:
-            assert process.stdout is not None and process.stderr is not None, "asked for"
+            assert process.stdout is not None, "asked for"
+            assert process.stderr is not None, "asked for"
             said = Tail(process.stderr)
             found = found_in_lines(process.stdout, f"the checker {argv[0]}")
             status = process.wait()
@@ -182,7 +186,8 @@ def _filled(part: str, words: Mapping[str, str]) -> str:
 
 def _wait_until_ready(process: subprocess.Popen[bytes], ready: re.Pattern[str], name: str) -> None:
     """Read both outputs until a line matches, and go on reading them beside, so that the service never waits."""
-    assert process.stdout is not None and process.stderr is not None, "asked for"
+    assert process.stdout is not None, "asked for"
+    assert process.stderr is not None, "asked for"
     pipes = {process.stdout: b"", process.stderr: b""}
     last = b""
     late = time.monotonic() + READY_SECONDS_MAX

@@ -54,12 +54,20 @@ class Run(Protocol):
         """The directory as that crash left it; what a program does to it is forgotten at the end."""
         ...
 
-    def serve_and_record(self, crash: Crash, work: Callable[[Recording], None]) -> Run | None:
-        """Let a program work on what the crash left, and record that; None if this disk cannot."""
+    def serve_and_record(self, crash: Crash, work: Callable[[Recording], None]) -> Run:
+        """Let a program work on what the crash left, and record that."""
+        ...
+
+    def smaller(self, crash: Crash, fails: Callable[[Crash], bool]) -> Crash:
+        """A crash that fails too, on the mildest disk, as early and with as little lost as could be found."""
         ...
 
     def explain(self, crash: Crash) -> list[str]:
-        """For people: what the crash decided."""
+        """For people: the witness, if there is one, and what the crash decided."""
+        ...
+
+    def close(self) -> None:
+        """Nothing of it is asked for any more."""
         ...
 
 

@@ -74,9 +74,9 @@ def judge_files(
 ) -> list[Complaint]:
     """Compare what a crash left with what the program saved; a pure function.
 
-    ``versions`` are those of files that count, over the whole run, in order.  ``acked`` says for each which was the last
-    acknowledged before the crash.  Right are the acknowledged version and all later ones; a beginning of a later one
-    too, if the file grew in place and the acknowledged part is whole, as a log does.  Before anything is acknowledged a
+    ``versions`` are those of files that count, over the whole run, in order.  ``acked`` says for each which was the
+    last acknowledged before the crash.  Right are the acknowledged version and all later ones; a beginning of a later
+    one too, if the file grew in place and the acknowledged part is whole, as a log does.  Before anything is acknowledged a
     file may be missing.
     """
     complaints: list[Complaint] = []
@@ -151,7 +151,8 @@ class FilesSubject:
         Raises ``CommandFailed`` if it cannot be started or ends otherwise, and ``ProtocolError`` for endless lines.
         """
         process = _spawned(self.argv, directory)
-        assert process.stdout is not None and process.stderr is not None, "asked for"
+        assert process.stdout is not None, "asked for"
+        assert process.stderr is not None, "asked for"
         try:
             said = Tail(process.stderr)
             for _ in read_lines(process.stdout, self.argv[0]):
@@ -169,7 +170,8 @@ class FilesSubject:
         if not self.check_argv:
             return None
         process = _spawned(self.check_argv, directory)
-        assert process.stdout is not None and process.stderr is not None, "asked for"
+        assert process.stdout is not None, "asked for"
+        assert process.stderr is not None, "asked for"
         told, said = Tail(process.stdout), Tail(process.stderr)
         try:
             status = process.wait(_CHECK_SECONDS_MAX)

@@ -1,8 +1,8 @@
 """durakv itself, as any program: a keyspace on real files, with segments so small that everything happens.
 
-    a third     opened, written, closed
-    a third     opened again; a rewrite runs beside the writes, and is waited for
-    the rest    another rewrite runs, and the close does not wait for it
+a third     opened, written, closed
+a third     opened again; a rewrite runs beside the writes, and is waited for
+the rest    another rewrite runs, and the close does not wait for it
 """
 
 from __future__ import annotations
@@ -101,9 +101,7 @@ class Durakv:
             return Found(refusal=in_words(error))
 
     def _open(self, directory: Path) -> Database:
-        options = Options(
-            fsync=self.policy, segment_bytes=_SEGMENT_BYTES, base_format=self.base, rewrite_percentage=0
-        )
+        options = Options(fsync=self.policy, segment_bytes=_SEGMENT_BYTES, base_format=self.base, rewrite_percentage=0)
         return durakv.open(directory, options=options)
 
     def _write(self, database: Database, numbers: range, teller: Teller, seconds: float) -> None:

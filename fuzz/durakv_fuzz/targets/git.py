@@ -34,7 +34,10 @@ _OPTIONS = ("-c", "safe.directory=*", "-c", "gc.auto=0", "-c", "maintenance.auto
 
 def targets() -> list[Git]:
     """As it comes, and with everything synced."""
-    return [Git("default", Promise.NONE, _DEFAULT, ()), Git("fsync=all", Promise.ALWAYS, _ALL, ("-c", "core.fsync=all"))]
+    return [
+        Git("default", Promise.NONE, _DEFAULT, ()),
+        Git("fsync=all", Promise.ALWAYS, _ALL, ("-c", "core.fsync=all")),
+    ]
 
 
 class _GitFailed(Exception):

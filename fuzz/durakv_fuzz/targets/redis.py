@@ -29,8 +29,12 @@ _ASK_MANY = 100
 
 _DOCS = "https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/"
 _ALWAYS = f'"fsync every time new commands are appended to the AOF. Very very slow, very safe." ({_DOCS})'
-_PREFIX = '"The AOF log is an append-only log, so there are no seeks, nor corruption problems if there is a power outage."'
-_EVERYSEC = f'"fsync every second. Fast enough"; "you may lose 1 second of data if there is a disaster"; {_PREFIX} ({_DOCS})'
+_PREFIX = (
+    '"The AOF log is an append-only log, so there are no seeks, nor corruption problems if there is a power outage."'
+)
+_EVERYSEC = (
+    f'"fsync every second. Fast enough"; "you may lose 1 second of data if there is a disaster"; {_PREFIX} ({_DOCS})'
+)
 _NO = f'"Never fsync, just put your data in the hands of the Operating System."; {_PREFIX} ({_DOCS})'
 _SNAPSHOT = (
     '"performs a synchronous save of the dataset producing a point in time snapshot of all the data inside the Redis '
@@ -143,7 +147,9 @@ class RedisServer:
 
     def drive(self, directory: Path, numbers: range, teller: Teller) -> None:
         """One connection; rewrites begin at a third and at two thirds, and writes go on.  Killed at the end."""
-        rewrites = (numbers[len(numbers) // 3], numbers[2 * len(numbers) // 3]) if self._how.rewrites and numbers else ()
+        rewrites = (
+            (numbers[len(numbers) // 3], numbers[2 * len(numbers) // 3]) if self._how.rewrites and numbers else ()
+        )
         with self._start(directory) as server:
             burst = 0
             for number in numbers:

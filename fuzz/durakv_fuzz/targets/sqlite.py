@@ -17,7 +17,7 @@ SYNCHRONOUS = ("off", "normal", "full", "extra")
 _PRAGMA = "https://sqlite.org/pragma.html#pragma_synchronous"
 _OFF = (
     '"With synchronous OFF (0), SQLite continues without syncing as soon as it has handed data off to the operating '
-    'system. If the application running SQLite crashes, the data will be safe, but the database might become corrupted '
+    "system. If the application running SQLite crashes, the data will be safe, but the database might become corrupted "
     f'if the operating system crashes" ({_PRAGMA})'
 )
 _NORMAL = (
