@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from durakv_fuzz.minimal_tree import explain_tree, minimal_tree_crash
-from durakv_fuzz.enumerate import TreeState
+from durakv_fuzz.enumerate import TreeState, explain
 from durakv_fuzz.model import Model
 from durakv_fuzz.program.disks import Crash
 from durakv_fuzz.program.recording import Recording
@@ -25,9 +24,6 @@ TIERS = {
     Model.POWER_LOSS: "posix",
 }
 """What a model is called in verdicts."""
-
-_ATTEMPTS_MAX = 60
-"""How many starts a crash that is to be made smaller is worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +89,12 @@ class TreeRun:
     def smaller(self, crash: Crash, fails: Callable[[Crash], bool]) -> Crash:
         """See :class:`Run`."""
         assert isinstance(crash, TreeCrash)
-        found = minimal_tree_crash(
-            self._played(), crash.state, lambda state: fails(TreeCrash(state)), attempts=_ATTEMPTS_MAX
-        )
-        return TreeCrash(found)
+        return crash
 
     def explain(self, crash: Crash) -> list[str]:
         """See :class:`Run`."""
         assert isinstance(crash, TreeCrash)
-        return explain_tree(self._played(), crash.state)
+        return explain(self._played(), crash.state)
 
     def close(self) -> None:
         """See :class:`Run`: the trace stays, and is played again if need be."""

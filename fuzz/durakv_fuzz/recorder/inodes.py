@@ -13,6 +13,7 @@ import stat
 import time
 from errno import ENOTDIR, ESTALE
 
+from durakv_fuzz.content import Content
 from durakv_fuzz.recorder.memory import FileMemory
 from durakv_fuzz.recorder.wire import ATTRIBUTES, ATTRIBUTES_HEAD, ENTRY, FOREVER_SECONDS, ROOT_NODE
 from durakv_fuzz.trace import Kind, Operation
@@ -131,7 +132,7 @@ class Inodes:
                 inode.content = FileMemory(node.data)
                 self.stored += len(node.data)
             elif node.kind is NodeKind.LINK:
-                inode.target = node.data
+                inode.target = bytes(node.data)
                 inode.mode = stat.S_IFLNK | 0o777
             self._by_node[inode.node] = inode
         self.root = self._by_node[ROOT_NODE]
@@ -219,6 +220,7 @@ class Inodes:
 
 
 def _node_of(inode: Inode) -> Node:
+    data: bytes | Content
     if inode.is_directory:
         kind, data = NodeKind.DIRECTORY, b""
     elif stat.S_ISLNK(inode.mode):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from durakv_fuzz.content import Content, Draft
+
 CHUNK_BYTES = 64 << 10
 
 
@@ -13,11 +15,11 @@ class FileMemory:
 
     __slots__ = ("_base", "_base_end", "_chunks", "size", "stored")
 
-    def __init__(self, base: bytes = b"") -> None:
+    def __init__(self, base: bytes | Content = b"") -> None:
         self.size = len(base)
         self.stored = len(base)
         """Bytes of memory taken."""
-        self._base = base
+        self._base: bytes | Content = base
         self._base_end = len(base)
         """What is behind it in ``base`` was cut off, and is zeros if the file grows again."""
         self._chunks: dict[int, bytearray] = {}
@@ -92,11 +94,17 @@ class FileMemory:
                 self.stored += len(chunk) - known
         return held, self.stored - before
 
-    def whole(self) -> bytes:
-        """All of it, holes as zeros; the very object that it began with if nothing was changed."""
+    def whole(self) -> bytes | Content:
+        """All of it, as a tree holds it; the very object that it began with if nothing was changed."""
         if not self._chunks and self._base_end == self.size == len(self._base):
             return self._base
-        return self.read(0, self.size)
+        draft = Draft(Content.of(self._base))
+        draft.resize(self._base_end)
+        draft.resize(self.size)
+        for index, chunk in self._chunks.items():
+            begin = index * CHUNK_BYTES
+            draft[begin : begin + len(chunk)] = chunk
+        return draft.freeze().compact()
 
     def _piece(self, index: int, at: int, count: int) -> bytes:
         chunk = self._chunks.get(index)

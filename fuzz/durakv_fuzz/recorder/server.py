@@ -14,6 +14,7 @@ from errno import EIO, ENOSYS, ENOTTY
 from pathlib import Path
 from typing import Any, cast
 
+from durakv_fuzz.content import Content
 from durakv_fuzz.recorder.connection import Connection, Unmounted
 from durakv_fuzz.recorder.files import Barriers, Files
 from durakv_fuzz.recorder.inodes import Inodes
@@ -73,7 +74,7 @@ class _Server:
         self._directory = Path(adopted.arguments[0])
         self._log = Log(adopted.words)
         self._life: Life | None = None
-        self._known: dict[int, bytes] = {}
+        self._known: dict[int, bytes | Content] = {}
         self._watched = [adopted.control.fileno(), adopted.words.fileno(), adopted.starter_fd]
         self._commands: dict[str, Callable[..., Any]] = {
             "load": self._load,

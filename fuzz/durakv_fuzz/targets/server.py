@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from durakv_fuzz.program.child import Tail, kill, spawn
 from durakv_formats.resp import encode_command
+from durakv_fuzz.program.child import Tail, kill, spawn
 
 START_SECONDS_MAX = 30.0
 """After so long a server that neither serves nor ends is given up; whoever cannot wait so long kills this process."""
