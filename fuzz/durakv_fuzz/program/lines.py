@@ -1,8 +1,8 @@
 """What programs say on their standard output: one short line for each thing, checked as it comes.
 
-    issued N    the driver is about to ask for this number        found N       the number is there, and right
-    acked N     the program said that it has it                   wrong TEXT    something is there that should not be
-    synced N    it said that all up to it is durable              repaired      it had to be repaired first
+issued N    the driver is about to ask for this number        found N       the number is there, and right
+acked N     the program said that it has it                   wrong TEXT    something is there that should not be
+synced N    it said that all up to it is durable              repaired      it had to be repaired first
 """
 
 from __future__ import annotations

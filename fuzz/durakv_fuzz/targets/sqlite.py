@@ -17,7 +17,7 @@ SYNCHRONOUS = ("off", "normal", "full", "extra")
 _PRAGMA = "https://sqlite.org/pragma.html#pragma_synchronous"
 _OFF = (
     '"With synchronous OFF (0), SQLite continues without syncing as soon as it has handed data off to the operating '
-    'system. If the application running SQLite crashes, the data will be safe, but the database might become corrupted '
+    "system. If the application running SQLite crashes, the data will be safe, but the database might become corrupted "
     f'if the operating system crashes" ({_PRAGMA})'
 )
 _NORMAL = (
@@ -29,8 +29,8 @@ _FULL = (
     f'that commits right before a power loss might get rolled back upon reboot" ({_PRAGMA})'
 )
 _EXTRA = (
-    '"EXTRA synchronous is like FULL with the addition that the directory containing a rollback journal is synced after '
-    f'that journal is unlinked to commit a transaction in DELETE mode." ({_PRAGMA})'
+    '"EXTRA synchronous is like FULL with the addition that the directory containing a rollback journal is synced '
+    f'after that journal is unlinked to commit a transaction in DELETE mode." ({_PRAGMA})'
 )
 _WAL_NORMAL = (
     '"A transaction committed in WAL mode with synchronous=NORMAL might roll back following a power loss or system '

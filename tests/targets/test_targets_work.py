@@ -1,0 +1,115 @@
+"""The promise: a shipped program keeps what it acknowledged, whole, as long as nobody cuts the power.
+
+Method: every setting that is installed is prepared, driven and checked on a plain directory; and driven in a process
+that is killed with SIGKILL half-way, after which all that it acknowledged has to be there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from durakv_fuzz.program.subject import Promise
+from durakv_fuzz.targets import NAMES, find, subjects
+from durakv_fuzz.targets.target import Target
+from tests.targets.remembering import Remembering, here, no_process_names
+
+COUNT = 60
+ALL = subjects()
+PROMISING = [target for target in ALL if target.promise is not Promise.NONE]
+SERVERS = ("redis", "redis-8", "valkey", "valkey-8")
+
+
+def named(target: Target) -> str:
+    return f"{target.name}-{target.setting}"
+
+
+@pytest.mark.parametrize("target", ALL, ids=named)
+def test_whatever_was_acknowledged_is_found(target: Target, tmp_path: Path) -> None:
+    here(target)
+    target.prepare(tmp_path)
+    assert not target.check(tmp_path).numbers, "a prepared store is empty"
+    told = Remembering()
+    target.drive(tmp_path, range(COUNT), told)
+    assert told.issues == told.acks == list(range(COUNT))
+    found = target.check(tmp_path)
+    assert (found.refusal, found.wrong, found.needed_repair) == ("", (), False)
+    assert found.numbers == frozenset(range(COUNT))
+    assert all(target.versions().values())
+
+
+@pytest.mark.parametrize("target", PROMISING, ids=named)
+def test_sigkill_takes_nothing_that_was_acknowledged(target: Target, tmp_path: Path) -> None:
+    here(target)
+    target.prepare(tmp_path)
+    command = [sys.executable, str(Path(__file__).with_name("driven.py")), target.name, target.setting]
+    acked: set[int] = set()
+    issued: set[int] = set()
+    with subprocess.Popen([*command, str(tmp_path), str(COUNT)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None, "asked for"
+        for line in process.stdout:
+            word, number = line.split()
+            {"issued": issued, "acked": acked, "synced": set[int]()}[word].add(int(number))
+            if word == "acked" and int(number) == COUNT // 2:
+                process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert no_process_names(os.fspath(tmp_path)), "the kernel ends what the killed process had started"
+    found = target.check(tmp_path)
+    assert (found.refusal, found.wrong) == ("", ())
+    survivors = acked if target.promise is not Promise.PREFIX or target.setting != "snapshot" else set(range(20))
+    assert survivors <= found.numbers <= issued
+
+
+@pytest.mark.parametrize("name", ["leveldb", "rocksdb"])
+def test_a_store_that_is_not_prepared_is_made_by_the_drive(name: str, tmp_path: Path) -> None:
+    target = here(find(name, "sync+creation"))
+    assert not target.plan.prepared
+    target.drive(tmp_path, range(5), Remembering())
+    assert target.check(tmp_path).numbers == frozenset(range(5))
+
+
+def test_a_setting_that_lets_the_last_commit_roll_back_says_so_of_no_other(tmp_path: Path) -> None:
+    target = find("sqlite", "delete+full")
+    told = Remembering()
+    target.drive(tmp_path, range(4), told)
+    assert (told.acks, told.syncs) == ([0, 1, 2, 3], [0, 1, 2])
+
+
+@pytest.mark.parametrize("name", ["redis", "valkey", "valkey-8"])
+def test_a_log_is_rewritten_while_writes_go_on(name: str, tmp_path: Path) -> None:
+    target = here(find(name, "always+rewrite"))
+    target.drive(tmp_path, range(30), Remembering())
+    files = {path.name for path in (tmp_path / "appendonlydir").iterdir()}
+    assert "appendonly.aof.3.incr.aof" in files, "each of two rewrites begins another log"
+    assert "appendonly.aof.3.base.rdb" in files
+
+
+def test_durakv_is_rewritten_and_rotated_while_writes_go_on(tmp_path: Path) -> None:
+    target = find("durakv", "always")
+    target.drive(tmp_path, range(COUNT), Remembering())
+    names = {path.name for path in tmp_path.iterdir()}
+    assert any("base" in name for name in names), f"no base was made: {names}"
+
+
+def test_programs_are_found_by_name_and_setting() -> None:
+    assert {target.name for target in ALL} == set(NAMES)
+    assert len({named(target) for target in ALL}) == len(ALL), "a setting names one subject"
+    for target in ALL:
+        assert find(target.name, target.setting).documented == target.documented
+    with pytest.raises(LookupError, match="no such program; there are durakv, redis"):
+        subjects("oracle")
+    with pytest.raises(LookupError, match=r"it has delete\+off"):
+        find("sqlite", "fast")
+
+
+def test_what_is_promised_is_quoted_with_its_place_or_said_in_other_words() -> None:
+    for target in ALL:
+        quoted = '"' in target.documented or "in other words: " in target.documented or "C" in target.documented[:2]
+        assert quoted, named(target)
+        assert "(" in target.documented or target.documented.startswith("in other words"), named(target)
+        assert (target.window_seconds > 0) or target.promise is not Promise.WINDOW, named(target)
