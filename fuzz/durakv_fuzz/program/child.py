@@ -59,10 +59,21 @@ def spawn(
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL for it and everything in its group, and wait for its end."""
+    """SIGKILL for it and everything in its group, wait for its end, and close its pipes."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+
+
+def outputs(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    """The pipes of a process that was started with both."""
+    assert process.stdout is not None, "asked for"
+    assert process.stderr is not None, "asked for"
+    return process.stdout, process.stderr
 
 
 def stop(process: subprocess.Popen[bytes], seconds: float = _STOP_SECONDS) -> None:
@@ -77,7 +88,7 @@ class Tail:
     """Reads a pipe to its end in a thread of its own, so that who writes into it never waits; keeps the end of it."""
 
     def __init__(self, pipe: IO[bytes], bytes_max: int = 4096) -> None:
-        self._pipe = pipe
+        self._descriptor = os.dup(pipe.fileno())  # its own, so that nobody closes what is being read
         self._bytes_max = bytes_max
         self._kept = b""
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -90,6 +101,8 @@ class Tail:
         return next((line for line in reversed(lines) if line), "")
 
     def _read(self) -> None:
-        with self._pipe:
-            while data := os.read(self._pipe.fileno(), 65536):
+        try:
+            while data := os.read(self._descriptor, 65536):
                 self._kept = (self._kept + data)[-self._bytes_max :]
+        finally:
+            os.close(self._descriptor)

@@ -25,11 +25,11 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from durakv_fuzz.program.child import Tail, kill, spawn, stop
+from durakv_fuzz.program.child import Tail, kill, outputs, spawn, stop
 from durakv_fuzz.program.functions import as_found, is_function, load_function
 from durakv_fuzz.program.lines import LINE_BYTES_MAX, found_in_lines, tell_lines
 from durakv_fuzz.program.subject import Found, Plan, Promise, Teller
@@ -93,17 +93,14 @@ class CommandSubject:
                 return
             argv = shlex.split(self.driver) if self.driver else self.argv
             with _running(argv, words) as process:
-                assert process.stdout is not None, "asked for"
-                assert process.stderr is not None, "asked for"
-                said = Tail(process.stderr)
-                issued = tell_lines(process.stdout, f"the driver {argv[0]}", numbers, teller)
+                told, complaints = outputs(process)
+                said = Tail(complaints)
+                issued = tell_lines(told, f"the driver {argv[0]}", numbers, teller)
                 status = process.wait()
             if status:
                 raise CommandFailed(f"the driver {argv[0]} {_ended(status)}: {said.last_words() or 'it said nothing'}")
             if not issued and numbers:
-                raise CommandFailed(
-                    f"the driver {argv[0]} ended well and told of no number; it prints 'issued 0' first"
-                )
+                raise CommandFailed(f"the driver {argv[0]} ended well and told of no number; first comes 'issued 0'")
 
     def check(self, directory: Path) -> Found:
         """Start the service again, if it is one, and run the checker."""
@@ -119,10 +116,9 @@ class CommandSubject:
             return as_found(load_function(self.checker)(directory), self.checker)
         argv = shlex.split(self.checker)
         with _running(argv, words) as process:
-            assert process.stdout is not None, "asked for"
-            assert process.stderr is not None, "asked for"
-            said = Tail(process.stderr)
-            found = found_in_lines(process.stdout, f"the checker {argv[0]}")
+            told, complaints = outputs(process)
+            said = Tail(complaints)
+            found = found_in_lines(told, f"the checker {argv[0]}")
             status = process.wait()
         return Found(refusal=said.last_words() or f"the checker {_ended(status)}") if status else found
 
@@ -131,7 +127,7 @@ class CommandSubject:
         return [part for part in (self.driver, self.checker) if part]
 
     @contextlib.contextmanager
-    def _place(self, directory: Path, numbers: range) -> Iterator[Mapping[str, str]]:
+    def _place(self, directory: Path, numbers: range) -> Generator[Mapping[str, str]]:
         """What is put into commands; in the environment of this process as well, for as long."""
         words = {
             "dir": os.fspath(directory),
@@ -152,7 +148,7 @@ class CommandSubject:
                     del os.environ[name]
 
     @contextlib.contextmanager
-    def _service(self, words: Mapping[str, str], *, politely: bool = False) -> Iterator[None]:
+    def _service(self, words: Mapping[str, str], *, politely: bool = False) -> Generator[None]:
         if self.ready is None:
             yield
             return
@@ -164,7 +160,7 @@ class CommandSubject:
 @contextlib.contextmanager
 def _running(
     argv: Sequence[str], words: Mapping[str, str], *, politely: bool = False
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> Generator[subprocess.Popen[bytes]]:
     """A command with both its outputs in pipes; gone afterwards."""
     try:
         process = spawn([_filled(part, words) for part in argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -186,9 +182,7 @@ def _filled(part: str, words: Mapping[str, str]) -> str:
 
 def _wait_until_ready(process: subprocess.Popen[bytes], ready: re.Pattern[str], name: str) -> None:
     """Read both outputs until a line matches, and go on reading them beside, so that the service never waits."""
-    assert process.stdout is not None, "asked for"
-    assert process.stderr is not None, "asked for"
-    pipes = {process.stdout: b"", process.stderr: b""}
+    pipes = dict.fromkeys(outputs(process), b"")
     last = b""
     late = time.monotonic() + READY_SECONDS_MAX
     with selectors.DefaultSelector() as selector:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from durakv_fuzz.program.child import Tail, kill, spawn
+from durakv_fuzz.program.child import Tail, kill, outputs, spawn
 from durakv_fuzz.program.commands import CommandFailed
 from durakv_fuzz.program.lines import read_lines
 
@@ -74,10 +74,10 @@ def judge_files(
 ) -> list[Complaint]:
     """Compare what a crash left with what the program saved; a pure function.
 
-    ``versions`` are those of files that count, over the whole run, in order.  ``acked`` says for each which was the
-    last acknowledged before the crash.  Right are the acknowledged version and all later ones; a beginning of a later
-    one too, if the file grew in place and the acknowledged part is whole, as a log does.  Before anything is acknowledged a
-    file may be missing.
+    ``versions`` are those of files that count, over the whole run, in order.  ``acked`` says for each which one was
+    the last acknowledged before the crash.  Right are the acknowledged version and all later ones; a beginning of a
+    later one too, if the file grew in place and the acknowledged part is whole, as a log does.  Before anything is
+    acknowledged a file may be missing.
     """
     complaints: list[Complaint] = []
     for path, known in versions.items():
@@ -151,16 +151,14 @@ class FilesSubject:
         Raises ``CommandFailed`` if it cannot be started or ends otherwise, and ``ProtocolError`` for endless lines.
         """
         process = _spawned(self.argv, directory)
-        assert process.stdout is not None, "asked for"
-        assert process.stderr is not None, "asked for"
         try:
-            said = Tail(process.stderr)
-            for _ in read_lines(process.stdout, self.argv[0]):
+            told, complaints = outputs(process)
+            said = Tail(complaints)
+            for _ in read_lines(told, self.argv[0]):
                 acknowledge()
             status = process.wait()
         finally:
             kill(process)
-            process.stdout.close()
         if status:
             raise CommandFailed(f"{self.argv[0]} ended with status {status}: {said.last_words() or 'it said nothing'}")
         acknowledge()
@@ -170,9 +168,7 @@ class FilesSubject:
         if not self.check_argv:
             return None
         process = _spawned(self.check_argv, directory)
-        assert process.stdout is not None, "asked for"
-        assert process.stderr is not None, "asked for"
-        told, said = Tail(process.stdout), Tail(process.stderr)
+        told, said = map(Tail, outputs(process))
         try:
             status = process.wait(_CHECK_SECONDS_MAX)
         except subprocess.TimeoutExpired:

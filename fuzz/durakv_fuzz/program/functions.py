@@ -41,8 +41,8 @@ def load_function(named: str) -> Callable[..., object]:
         if not path.is_file():
             raise FunctionError(f"{path}: there is no such file")
         spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None, "a file that ends in .py has a loader"
-        assert spec.loader is not None, "a file that ends in .py has a loader"
+        assert spec is not None, "a file has a place"
+        assert spec.loader is not None, "one that ends in .py has a loader"
         module = importlib.util.module_from_spec(spec)
         sys.modules.setdefault(path.stem, module)  # what dataclasses and pickles of the file look themselves up in
         spec.loader.exec_module(module)
@@ -54,7 +54,8 @@ def load_function(named: str) -> Callable[..., object]:
     function = getattr(module, name, None)
     if not callable(function):
         raise FunctionError(f"{where} has no function {name!r}")
-    return cast("Callable[..., object]", function)
+    loaded: Callable[..., object] = function
+    return loaded
 
 
 def as_found(answer: object, named: str) -> Found:

@@ -19,8 +19,8 @@ _DUMB = (
     'available."; nothing is said of crashes (https://docs.python.org/3/library/dbm.html#module-dbm.dumb)'
 )
 _GNU = (
-    '"When the database has been opened in fast mode, this method forces any unwritten data to be written to the disk." '
-    "(https://docs.python.org/3/library/dbm.html#dbm.gnu.gdbm.sync)"
+    '"When the database has been opened in fast mode, this method forces any unwritten data to be written to the '
+    'disk." (https://docs.python.org/3/library/dbm.html#dbm.gnu.gdbm.sync)'
 )
 _SHELVE = (
     '"synchronize the persistent dictionary on disk, if feasible" '

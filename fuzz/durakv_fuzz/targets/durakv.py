@@ -26,7 +26,7 @@ _SYNC_EVERY = 25
 _REWRITE_SECONDS = 0.4
 """Over how long the writes beside a rewrite are spread: about as long as it takes."""
 _EVERYSEC_DRIVE_SECONDS = 2.2
-"""So that the sync of ``everysec`` comes by itself, twice."""
+"""Over how long as many writes as planned are spread, so that the sync of ``everysec`` comes by itself, twice."""
 
 _CONTRACT = "(specs/01-contract.md)"
 _PROMISES = {
@@ -59,7 +59,7 @@ class Durakv:
     promise: Promise = field(init=False)
     documented: str = field(init=False)
     window_seconds: float = EVERYSEC_SECONDS
-    plan: Plan = Plan(count=120)
+    plan: Plan = field(default=Plan(count=120))
 
     def __post_init__(self) -> None:
         promise, documented = _PROMISES[self.policy]
@@ -77,14 +77,14 @@ class Durakv:
 
     def prepare(self, directory: Path) -> None:
         """Open and close it."""
-        self._open(directory).close()
+        self.opened(directory).close()
 
     def drive(self, directory: Path, numbers: range, teller: Teller) -> None:
         """See the module."""
         third = len(numbers) // 3
-        with self._open(directory) as database:
+        with self.opened(directory) as database:
             self._write(database, numbers[:third], teller, 0.0)
-        with self._open(directory) as database:
+        with self.opened(directory) as database:
             database.rewrite(wait=False)
             self._write(database, numbers[third : 2 * third], teller, _REWRITE_SECONDS)
             while database.status().rewriting:
@@ -95,18 +95,19 @@ class Durakv:
     def check(self, directory: Path) -> Found:
         """Open it as anybody would, and read all keys."""
         try:
-            with self._open(directory) as database:
+            with self.opened(directory) as database:
                 return found_among((key, database.get(key) or b"") for key in database.scan_iter())
         except (DurakvError, OSError) as error:
             return Found(refusal=in_words(error))
 
-    def _open(self, directory: Path) -> Database:
+    def opened(self, directory: Path) -> Database:
+        """The keyspace, as every call here opens it."""
         options = Options(fsync=self.policy, segment_bytes=_SEGMENT_BYTES, base_format=self.base, rewrite_percentage=0)
         return durakv.open(directory, options=options)
 
     def _write(self, database: Database, numbers: range, teller: Teller, seconds: float) -> None:
         if self.policy is FsyncPolicy.EVERYSEC:
-            seconds = _EVERYSEC_DRIVE_SECONDS / 3
+            seconds = _EVERYSEC_DRIVE_SECONDS * len(numbers) / self.plan.count
         for number in numbers:
             teller.issued(number)
             database.set(key_of(number), value_of(number))

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -97,7 +97,7 @@ class SavedFile:
     is_log: bool = False
     name: str = "file"
     window_seconds: float = 0.0
-    plan: Plan = Plan(count=30)
+    plan: Plan = field(default=Plan(count=30))
 
     def missing(self) -> str:
         """Never."""

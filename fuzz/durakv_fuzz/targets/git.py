@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from durakv_fuzz.program.child import kill, spawn
@@ -54,7 +54,7 @@ class Git:
     options: tuple[str, ...]
     name: str = "git"
     window_seconds: float = 0.0
-    plan: Plan = Plan(count=30)
+    plan: Plan = field(default=Plan(count=30))
 
     def missing(self) -> str:
         """See :class:`Subject`."""
@@ -67,8 +67,8 @@ class Git:
 
     def prepare(self, directory: Path) -> None:
         """Make a repository, and a first commit in it."""
-        self._git(directory, "init", "--quiet", "--initial-branch=main", "--template=")
-        self._git(directory, "commit", "--quiet", "--allow-empty", "-m", "begin")
+        self.git(directory, "init", "--quiet", "--initial-branch=main", "--template=")
+        self.git(directory, "commit", "--quiet", "--allow-empty", "-m", "begin")
 
     def drive(self, directory: Path, numbers: range, teller: Teller) -> None:
         """See the module."""
@@ -78,22 +78,23 @@ class Git:
             name = key_of(number).decode()
             teller.issued(number)
             (directory / name).write_bytes(value_of(number))
-            self._git(directory, "add", name)
-            self._git(directory, "commit", "--quiet", "-m", name)
+            self.git(directory, "add", name)
+            self.git(directory, "commit", "--quiet", "-m", name)
             teller.acked(number)
 
     def check(self, directory: Path) -> Found:
         """Read what the last commit holds; the whole history has to be there, and every object has to be sound."""
         try:
-            self._git(directory, "rev-list", "--objects", "--quiet", "HEAD")
-            listed = self._git(directory, "ls-tree", "-r", "-z", "--name-only", "HEAD")
+            self.git(directory, "rev-list", "--objects", "--quiet", "HEAD")
+            listed = self.git(directory, "ls-tree", "-r", "-z", "--name-only", "HEAD")
             names = [name for name in listed.split(b"\0") if name]
             asked = b"".join(b"HEAD:%b\n" % name for name in names)
-            return found_among(_answers(names, self._git(directory, "cat-file", "--batch", standard_input=asked)))
+            return found_among(_answers(names, self.git(directory, "cat-file", "--batch", standard_input=asked)))
         except _GitFailed as failure:
             return Found(refusal=str(failure))
 
-    def _git(self, directory: Path, *arguments: str, standard_input: bytes = b"") -> bytes:
+    def git(self, directory: Path, *arguments: str, standard_input: bytes = b"") -> bytes:
+        """Run it, as every call here does, and return what it says; raises if it ends with an error."""
         process = spawn(
             ["git", *_OPTIONS, *self.options, *arguments],
             directory=directory,

@@ -15,8 +15,8 @@ _BUFFER_BYTES = 64 << 10
 """The least that LevelDB takes."""
 _DOCS = "https://github.com/google/leveldb/blob/main/doc/index.md#synchronous-writes"
 _SYNC = (
-    '"The sync flag can be turned on for a particular write to make the write operation not return until the data being '
-    f'written has been pushed all the way to persistent storage." ({_DOCS})'
+    '"The sync flag can be turned on for a particular write to make the write operation not return until the data '
+    f'being written has been pushed all the way to persistent storage." ({_DOCS})'
 )
 _NO_SYNC = f'"a crash of the machine may cause the last few updates to be lost" ({_DOCS})'
 

@@ -14,8 +14,8 @@ from durakv_fuzz.targets.target import BENCH, Embedded, key_of
 _MAP_BYTES = 2 << 20
 _DOCS = "https://lmdb.readthedocs.io/en/release/#lmdb.Environment"
 _SYNC = (
-    "in other words: a commit returns after its pages, and then the page that names them, were flushed; of sync=False it "
-    f'says "a system crash can corrupt the database or lose the last transactions" ({_DOCS})'
+    "in other words: a commit returns after its pages, and then the page that names them, were flushed; of sync=False "
+    f'it says "a system crash can corrupt the database or lose the last transactions" ({_DOCS})'
 )
 _NO_SYNC = (
     '"This optimization means a system crash can corrupt the database or lose the last transactions if buffers are not '

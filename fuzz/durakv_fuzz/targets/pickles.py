@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from durakv_fuzz.program.subject import Promise
 from durakv_fuzz.targets.target import BENCH, SURVEY, Embedded, Store, key_of
@@ -98,8 +98,11 @@ class _Queue:
                 item = self._queue.get_nowait()
             except self._empty:
                 return
-            key, value = item if isinstance(item, tuple) and len(item) == 2 else (repr(item), b"")
-            yield _pair(key, value)
+            match item:
+                case (key, value):
+                    yield _pair(cast("object", key), cast("object", value))
+                case _:
+                    yield _pair(item, b"")
 
     def close(self) -> None:
         for file in (self._queue.headf, self._queue.tailf):

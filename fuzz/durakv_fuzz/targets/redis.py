@@ -1,4 +1,4 @@
-"""redis-server and Valkey: a SET for each number, acknowledged by its reply, with each policy, rewrites and snapshots."""
+"""redis-server and Valkey: a SET for each number, acknowledged by its reply; each policy, rewrites, snapshots."""
 
 from __future__ import annotations
 
@@ -30,12 +30,11 @@ _ASK_MANY = 100
 _DOCS = "https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/"
 _ALWAYS = f'"fsync every time new commands are appended to the AOF. Very very slow, very safe." ({_DOCS})'
 _PREFIX = (
-    '"The AOF log is an append-only log, so there are no seeks, nor corruption problems if there is a power outage."'
+    '"The AOF log is an append-only log, so there are no seeks, nor corruption problems if there is a power outage." '
+    f"({_DOCS})"
 )
-_EVERYSEC = (
-    f'"fsync every second. Fast enough"; "you may lose 1 second of data if there is a disaster"; {_PREFIX} ({_DOCS})'
-)
-_NO = f'"Never fsync, just put your data in the hands of the Operating System."; {_PREFIX} ({_DOCS})'
+_EVERYSEC = f'"fsync every second. Fast enough"; "you may lose 1 second of data if there is a disaster"; {_PREFIX}'
+_NO = f'"Never fsync, just put your data in the hands of the Operating System."; {_PREFIX}'
 _SNAPSHOT = (
     '"performs a synchronous save of the dataset producing a point in time snapshot of all the data inside the Redis '
     'instance, in the form of an RDB file" (https://redis.io/commands/save)'
@@ -77,8 +76,8 @@ class _Setting:
     rewrites: bool = False
     saves: bool = False
     seconds: float = 0.0
-    """Over how long the writes are spread."""
-    plan: Plan = Plan()
+    """Over how long as many writes as planned are spread."""
+    plan: Plan = field(default_factory=Plan)
 
 
 def _aof(policy: str) -> tuple[str, ...]:
@@ -141,16 +140,15 @@ class RedisServer:
 
     def prepare(self, directory: Path) -> None:
         """Start it once; a snapshot is made where there are to be some."""
-        with self._start(directory) as server:
+        with self.started(directory) as server:
             if self._how.saves:
                 server.ask(b"SAVE")
 
     def drive(self, directory: Path, numbers: range, teller: Teller) -> None:
         """One connection; rewrites begin at a third and at two thirds, and writes go on.  Killed at the end."""
-        rewrites = (
-            (numbers[len(numbers) // 3], numbers[2 * len(numbers) // 3]) if self._how.rewrites and numbers else ()
-        )
-        with self._start(directory) as server:
+        third = len(numbers) // 3
+        rewrites = (numbers[third], numbers[2 * third]) if self._how.rewrites and third else ()
+        with self.started(directory) as server:
             burst = 0
             for number in numbers:
                 if number in rewrites:
@@ -165,7 +163,7 @@ class RedisServer:
                     teller.synced(number)
                 burst = max(0, burst - 1)
                 if not burst and self._how.seconds:
-                    time.sleep(self._how.seconds / len(numbers))
+                    time.sleep(self._how.seconds / self._how.plan.count)
             if rewrites:
                 _wait_for_rewrite(server)
 
@@ -195,11 +193,12 @@ class RedisServer:
             raise OSError(self.missing())
         return path
 
-    def _start(self, directory: Path) -> Server:
+    def started(self, directory: Path) -> Server:
+        """The server, as every call here starts it."""
         return Server(self._path, directory, self._how.options)
 
     def _read(self, directory: Path) -> Found:
-        with self._start(directory) as server:
+        with self.started(directory) as server:
             return found_among(_pairs(server, server.keys()))
 
     def _repair(self, directory: Path) -> str:

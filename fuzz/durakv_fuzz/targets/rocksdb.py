@@ -14,8 +14,8 @@ from durakv_fuzz.targets.target import BENCH, Embedded, key_of
 _BUFFER_BYTES = 64 << 10
 _HEADER = "WriteOptions in https://github.com/facebook/rocksdb/blob/main/include/rocksdb/options.h"
 _SYNC = (
-    '"If true, the write will be flushed from the operating system buffer cache (by calling WritableFile::Sync()) before '
-    f'the write is considered complete." ({_HEADER})'
+    '"If true, the write will be flushed from the operating system buffer cache (by calling WritableFile::Sync()) '
+    f'before the write is considered complete." ({_HEADER})'
 )
 _NO_SYNC = f'"If this flag is false, and the machine crashes, some recent writes may be lost." ({_HEADER})'
 

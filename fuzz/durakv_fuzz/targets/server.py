@@ -1,4 +1,4 @@
-"""A server of Redis's kind, started to be crashed: on a socket that nobody else finds, with a client that never retries.
+"""A server of Redis's kind, started to be crashed: on a socket that nobody else finds; its client never retries.
 
 The socket is in a directory of its own, for the server's may be a recorded disk and its path may be too long; both are
 removed as soon as the one connection is made.  A directory whose maker was killed before that is removed by the next.
@@ -40,7 +40,7 @@ class Server:
     """A server that serves; leaving the context kills it, as a power cut would."""
 
     def __init__(self, program: str, directory: Path, options: Sequence[str]) -> None:
-        """Start it and wait until everything is loaded; raises ``ServerFailed`` with its last words if it ends first."""
+        """Start it and wait until all is loaded; raises ``ServerFailed`` with its last words if it ends first."""
         place = _make_place()
         try:
             self._process = spawn(

@@ -29,8 +29,8 @@ _FULL = (
     f'that commits right before a power loss might get rolled back upon reboot" ({_PRAGMA})'
 )
 _EXTRA = (
-    '"EXTRA synchronous is like FULL with the addition that the directory containing a rollback journal is synced after '
-    f'that journal is unlinked to commit a transaction in DELETE mode." ({_PRAGMA})'
+    '"EXTRA synchronous is like FULL with the addition that the directory containing a rollback journal is synced '
+    f'after that journal is unlinked to commit a transaction in DELETE mode." ({_PRAGMA})'
 )
 _WAL_NORMAL = (
     '"A transaction committed in WAL mode with synchronous=NORMAL might roll back following a power loss or system '

@@ -1,0 +1,30 @@
+"""A drive in a process of its own, for tests that kill it: tells on its standard output what it would tell a campaign.
+
+python driven.py NAME SETTING DIRECTORY COUNT
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from durakv_fuzz.targets import find
+
+
+class Told:
+    """A teller whose lines are out before it returns."""
+
+    def issued(self, number: int) -> None:
+        os.write(1, b"issued %d\n" % number)
+
+    def acked(self, number: int) -> None:
+        os.write(1, b"acked %d\n" % number)
+
+    def synced(self, number: int) -> None:
+        os.write(1, b"synced %d\n" % number)
+
+
+if __name__ == "__main__":
+    name, setting, directory, count = sys.argv[1:]
+    find(name, setting).drive(Path(directory), range(int(count)), Told())
