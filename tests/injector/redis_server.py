@@ -6,7 +6,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,7 +21,7 @@ class Gone(ConnectionError):
 
 
 @contextmanager
-def redis_server(watch: Watch) -> Iterator[tuple[Run, socket.socket | None]]:
+def redis_server(watch: Watch) -> Generator[tuple[Run, socket.socket | None]]:
     """Start it with ``appendfsync always``; no socket if it died before it listened."""
     # A socket's path must be short; and it is no file of the directory.
     with tempfile.TemporaryDirectory(prefix="r") as place:

@@ -1,5 +1,5 @@
-"""The promise: a thread that waits in a system call can be asked where in its program that is, and no file and no process,
-however broken, makes the asker fail.
+"""The promise: a thread that waits in a system call can be asked where in its program that is, and no file and no
+process, however broken, makes the asker fail.
 
 Method: programs whose call sites are known wait; ELF files are cut and bent; threads that run or are gone are asked.
 """

@@ -1,5 +1,5 @@
-"""The promise: a fault reaches the program as the kernel's own would, at exactly the call that was meant, and whatever was
-not meant happens as always.
+"""The promise: a fault reaches the program as the kernel's own would, at exactly the call that was meant, and whatever
+was not meant happens as always.
 
 Method: small programs, forked or executed, write to a directory under one fault each; what they saw and what they left
 is looked at.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import mmap
 import os
 import platform
 import signal
@@ -17,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -24,6 +26,7 @@ from durakv_fuzz.injector import (
     ALWAYS,
     SYNCS,
     Call,
+    CannotInject,
     Ended,
     Fail,
     Fault,
@@ -269,7 +272,7 @@ def test_what_is_done_elsewhere_does_not_count(tmp_path: Path) -> None:
         (outside / "file").write_bytes(b"x")
         (inside / ".." / "inside too" / "other").write_bytes(b"x")
         os.rename(outside / "file", outside / "moved")
-        reader, writer = os.pipe()
+        _, writer = os.pipe()
         os.write(writer, b"x")
         os.close(os.open(outside, os.O_RDONLY))
 
@@ -340,13 +343,19 @@ def test_somebody_is_told_of_sync_before_it_begins(tmp_path: Path) -> None:
 
 @needs_killable
 def test_a_call_that_signals_rain_upon_is_counted_once(tmp_path: Path) -> None:
+    caught: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+
     def body() -> None:
-        signal.signal(signal.SIGALRM, lambda *_: None)
+        signal.signal(signal.SIGALRM, handle)
         file = os.open(tmp_path / "file", os.O_CREAT | os.O_WRONLY)
         signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
         for _ in range(20):
             os.write(file, b"x")
         signal.setitimer(signal.ITIMER_REAL, 0)
+        assert len(caught) >= 10, "it did not rain"
 
     end = ended(body, tmp_path, Slow(0.01, calls=frozenset({"write"})))
     assert (end.code, end.fired, len(end.calls)) == (0, (20,), 21)
@@ -354,8 +363,6 @@ def test_a_call_that_signals_rain_upon_is_counted_once(tmp_path: Path) -> None:
 
 def test_shared_mappings_and_their_syncs_are_seen_if_asked_for(tmp_path: Path) -> None:
     def body() -> None:
-        import mmap
-
         file = os.open(tmp_path / "file", os.O_CREAT | os.O_RDWR)
         os.ftruncate(file, 8192)
         with mmap.mmap(file, 8192) as mapping:
@@ -376,8 +383,6 @@ def test_a_program_that_cannot_be_executed_is_named(tmp_path: Path) -> None:
 
 
 def test_an_exception_in_a_callback_ends_the_run_and_is_told(tmp_path: Path) -> None:
-    from durakv_fuzz.injector import CannotInject
-
     def on_call(call: Call) -> None:
         raise KeyError(call.path)
 
@@ -400,3 +405,11 @@ def test_output_and_environment_are_those_that_were_given(tmp_path: Path) -> Non
             os.close(given)
             assert run.wait(20).code == 0
         assert pipe.read().decode().split("\n")[:3] == ["me", str(tmp_path), "from a descriptor"]
+
+
+def test_inside_it_is_said_why_no_second_one_can_be_had(tmp_path: Path) -> None:
+    def body() -> None:
+        missing.cache_clear()
+        sys.exit("somebody listens to this process already" not in missing())
+
+    assert ended(body, tmp_path).code == 0

@@ -1,7 +1,7 @@
 """The promise: nothing of a program outlives its supervision, whatever happens to whom.
 
-Method: programs that would run for minutes, in groups and sessions of their own too, are left by closing, by killing the
-process that watches them, and by killing the guard between the two; then their numbers are looked for.
+Method: programs that would run for minutes, in groups and sessions of their own too, are left by closing, by killing
+the process that watches them, and by killing the guard between the two; then their numbers are looked for.
 """
 
 from __future__ import annotations

@@ -21,7 +21,6 @@ pytestmark = [
 ]
 
 COUNT = 20
-APPENDS = frozenset({"write", "fdatasync"})
 
 
 def run(directory: Path, faults: tuple[Fault, ...]) -> tuple[Ended, frozenset[int]]:
@@ -65,9 +64,18 @@ def test_it_acknowledges_nothing_that_an_error_of_a_write_or_a_sync_took(tmp_pat
         assert len(outcome.points) == 9
 
 
-def test_it_takes_back_a_short_write_of_its_log(tmp_path: Path) -> None:
+def test_it_writes_the_rest_after_a_short_write_of_its_log(tmp_path: Path) -> None:
     ended, acknowledged = run(tmp_path, (Short(7, at=5, calls=frozenset({"write"}), path="*.incr.aof"),))
     assert ended.fired == (1,)
+    assert numbers_in(tmp_path, COUNT) == acknowledged == frozenset(range(COUNT))
+
+
+def test_it_takes_a_part_back_that_it_cannot_complete(tmp_path: Path) -> None:
+    write = frozenset({"write"})
+    faults = (Short(7, at=5, calls=write, path="*.incr.aof"), Fail(errno.ENOSPC, at=6, calls=write, path="*.incr.aof"))
+    ended, acknowledged = run(tmp_path, faults)
+    assert (ended.fired, ended.code) == ((1, 1), 1)
+    assert "ftruncate" in [call.name for call in ended.calls]
     assert numbers_in(tmp_path, COUNT) == acknowledged < frozenset(range(COUNT))
 
 

@@ -43,7 +43,10 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The call does not happen and fails with this error."""
+    """The call does not happen and fails with this error.
+
+    Nothing of a failed sync is lost from the page cache, as it may be when a disk fails; that is for a recorded disk.
+    """
 
     error: int
     at: int = 1

@@ -67,8 +67,8 @@ def sweep_subject(
     """Drive the subject with ``fault(n)`` for each of its calls that the fault is for; start it again; judge.
 
     Preparing and checking run in processes of their own without faults.  ``seconds`` is for each of the three; a
-    driver that hangs is killed and judged by what it told until then, a check that hangs has one more try in three times
-    that.
+    driver that hangs is killed and judged by what it told until then, a check that hangs has one more try in three
+    times that.  ``sync_seconds`` of the plan is about recorded disks, and not used.
     """
     plan = plan or Plan(count=20)
 
