@@ -3,16 +3,16 @@
     with start(["redis-server", "redis.conf"], Watch(directory, (Kill(at=20, calls=SYNCS),))) as run:
         ended = run.wait(seconds=10)
 
-Needs Linux on x86_64 or aarch64, no privileges; ``missing()`` says what else.  Shared mappings and io_uring are not seen.
+Needs Linux on x86_64 or aarch64, no privileges; ``missing()`` says what else.  Not seen: shared mappings, io_uring.
 """
 
-from durakv_fuzz.injector.call_stack import call_stack
 from durakv_fuzz.injector.calls import Call
 from durakv_fuzz.injector.faults import ALWAYS, Fail, Fault, Kill, Short, Slow, interrupt
 from durakv_fuzz.injector.numbers import CHANGES, SYNCS, WRITES
 from durakv_fuzz.injector.run import Ended, Run, start, start_function
 from durakv_fuzz.injector.seccomp import CannotInject, missing
 from durakv_fuzz.injector.supervisor import Watch
+from durakv_fuzz.injector.sweep import Outcome, Point, sweep
 
 __all__ = [
     "ALWAYS",
@@ -25,13 +25,15 @@ __all__ = [
     "Fail",
     "Fault",
     "Kill",
+    "Outcome",
+    "Point",
     "Run",
     "Short",
     "Slow",
     "Watch",
-    "call_stack",
     "interrupt",
     "missing",
     "start",
     "start_function",
+    "sweep",
 ]

@@ -1,15 +1,17 @@
 """Where in the program a thread is while it waits in a system call: for anybody who makes it wait.
 
-No unwinder: the words of its stack that look like return addresses are taken, which are those that point into code right
-behind an instruction that calls.  What an earlier call left behind on the stack looks the same, so a frame too many is
-possible; a return address that was signed (pointer authentication) is not recognised.  Good for telling call sites
-apart and for naming them, no proof.
+No unwinder: the words of its stack that look like return addresses are taken, which are those that point into code
+right behind an instruction that calls.  What an earlier call left behind on the stack looks the same, so a frame too
+many is possible; a return address that was signed (pointer authentication) is not recognised.  Good for telling call
+sites apart and for naming them, no proof.
 """
 
 from __future__ import annotations
 
 import platform
+from bisect import bisect_right
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from durakv_fuzz.injector.processes import GONE, read_memory
@@ -33,7 +35,7 @@ def call_stack(thread: int, depth: int = 8) -> tuple[str, ...]:
     """Up to so many frames, innermost first, as ``redis-server: flushAppendOnlyFile+0x1b4``; it may take milliseconds.
 
     The first is the instruction behind the system call.  Where a file has no name for a place, its offset in the file
-    stands.  Empty if the thread runs, is gone, or may not be looked at.  A Python program shows the interpreter's frames.
+    stands.  Empty if the thread runs, is gone, or may not be looked at.  Of a Python program it is the interpreter's.
     """
     try:
         words = Path(f"/proc/{thread}/syscall").read_text().split()
@@ -46,7 +48,7 @@ def call_stack(thread: int, depth: int = 8) -> tuple[str, ...]:
     codes = _codes(mappings)
     frames = [_named(codes, counter)]
     if codes:
-        lowest, highest = min(code.start for code in codes), max(code.end for code in codes)
+        lowest, highest = codes[0].start, codes[-1].end
         for offset in range(0, _STACK_BYTES_MAX, _STEP):
             data = read_memory(thread, stack + offset, _STEP)
             for word in memoryview(data[: len(data) - len(data) % 8]).cast("Q"):
@@ -60,6 +62,7 @@ def call_stack(thread: int, depth: int = 8) -> tuple[str, ...]:
 
 
 def _codes(mappings: list[str]) -> list[_Code]:
+    """What is mapped to be executed, by address, as the kernel lists it."""
     codes: list[_Code] = []
     for line in mappings:
         fields = line.split(None, 5)
@@ -71,7 +74,8 @@ def _codes(mappings: list[str]) -> list[_Code]:
 
 
 def _code_at(codes: list[_Code], address: int) -> _Code | None:
-    return next((code for code in codes if code.start <= address < code.end), None)
+    index = bisect_right(codes, address, key=attrgetter("start")) - 1
+    return codes[index] if index >= 0 and address < codes[index].end else None
 
 
 def _named(codes: list[_Code], address: int) -> str:

@@ -1,7 +1,8 @@
 """A system call as it is counted: which file of the directory, how many bytes, by whom.
 
 Paths and lengths are read out of the caller's memory while it waits.  Another of its threads may change them before
-the kernel reads them again: fine for a test, no protection against anybody.
+the kernel reads them again: fine for a test, no protection against anybody.  Paths are taken as ours: of a program in
+another root or mount namespace they mean something else.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What may be done to a call: kill who makes it, fail it, cut it short, let it wait.
 
-Each fault counts the calls that it is for, from 1, and comes at the one numbered ``at``.  Which it is for is said by names
-of calls (empty: all) and by a pattern of paths within the directory, as ``*.aof``.  Faults of one run are independent:
-of those that come at the same call, the waits add up, and of the rest the one that stands first happens.
+Each fault counts the calls that it is for, from 1, and comes at the one numbered ``at``.  Which it is for is said by
+names of calls (empty: all) and by a pattern of paths within the directory, as ``*.aof``.  Faults of one run are
+independent: of those that come at the same call, the waits add up, and of the rest the one that stands first happens.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The call does not happen and fails with this error."""
+    """The call does not happen and fails with this error.
+
+    Nothing of a failed sync is lost from the page cache, as it may be when a disk fails; that is for a recorded disk.
+    """
 
     error: int
     at: int = 1

@@ -116,10 +116,10 @@ def _guard(control: socket.socket, handshake: socket.socket, us: int, program: P
         _close_all_but({2, control.fileno(), us})
         control.send(_WORD.pack(first))
         _watch(control, us, first)
-        kill_children()
     except BaseException:  # noqa: BLE001  nobody above: this process is a copy of ours
         traceback.print_exc()
     finally:
+        kill_children()
         os._exit(0)
 
 

@@ -135,7 +135,7 @@ SIZES = {
 """Call -> the argument that is a number of bytes."""
 
 FLAGS = {"open": 1, "openat": 2, "mmap": 3}
-"""Call -> its flags.  An open that only reads, and a mapping that is not shared, are let through by the kernel itself."""
+"""Call -> its flags.  An open that only reads, and a mapping that is not shared, never stop."""
 
 WRITES = frozenset({"write", "pwrite64", "writev", "pwritev", "pwritev2"})
 VECTORS = frozenset({"writev", "pwritev", "pwritev2"})

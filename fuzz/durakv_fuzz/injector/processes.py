@@ -50,12 +50,12 @@ def kill_children() -> None:
     """Kill and reap all descendants of this process, which adopts orphans."""
     me = str(os.getpid())
     while True:
-        with contextlib.suppress(ChildProcessError):
+        try:
             while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        children = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if status_of(pid, "PPid") == me]
-        if not children:
+                continue
+        except ChildProcessError:
             return
+        children = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if status_of(pid, "PPid") == me]
         for child in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from durakv_fuzz.injector.calls import Call
+from durakv_fuzz.injector.calls import Call, Scope
 from durakv_fuzz.injector.faults import Fault
 from durakv_fuzz.injector.guard import Program, Started, launch
 from durakv_fuzz.injector.seccomp import CannotInject, missing
-from durakv_fuzz.injector.supervisor import Supervisor, Watch, stopped_by
+from durakv_fuzz.injector.supervisor import Supervisor, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Run:
     def wait(self, seconds: float | None = None) -> Ended:
         """Wait until the first process ends; others of the program may go on until ``close``.
 
-        Raises ``TimeoutError`` if it has not ended by then (it goes on), and ``CannotInject`` if the supervisor gave up.
+        Raises ``TimeoutError`` if it has not ended by then (it goes on), ``CannotInject`` if the supervisor gave up.
         """
         if self._code is None:
             self._code = self._started.wait(seconds)
@@ -144,8 +144,8 @@ def start(
 def start_function(body: Callable[[], object], watch: Watch, *, stderr: int | None = None) -> Run:
     """Run a function in a forked process: what it returns is lost; what it raises is written to its standard error.
 
-    The process has the calling thread only.  It ends without any clearing away of ours (``os._exit``): code 0, 1 after an
-    exception, or that of ``SystemExit``.
+    The process has the calling thread only.  It ends without any clearing away of ours (``os._exit``): code 0, 1 after
+    an exception, or that of ``SystemExit``.
     """
 
     def program(handshake: socket.socket) -> None:
@@ -159,13 +159,10 @@ def start_function(body: Callable[[], object], watch: Watch, *, stderr: int | No
 def _start(program: Program, watch: Watch) -> Run:
     if reason := missing():
         raise CannotInject(f"system calls cannot be stopped here: {reason}")
-    started = launch(program, stopped_by(watch))
-    try:
-        supervisor = Supervisor(started.listener, watch, lambda: _kill(started.pid))
-        supervisor.start()
-    except BaseException:
-        started.end()
-        raise
+    scope = Scope(watch.directory)
+    started = launch(program, watch.stopped)
+    supervisor = Supervisor(started.listener, scope, watch, lambda: _kill(started.pid))
+    supervisor.start()
     run = Run(started, supervisor)
     try:
         started.begin()

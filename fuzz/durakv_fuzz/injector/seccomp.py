@@ -37,7 +37,8 @@ _MAP_SHARED = 1
 
 _NOTIFICATION = struct.Struct("=QIIiIQ6Q")
 _ANSWER = struct.Struct("=QqiI")
-_RECEIVE, _SEND, _IS_VALID, _SET_FLAGS = 0xC0502100, 0xC0182101, 0x40082102, 0x40082104
+_RECEIVE, _SEND, _IS_VALID, _SET_FLAGS = 0xC0502100, 0xC0182101, 0x80082102, 0x40082104
+"""``IS_VALID`` by its first number, which every kernel takes; it was given another later."""
 _CONTINUE = 1
 _SYNCHRONOUS_WAKE_UP = 1
 
@@ -49,7 +50,8 @@ class CannotInject(RuntimeError):
 def install(calls: frozenset[str]) -> int:
     """Stop this process, and what it will start, at these calls from now on; return the listener's descriptor.
 
-    It is closed by ``exec``.  When its last copy is closed, every call that would be stopped fails with ``ENOSYS``.
+    A process has one at most: it and what it starts can install no second one.  It is closed by ``exec``.  When its last
+    copy is closed, every call that would be stopped fails with ``ENOSYS``.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):

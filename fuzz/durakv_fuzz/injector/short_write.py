@@ -7,6 +7,7 @@ those of the program's own open file.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 from durakv_fuzz.injector.calls import vectors
@@ -27,6 +28,8 @@ def write_short(name: str, notification: Notification, size: int) -> int:
     data = b""
     for address, length in parts:
         data += read_memory(notification.thread, address, min(length, size - len(data)))
+    if not data:
+        raise OSError(errno.EFAULT, "the data is at no address of the program")
     descriptor = _fetch(notification.thread, notification.arguments[0] & 0xFFFFFFFF)
     try:
         offset = notification.arguments[3] - (1 << 64 if notification.arguments[3] >> 63 else 0)

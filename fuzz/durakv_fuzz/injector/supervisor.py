@@ -6,6 +6,7 @@ answered any more, so no process of the program, in whatever group, makes a furt
 
 from __future__ import annotations
 
+import errno
 import heapq
 import os
 import select
@@ -56,6 +57,15 @@ class Watch:
     """Told of each ``sync`` and ``syncfs`` before it begins; it begins when this returns.  So whoever records the same
     disk may note there that everything so far is about to be durable, though not when it has become so."""
 
+    def __post_init__(self) -> None:
+        if not numbers_of(self.stopped):
+            raise ValueError("there is no call to stop: leave `calls` as it is, or name some")
+
+    @property
+    def stopped(self) -> frozenset[str]:
+        """All calls that are stopped."""
+        return self.calls.union(*(fault.calls for fault in self.faults))
+
 
 @dataclass(order=True, slots=True)
 class _Waiting:
@@ -69,7 +79,7 @@ class _Waiting:
 class Supervisor:
     """The thread.  What it saw may be read at any time; ``failure`` is why it gave up, if it did."""
 
-    def __init__(self, descriptor: int, watch: Watch, kill: Callable[[], None]) -> None:
+    def __init__(self, descriptor: int, scope: Scope, watch: Watch, kill: Callable[[], None]) -> None:
         """Take the listener's descriptor over; ``kill`` sends SIGKILL to the whole program."""
         self.calls: list[Call] = []
         self.stopped = 0
@@ -78,10 +88,10 @@ class Supervisor:
         self.failure: BaseException | None = None
         self.plan = Plan(watch.faults)
         self._listener = Listener(descriptor)
-        self._scope = Scope(watch.directory)
+        self._scope = scope
         self._watch = watch
         self._kill = kill
-        self._names = {number: name for name, number in numbers_of(stopped_by(watch)).items()}
+        self._names = {number: name for name, number in numbers_of(watch.stopped).items()}
         self._waiting: list[_Waiting] = []
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="durakv injector", daemon=True)
@@ -167,7 +177,7 @@ class Supervisor:
         except ProcessLookupError:
             return
         except OSError as failure:
-            self._listener.answer(notification.key, 0, failure.errno or 5)
+            self._listener.answer(notification.key, 0, failure.errno or errno.EIO)
         else:
             self._listener.answer(notification.key, written)
 
@@ -183,11 +193,6 @@ class Supervisor:
         )
         self._listener.proceed(notification.key)
         _until(lambda: state_of(call.thread) in ("T", "Z", ""), f"{call}: it did not end in {_STOP_SECONDS_MAX} s")
-
-
-def stopped_by(watch: Watch) -> frozenset[str]:
-    """All calls that are stopped."""
-    return watch.calls.union(*(fault.calls for fault in watch.faults))
 
 
 def _until(reached: Callable[[], bool], otherwise: str) -> None:

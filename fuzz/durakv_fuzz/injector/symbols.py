@@ -11,6 +11,7 @@ import struct
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 _IDENTITY = b"\x7fELF\x02\x01"
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
@@ -76,21 +77,20 @@ def parse(descriptor: int, size: int) -> Symbols:
             raise struct.error(f"{length} bytes at {offset} of a file of {size}")
         return os.pread(descriptor, length, offset)
 
-    identity, *_, segments_at, sections_at, _, _, segment_size, segment_count, section_size, section_count, _ = (
-        _HEADER.unpack(read(0, _HEADER.size))
-    )
+    header: tuple[Any, ...] = _HEADER.unpack(read(0, _HEADER.size))
+    identity, segments_at, sections_at = header[0], header[5], header[6]
+    segment_size, segment_count, section_size, section_count = header[9:13]
     if not identity.startswith(_IDENTITY) or (segment_size, section_size) != (_SEGMENT.size, _SECTION.size):
         return Symbols()
     if segment_count > _COUNT_MAX or section_count > _COUNT_MAX:
         return Symbols()
+    segment_table = read(segments_at, segment_count * _SEGMENT.size)
     segments = [
         (offset, in_file, address)
-        for kind, flags, offset, address, _, in_file, _, _ in _SEGMENT.iter_unpack(
-            read(segments_at, segment_count * _SEGMENT.size)
-        )
+        for kind, flags, offset, address, _, in_file, _, _ in _SEGMENT.iter_unpack(segment_table)
         if kind == _LOADED and flags & _EXECUTABLE
     ]
-    sections = list(_SECTION.iter_unpack(read(sections_at, section_count * _SECTION.size)))
+    sections: list[tuple[int, ...]] = list(_SECTION.iter_unpack(read(sections_at, section_count * _SECTION.size)))
     functions: dict[int, tuple[int, str]] = {}
     for _, kind, _, _, offset, length, link, _, _, entry in sections:
         if kind not in _SYMBOL_TABLES or entry != _SYMBOL.size or link >= len(sections):

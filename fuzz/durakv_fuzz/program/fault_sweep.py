@@ -1,0 +1,174 @@
+"""A sweep over a subject: its driver runs under the faults, and what it was told is looked for after a new start.
+
+SIGKILL and errors take nothing out of the page cache.  So whatever was acknowledged has to be there, under every
+promise but ``none``; that a later power cut might take what was acknowledged after a failed sync is not seen here.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from durakv_fuzz.injector.faults import Fault
+from durakv_fuzz.injector.guard import launch
+from durakv_fuzz.injector.run import Ended, start_function
+from durakv_fuzz.injector.supervisor import Watch
+from durakv_fuzz.injector.sweep import Outcome, sweep
+from durakv_fuzz.program.subject import Found, Plan, Promise, Subject
+
+_RECORD = struct.Struct("=cq")
+_REPORT_BYTES_MAX = 64 << 20
+_NUMBERS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a driver told before it ended."""
+
+    acked: frozenset[int]
+    issued: frozenset[int]
+    late: bool
+    """Whether it was still at work when its time was over, and was killed for that."""
+
+    complaint: str
+    """The last line of its standard error."""
+
+
+class _Memory:
+    """A teller whose records are in memory shared by all processes that were forked: nothing waits, nothing is lost."""
+
+    def __init__(self) -> None:
+        self.descriptor = os.memfd_create("told")
+
+    def issued(self, number: int) -> None:
+        os.write(self.descriptor, _RECORD.pack(b"i", number))
+
+    def acked(self, number: int) -> None:
+        os.write(self.descriptor, _RECORD.pack(b"a", number))
+
+    def synced(self, number: int) -> None:
+        os.write(self.descriptor, _RECORD.pack(b"s", number))
+
+
+def sweep_subject(
+    subject: Subject,
+    fault: Callable[[int], Fault],
+    *,
+    scratch: Path,
+    plan: Plan | None = None,
+    points_max: int | None = None,
+    seconds: float = 30.0,
+) -> Outcome:
+    """Drive the subject with ``fault(n)`` for each of its calls that the fault is for; start it again; judge.
+
+    Preparing and checking run in processes of their own without faults.  ``seconds`` is for each of the three; a
+    driver that hangs is killed and judged by what it told until then, a check that hangs has one more try in three
+    times that.  ``sync_seconds`` of the plan is about recorded disks, and not used.
+    """
+    plan = plan or Plan(count=20)
+
+    def run(directory: Path, faults: tuple[Fault, ...]) -> tuple[Ended, Told]:
+        if plan.prepared:
+            _apart(lambda: subject.prepare(directory), seconds)
+        return drive(subject, directory, faults, plan, seconds)
+
+    def check(directory: Path, ended: Ended, told: Told) -> str:
+        if not ended.faults and (ended.code or told.late or len(told.acked) < plan.count):
+            return f"BROKEN without a fault: {len(told.acked)} of {plan.count} acknowledged; {told.complaint}"
+        return judge(subject, directory, told.acked, seconds)
+
+    return sweep(run, check, fault, scratch=scratch, points_max=points_max)
+
+
+def drive(
+    subject: Subject, directory: Path, faults: tuple[Fault, ...], plan: Plan, seconds: float
+) -> tuple[Ended, Told]:
+    """Run the subject's driver once under these faults."""
+    teller = _Memory()
+    errors = os.memfd_create("errors")
+    late = False
+
+    def body() -> None:
+        os.environ.update(plan.environment)
+        subject.drive(directory, range(plan.count), teller)
+
+    try:
+        with start_function(body, Watch(directory, faults), stderr=errors) as program:
+            try:
+                ended = program.wait(seconds)
+            except TimeoutError:
+                late = True
+                program.kill()
+                ended = program.wait(seconds)
+        data = _read(teller.descriptor)
+        said = _read(errors).decode(errors="replace").strip().rpartition("\n")[2]
+    finally:
+        os.close(teller.descriptor)
+        os.close(errors)
+    records = list(_RECORD.iter_unpack(data[: len(data) - len(data) % _RECORD.size]))
+    acked = frozenset(number for kind, number in records if kind == b"a")
+    issued = frozenset(number for kind, number in records if kind == b"i")
+    return ended, Told(acked, issued, late, said)
+
+
+def judge(subject: Subject, directory: Path, acked: frozenset[int], seconds: float) -> str:
+    """Start the subject on what is there; say what is wrong in words, or nothing."""
+    try:
+        found = _check(subject, directory, seconds)
+    except TimeoutError:
+        try:
+            found = _check(subject, directory, 3 * seconds)
+        except TimeoutError:
+            return f"HANG: no answer in {3 * seconds} s"
+    if found.refusal:
+        return f"NO_START: {found.refusal}"
+    if found.wrong:
+        return f"CORRUPT: {'; '.join(found.wrong[:_NUMBERS_SHOWN])}"
+    lost = sorted(acked - found.numbers)
+    if lost and subject.promise is not Promise.NONE:
+        shown = ", ".join(map(str, lost[:_NUMBERS_SHOWN])) + (" …" if len(lost) > _NUMBERS_SHOWN else "")
+        return f"LOST_ACKED: {len(lost)} of {len(acked)} acknowledged are gone: {shown}"
+    return "REPAIRABLE: it started only after its makers' repair" if found.needed_repair else ""
+
+
+def _check(subject: Subject, directory: Path, seconds: float) -> Found:
+    found = _apart(lambda: subject.check(directory), seconds)
+    if not isinstance(found, Found):
+        raise TypeError(f"{subject.name}: check returned {type(found).__name__}, not Found")
+    return found
+
+
+def _apart(function: Callable[[], object], seconds: float) -> object:
+    """What the function returns in a process of its own.  Raises ``TimeoutError``, or what it complained of."""
+    answer, errors = os.memfd_create("answer"), os.memfd_create("errors")
+    try:
+
+        def program(handshake: socket.socket) -> None:
+            handshake.close()
+            os.dup2(errors, 2)
+            os.write(answer, pickle.dumps(function()))
+
+        started = launch(program, frozenset())
+        try:
+            started.begin()
+            code = started.wait(seconds)
+        finally:
+            started.end()
+        if code:
+            raise RuntimeError(_read(errors).decode(errors="replace").strip() or f"it ended with {code}")
+        return pickle.loads(_read(answer))
+    finally:
+        os.close(answer)
+        os.close(errors)
+
+
+def _read(descriptor: int) -> bytes:
+    size = os.fstat(descriptor).st_size
+    if size > _REPORT_BYTES_MAX:
+        raise ValueError(f"{size} bytes from a subject's process; at most {_REPORT_BYTES_MAX} are read")
+    return os.pread(descriptor, size, 0)
