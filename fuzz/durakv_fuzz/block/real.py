@@ -34,6 +34,12 @@ class RealFilesystem:
     options: str
     """For mounting."""
 
+    atomic: tuple[int, ...] = ()
+    """Its superblocks, by 4 KiB, if they have several sectors: torn, they cannot be mounted, and no program can help.
+
+    ext4 and btrfs take such a write for atomic, as it is on disks whose physical sectors have 4 KiB.
+    """
+
     @property
     def program(self) -> str:
         """The program that makes it."""
@@ -49,10 +55,11 @@ REAL: Mapping[str, RealFilesystem] = {
             # Of so small a device the blocks would have 1 KiB, which no ext4 of any size in use has.
             ("mkfs.ext4", "-q", "-F", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard"),
             "",
+            (0,),
         ),
         # Its number may be mounted already: by the recorder whose device this was.
         RealFilesystem("xfs", 512 << 20, ("mkfs.xfs", "-q", "-f", "-K"), "nouuid"),
-        RealFilesystem("btrfs", 256 << 20, ("mkfs.btrfs", "-q", "-f", "-K"), "nodiscard"),
+        RealFilesystem("btrfs", 256 << 20, ("mkfs.btrfs", "-q", "-f", "-K"), "nodiscard", (16, 16 << 10)),
     )
 }
 
