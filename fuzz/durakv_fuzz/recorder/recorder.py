@@ -9,6 +9,7 @@ The directory is a file system in memory, served by a process of its own.  ``loa
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -43,7 +44,8 @@ class Recorder:
     the private directory is made.  Where this user is not root, this process enters a user namespace of its own.
 
     A mapped page counts as written when the kernel writes it back: at msync, at close, or when the trace is asked for.
-    ``sync(2)`` and ``syncfs(2)`` are not seen; the kernel does not tell.  Raises ``OSError`` or ``ServerEnded``.
+    ``sync(2)`` and ``syncfs(2)`` are not seen, for the kernel does not tell.  While a file is synced, the kernel lets
+    nobody else write to that same file.  Raises ``OSError`` or ``ServerEnded``.
     """
 
     def __init__(
@@ -74,6 +76,11 @@ class Recorder:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def server_pid(self) -> int:
+        """The number of the process that serves."""
+        return self._server.pid
 
     def load(self, tree: Tree, *, sync_seconds: float | None = None) -> None:
         """Forget everything, serve this tree and record anew; programs that still run in the old one get errors.
@@ -127,6 +134,8 @@ class Recorder:
 
     def close(self) -> None:
         """Unmount and forget; a second time it does nothing."""
+        with contextlib.suppress(ServerEnded):  # then it is unmounted
+            self._ask(type(None), "stop")
         self._server.close()
         leftovers.remove_private(self._private)
 
