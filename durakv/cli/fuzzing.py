@@ -12,6 +12,7 @@ import click
 
 from durakv.cli import exits
 from durakv.cli.output import json_option, print_json, print_lines, tell
+from durakv.cli.programs import program, survey, targets
 from durakv.durability import FsyncPolicy
 from durakv_fuzz.campaign import Summary
 from durakv_fuzz.failure_file import BadFailureFile, FailureFile
@@ -254,3 +255,7 @@ def _as_json(total: Summary, paths: list[Path]) -> dict[str, object]:
             for failure, path in zip(total.failures, paths, strict=True)
         ],
     }
+
+
+for _command in (program, survey, targets):
+    fuzz.add_command(_command)

@@ -21,6 +21,7 @@ from pathlib import Path
 import msgspec
 
 from durakv_fuzz.program.calls import CallFailed, CallHung, become_reaper, call
+from durakv_fuzz.program.disks import Crash
 from durakv_fuzz.program.oracle import Judgement, Told, Verdict, judge
 from durakv_fuzz.program.subject import Found, Promise, Subject
 
@@ -65,6 +66,10 @@ class Crashed(msgspec.Struct, forbid_unknown_fields=True):
     reason: str
     tier: str
     crash_seq: int
+    model: str
+    """Of the disk in memory, with ``answers``: what makes the state again from the trace."""
+
+    answers: list[int]
     stage: str
     acked: list[int]
     owed: list[int]
@@ -92,16 +97,9 @@ class Artefact:
                 archive.writestr("trace", self.trace)
 
 
-def described(
-    subject: Subject,
-    command: Mapping[str, str],
-    judgement: Judgement,
-    tier: str,
-    crash_seq: int,
-    stage: str,
-    told: Told,
-) -> Crashed:
+def described(subject: Subject, command: Mapping[str, str], judgement: Judgement, crash: Crash, told: Told) -> Crashed:
     """What is written down of one finding."""
+    model, answers = crash.choices()
     return Crashed(
         FORMAT,
         VERSION,
@@ -112,9 +110,11 @@ def described(
         dict(command),
         judgement.verdict,
         judgement.reason,
-        tier,
-        crash_seq,
-        stage,
+        crash.tier,
+        crash.crash_seq,
+        model,
+        list(answers),
+        crash.stage,
         sorted(told.acked),
         sorted(told.owed),
         told.issued_max,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,10 @@ class DeviceCrash:
         """See :class:`Crash`."""
         return self.state.stage
 
+    def choices(self) -> tuple[str, Sequence[int]]:
+        """See :class:`Crash`."""
+        return "", self.state.answers
+
 
 class DeviceRun:
     """A run that was recorded on a real file system; close it, for it keeps a mount point."""
@@ -60,7 +64,7 @@ class DeviceRun:
             yield DeviceCrash(state, self.trace.time_at(state.crash_seq), self.trace.filesystem)
 
     @contextlib.contextmanager
-    def serve(self, crash: Crash) -> Iterator[Path]:
+    def serve(self, crash: Crash) -> Generator[Path]:
         """See :class:`Run`."""
         assert isinstance(crash, DeviceCrash)
         with self._mounted().mounted(crash.state) as directory:

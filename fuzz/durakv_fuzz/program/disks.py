@@ -37,6 +37,10 @@ class Crash(Protocol):
         """What kind of state it is, for statistics."""
         ...
 
+    def choices(self) -> tuple[str, Sequence[int]]:
+        """The model and the answers that make it again, from the run's trace."""
+        ...
+
 
 class Run(Protocol):
     """A recorded piece of work."""

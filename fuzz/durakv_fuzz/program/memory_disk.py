@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,10 @@ class TreeCrash:
         """See :class:`Crash`."""
         return self.state.stage
 
+    def choices(self) -> tuple[str, Sequence[int]]:
+        """See :class:`Crash`."""
+        return str(self.state.model), self.state.answers
+
 
 class TreeRun:
     """A run that was recorded in memory."""
@@ -69,11 +73,11 @@ class TreeRun:
 
     def crashes(self, count: int, seed: int) -> Iterator[Crash]:
         """See :class:`Run`."""
-        for state in sampled_states(self._played(), budget=count, seed=seed, models=self._models):
+        for state in sampled_states(self.played(), budget=count, seed=seed, models=self._models):
             yield TreeCrash(state)
 
     @contextmanager
-    def serve(self, crash: Crash) -> Iterator[Path]:
+    def serve(self, crash: Crash) -> Generator[Path]:
         """See :class:`Run`."""
         assert isinstance(crash, TreeCrash)
         self._recorder.load(crash.state.image, sync_seconds=0.0)
@@ -94,13 +98,14 @@ class TreeRun:
     def explain(self, crash: Crash) -> list[str]:
         """See :class:`Run`."""
         assert isinstance(crash, TreeCrash)
-        return explain(self._played(), crash.state)
+        return explain(self.played(), crash.state)
 
     def close(self) -> None:
         """See :class:`Run`: the trace stays, and is played again if need be."""
         self._timeline = None
 
-    def _played(self) -> Timeline:
+    def played(self) -> Timeline:
+        """The trace with the state of the disk at every point."""
         if self._timeline is None:
             self._timeline = Timeline(self.trace)
         return self._timeline

@@ -68,19 +68,30 @@ class Found:
 class Subject(Protocol):
     """A program with one setting.  Each call has a process of its own, which is killed when it takes too long."""
 
-    name: str
-    """As ``sqlite`` or ``redis-server``."""
+    @property
+    def name(self) -> str:
+        """As ``sqlite`` or ``redis``."""
+        ...
 
-    setting: str
-    """As ``delete+full``."""
+    @property
+    def setting(self) -> str:
+        """As ``delete+full``."""
+        ...
 
-    promise: Promise
+    @property
+    def promise(self) -> Promise:
+        """What it says of a power cut."""
+        ...
 
-    documented: str
-    """What its documents promise, quoted, with the place."""
+    @property
+    def documented(self) -> str:
+        """What its documents promise, quoted, with the place; or in other words, and then it says so."""
+        ...
 
-    window_seconds: float
-    """For ``Promise.WINDOW``."""
+    @property
+    def window_seconds(self) -> float:
+        """For ``Promise.WINDOW``."""
+        ...
 
     def missing(self) -> str:
         """Why it cannot be run here, in one line; empty if it can."""

@@ -1,0 +1,294 @@
+"""``durakv fuzz program``, ``survey`` and ``targets``: power cuts for programs that know nothing of durakv."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from durakv.cli import exits
+from durakv.cli.output import json_option, print_json, print_lines, tell
+from durakv_fuzz.program.campaign import CannotRecord, Limits, Outcome, start_and_judge
+from durakv_fuzz.program.commands import CommandSubject
+from durakv_fuzz.program.examine import DISKS, MEMORY, MODELS, Examination, examine, missing
+from durakv_fuzz.program.report_files import REPORT_NAMES, words_of, write_reports
+from durakv_fuzz.program.saved_files import SavedFiles
+from durakv_fuzz.program.seen import TIERS, Report, Seen
+from durakv_fuzz.program.subject import Plan, Promise, Subject
+from durakv_fuzz.program.survey import survey_subjects, take_survey
+from durakv_fuzz.program.survey_page import render_survey
+from durakv_fuzz.targets import subjects
+
+_DIRECTORY = click.Path(file_okay=False, path_type=Path)
+_SECONDS_PER_LINE = 10.0
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def duration(text: str) -> float:
+    """``60``, ``60s``, ``5m`` or ``2h``, as seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if match is None or not float(match[1]):
+        raise click.BadParameter(f"{text!r} is no time: write 60s, 5m or 2h")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def disks_of(text: str) -> tuple[str, ...]:
+    """Names of disks, with commas between."""
+    names = tuple(text.split(","))
+    for name in names:
+        if name not in DISKS:
+            raise click.BadParameter(f"{name!r} is no disk; there are {', '.join(DISKS)}")
+    return names
+
+
+@click.command("program", context_settings={"ignore_unknown_options": False})
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.option("--target", help="A program that is known already, as redis; durakv fuzz targets lists them.")
+@click.option("--policy", "setting", help="Of a target: one of its settings; all of them if nothing is said.")
+@click.option("--ready", metavar="REGEX", help="COMMAND is a service: ready when a line of its output matches.")
+@click.option("--driver", metavar="CMD", help="Writes to the service and prints what was acknowledged.")
+@click.option("--check", metavar="CMD", help="Reads back after a crash and prints what is there.")
+@click.option(
+    "--promise",
+    type=click.Choice([str(promise) for promise in Promise]),
+    default=str(Promise.ALWAYS),
+    show_default=True,
+    help="What COMMAND promises for a power cut.",
+)
+@click.option("--window", type=duration, metavar="TIME", help="For --promise window: how old a lost write may be.")
+@click.option("--count", type=click.IntRange(1, 1_000_000), help="How many numbers a driver writes.")
+@click.option(
+    "--disk",
+    "disks",
+    type=disks_of,
+    metavar="DISKS",
+    default=MEMORY,
+    help=f"Comma-separated, of {', '.join(DISKS)}; memory if nothing is said.",
+)
+@click.option("--model", type=click.Choice([*MODELS, "any"]), default="any", help="For the disk in memory.")
+@click.option(
+    "--budget", type=duration, metavar="TIME", help="How long, for each disk and setting; 60s if nothing else is said."
+)
+@click.option("--states", type=click.IntRange(1), help="How many distinct crash states, likewise.")
+@click.option("--seed", default=1, show_default=True, help="Another seed, other crashes.")
+@click.option(
+    "--fresh/--prepared", default=None, help="Crash the making of the store too, or never; else now and then."
+)
+@click.option("--output", type=_DIRECTORY, help="Where the report goes, and a file for each broken promise.")
+@json_option
+@click.pass_context
+def program(
+    ctx: click.Context,
+    command: tuple[str, ...],
+    target: str | None,
+    setting: str | None,
+    ready: str | None,
+    driver: str | None,
+    check: str | None,
+    promise: str,
+    window: float | None,
+    count: int | None,
+    disks: tuple[str, ...],
+    model: str,
+    budget: float | None,
+    states: int | None,
+    seed: int,
+    fresh: bool | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Crash-test any program: record what it does to a disk, cut the power, start it again, and judge.
+
+    \b
+    durakv fuzz program -- python save.py {dir}          it saves files; each line that it prints acknowledges
+    durakv fuzz program --check 'CMD' -- ./store {dir}   it prints issued N and acked N itself
+    durakv fuzz program --ready 'listening' --driver 'CMD' --check 'CMD' -- ./service {dir} {port}
+    durakv fuzz program --target redis --policy everysec --budget 60s
+
+    Drivers print `issued N`, `acked N` and `synced N`; checkers print `found N` or `wrong TEXT`.  The exit code is 1 if
+    a promise was broken.
+    """
+    chosen, words = _subjects(command, target, setting, ready, driver, check, Promise(promise), window or 0.0)
+    limits = Limits(states=states, seconds=budget if budget is not None or states is not None else 60.0)
+    start = start_and_judge
+    if isinstance(chosen[0], SavedFiles):
+        start, fresh = chosen[0].start, False  # nothing is prepared that could be crashed or not
+    examination = Examination(
+        start=start,
+        disks=disks,
+        models=[kind for name, kinds in MODELS.items() if model in (name, "any") for kind in kinds],
+        limits=limits,
+        seed=seed,
+        fresh=fresh,
+        directory=output,
+        command=words,
+    )
+    for disk in disks:
+        if reason := missing(disk):
+            tell(f"{disk}: skipped, {reason}")
+    if all(missing(disk) for disk in disks):
+        raise exits.Failure("no disk can be used here", exits.USAGE)
+    seen: list[Seen] = []
+    for subject in chosen:
+        plan = _plan_of(subject, count)
+        try:
+            seen.append(examine(subject, examination, plan, _progress(subject, quiet=as_json)))
+        except CannotRecord as error:
+            raise exits.Failure(str(error), exits.USAGE) from error
+    report = Report.of(seen)
+    if output is not None:
+        write_reports(report, output)
+    if as_json:
+        print_json(_words(report))
+    else:
+        for one in seen:
+            print_lines(_lines(one, output))
+        if output is not None:
+            print_lines([f"report: {output / REPORT_NAMES[0]}"])
+    ctx.exit(exits.TOLD if any(one.is_broken for one in seen) else exits.OK)
+
+
+@click.command("targets")
+def targets() -> None:
+    """List the programs that are known, their settings and promises, and why some cannot run here."""
+    for subject in subjects():
+        reason = subject.missing()
+        click.echo(
+            f"{subject.name:14} {subject.setting:22} {subject.promise:8} {f'not here: {reason}' if reason else ''}"
+        )
+
+
+@click.command("survey")
+@click.argument("names", nargs=-1)
+@click.option(
+    "--budget", type=duration, metavar="TIME", default="20s", show_default=True, help="For each setting on each disk."
+)
+@click.option(
+    "--disk", "disks", type=disks_of, metavar="DISKS", default=",".join(DISKS), help="All of them if nothing is said."
+)
+@click.option("--seed", default=1, show_default=True, help="Another seed, other crashes.")
+@click.option(
+    "--output", type=_DIRECTORY, default=Path("survey"), show_default=True, help="It goes on from what is there."
+)
+@click.option("--write", type=click.Path(dir_okay=False, path_type=Path), help="The page in Markdown.")
+def survey(
+    names: tuple[str, ...], budget: float, disks: tuple[str, ...], seed: int, output: Path, write: Path | None
+) -> None:
+    """Run every target that is installed on every disk, and write the table.
+
+    Each setting is saved when it is done, so that a survey which was interrupted goes on where it stopped.  NAMES are
+    targets; all of them if nothing is said.
+    """
+    try:
+        chosen = survey_subjects(names)
+    except LookupError as error:
+        raise click.UsageError(str(error)) from error
+    examination = Examination(disks=disks, limits=Limits(seconds=budget), seed=seed, directory=output)
+
+    def done(seen: Seen) -> None:
+        print_lines(_lines(seen, output))
+
+    report = take_survey(chosen, examination, output, done)
+    write_reports(report, output)
+    if write is not None:
+        write.write_text(render_survey(report), encoding="utf-8")
+    print_lines([f"report: {output / REPORT_NAMES[0]}"])
+
+
+def _subjects(
+    command: tuple[str, ...],
+    target: str | None,
+    setting: str | None,
+    ready: str | None,
+    driver: str | None,
+    check: str | None,
+    promise: Promise,
+    window: float,
+) -> tuple[Sequence[Subject], dict[str, str]]:
+    if target is not None:
+        if command or ready or driver or check:
+            raise click.UsageError("--target says all: leave out COMMAND, --ready, --driver and --check")
+        try:
+            found = [subject for subject in subjects(target) if setting in (None, subject.setting)]
+        except LookupError as error:
+            raise click.UsageError(str(error)) from error
+        if not found:
+            there = ", ".join(subject.setting for subject in subjects(target))
+            raise click.UsageError(f"{target} has no setting {setting!r}; it has {there}")
+        return found, {}
+    if setting is not None:
+        raise click.UsageError("--policy is about a --target")
+    if not command:
+        raise click.UsageError("say which program: COMMAND after --, or --target; see durakv fuzz program --help")
+    words = {"argv": shlex.join(command)}
+    words |= {name: value for name, value in (("ready", ready), ("driver", driver), ("check", check)) if value}
+    if check is None and driver is None and ready is None:
+        return [SavedFiles(command)], words
+    if check is None:
+        raise click.UsageError("without --check nobody says what is there after a crash")
+    try:
+        pattern = re.compile(ready) if ready is not None else None
+    except re.error as error:
+        raise click.UsageError(f"--ready is no regular expression: {error}") from error
+    try:
+        subject = CommandSubject(
+            argv=command, ready=pattern, driver=driver or "", checker=check, promise=promise, window_seconds=window
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    return [subject], words
+
+
+def _plan_of(subject: Subject, count: int | None) -> Plan:
+    plan = getattr(subject, "plan", Plan())
+    assert isinstance(plan, Plan)
+    return plan if count is None else Plan(count, plan.prepared, plan.sync_seconds, plan.environment)
+
+
+def _progress(subject: Subject, *, quiet: bool) -> Callable[[Outcome], None]:
+    live = sys.stderr.isatty()
+    told = -_SECONDS_PER_LINE
+    name = f"{subject.name} {subject.setting}".strip()
+
+    def tell_progress(outcome: Outcome) -> None:
+        nonlocal told
+        if quiet or outcome.seconds < told + (0.2 if live else _SECONDS_PER_LINE):
+            return
+        told = outcome.seconds
+        rate = outcome.states / outcome.seconds if outcome.seconds else 0.0
+        line = f"{name} on {outcome.tier}: {outcome.seconds:5.0f} s {outcome.states:7,} states {rate:5,.0f}/s"
+        click.echo(f"\r{line}" if live else line, err=True, nl=not live)
+
+    return tell_progress
+
+
+def _lines(seen: Seen, output: Path | None) -> list[str]:
+    name = f"{seen.program} {seen.setting}".strip()
+    if seen.missing:
+        return [f"{name}: not run, {seen.missing}"]
+    rate = seen.states / seen.seconds if seen.seconds else 0.0
+    lives = ", ".join(f"{count:,} of its {life} life" for life, count in sorted(seen.lives.items()))
+    lines = [f"{name} (promised: {seen.promise}): {seen.states:,} distinct crash states, {rate:,.0f} a second; {lives}"]
+    lines += [f"  {tier:8} {words_of(seen, tier)}" for tier in TIERS if seen.verdicts.get(tier)]
+    for tier, reason in seen.skipped.items():
+        lines.append(f"  {tier:8} skipped: {reason}")
+    if seen.promise == Promise.NONE:
+        return lines
+    for finding in seen.findings:
+        when = "" if finding.prepared else ", while the store was made"
+        lines += ["", f"{finding.verdict} ({finding.tier}{when}, {finding.life} life): {finding.reason}"]
+        lines += [f"  {line}" for line in finding.story]
+        if finding.artefact and output is not None:
+            lines.append(f"  again with: durakv fuzz replay {output / finding.artefact}")
+    lines.append("every promise was kept" if not seen.is_broken else "a promise was broken")
+    return lines
+
+
+def _words(report: Report) -> object:
+    import msgspec
+
+    return msgspec.to_builtins(report)
