@@ -27,6 +27,9 @@ _NESTED_EVERY = 12
 _RESUMED_EVERY = 24
 _STATES_OF_RECOVERY = 6
 _NUMBERS_OF_SECOND_LIFE = 8
+_LATER_SHARE = 0.25
+"""At most so much of the time goes into recoveries that are crashed again and second lives, which may be slow."""
+
 _FINDINGS_PER_KIND = 3
 
 
@@ -117,6 +120,7 @@ class Campaign:
         self._start = start if start is not None else start_and_judge
         self._random = random.Random(seed)
         self._began = time.monotonic()
+        self._later_seconds = 0.0
         self._kinds: Counter[tuple[str, str, bool, str]] = Counter()
 
     def run(self, progress: Callable[[Outcome], None] = lambda outcome: None) -> Outcome:
@@ -172,12 +176,17 @@ class Campaign:
             found, judgement = self._start_on(run, crash, told)
             self._count(judgement, crash, run, "first", plan, told, NOTHING_TOLD)
             yield
-            if not judgement.is_kept or found is None:
+            if not judgement.is_kept or found is None or not self._has_time_for_later_lives():
                 continue
+            began = time.monotonic()
             if index % _RESUMED_EVERY == _RESUMED_EVERY - 1:
                 yield from self._crash_second_life(run, crash, plan, told, found)
             elif index % _NESTED_EVERY == _NESTED_EVERY - 1:
                 yield from self._crash_recovery(run, crash, plan, told)
+            self._later_seconds += time.monotonic() - began
+
+    def _has_time_for_later_lives(self) -> bool:
+        return self._later_seconds <= _LATER_SHARE * (time.monotonic() - self._began)
 
     def _crash_recovery(self, run: Run, crash: Crash, plan: Plan, told: Told) -> Iterator[None]:
         subject = self._subject

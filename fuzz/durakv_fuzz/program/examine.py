@@ -33,8 +33,6 @@ MODELS: Mapping[str, Sequence[Model]] = {
 }
 """The kinds of crashes of the disk in memory, by the name of their tier."""
 
-_SHRINK_SECONDS = 10.0
-
 
 @dataclass(frozen=True, slots=True)
 class Examination:
@@ -61,6 +59,9 @@ class Examination:
     """Of a program that is no shipped target: what it was called with."""
 
     start: Start = start_and_judge
+
+    shrink_seconds: float = 10.0
+    """How long a finding is made smaller; 0 tells it as it was found."""
 
     def plans(self, plan: Plan) -> list[Plan]:
         """The runs, in turn."""
@@ -100,8 +101,12 @@ def examine(
                 start=examination.start,
             )
             outcome = campaign.run(progress)
-            told = [_tell(finding, subject, examination) for finding in _first_of_each_kind(outcome.findings)]
-        seen.add(outcome.verdicts, outcome.lives, outcome.seconds, told)
+            told: dict[tuple[str, str, bool, str], SeenFinding] = {}
+            for finding in _first_of_each_kind(outcome.findings):
+                one = _tell(finding, subject, examination)
+                # What was made smaller may have become what another one is already.
+                told.setdefault((one.verdict, one.tier, one.prepared, one.life), one)
+        seen.add(outcome.verdicts, outcome.lives, outcome.seconds, told.values())
     return seen
 
 
@@ -130,7 +135,9 @@ def _first_of_each_kind(findings: Sequence[Finding]) -> list[Finding]:
 def _tell(finding: Finding, subject: Subject, examination: Examination) -> SeenFinding:
     seconds = examination.limits.check_seconds
     if subject.promise is not Promise.NONE:
-        finding = smallest(finding, subject, examination.start, check_seconds=seconds, seconds=_SHRINK_SECONDS)
+        finding = smallest(
+            finding, subject, examination.start, check_seconds=seconds, seconds=examination.shrink_seconds
+        )
     lines = story(finding)
     artefact = ""
     if examination.directory is not None:
@@ -154,7 +161,8 @@ def _write_down(
 ) -> str:
     crash, judgement, run = finding.crash, finding.judgement, finding.run
     when = "" if finding.plan.prepared else "-fresh"
-    words = f"{subject.name}-{subject.setting}-{judgement.verdict}-{crash.tier}{when}-{finding.life}".lower()
+    program = "-".join(filter(None, [subject.name, subject.setting]))
+    words = f"{program}-{judgement.verdict}-{crash.tier}{when}-{finding.life}".lower()
     name = re.sub(r"[^a-z0-9.+_-]+", "-", words) + SUFFIX
     with run.serve(crash) as place:
         state = pack(place)

@@ -13,6 +13,7 @@ from durakv_fuzz.program.disks import Crash
 from durakv_fuzz.program.recording import Recording
 from durakv_fuzz.recorder.recorder import Recorder
 from durakv_fuzz.sampled import sampled_states
+from durakv_fuzz.smaller_tree import minimal_crash
 from durakv_fuzz.timeline import Timeline
 from durakv_fuzz.trace import Note, Trace
 from durakv_fuzz.tree import EMPTY
@@ -25,12 +26,17 @@ TIERS = {
 }
 """What a model is called in verdicts."""
 
+_ATTEMPTS_MAX = 80
+"""How many starts a crash that is to be made smaller is worth."""
+
 
 @dataclass(frozen=True, slots=True)
 class TreeCrash:
     """A state of a recorded tree."""
 
     state: TreeState
+    witness: str = ""
+    """What was lost, and what came later and survived; of a crash that was made smaller."""
 
     @property
     def crash_seq(self) -> int:
@@ -93,12 +99,13 @@ class TreeRun:
     def smaller(self, crash: Crash, fails: Callable[[Crash], bool]) -> Crash:
         """See :class:`Run`."""
         assert isinstance(crash, TreeCrash)
-        return crash
+        found = minimal_crash(self.played(), lambda state: fails(TreeCrash(state)), crash.state, attempts=_ATTEMPTS_MAX)
+        return TreeCrash(found.state, found.witness)
 
     def explain(self, crash: Crash) -> list[str]:
         """See :class:`Run`."""
         assert isinstance(crash, TreeCrash)
-        return explain(self.played(), crash.state)
+        return [*filter(None, [crash.witness]), *explain(self.played(), crash.state)]
 
     def close(self) -> None:
         """See :class:`Run`: the trace stays, and is played again if need be."""
