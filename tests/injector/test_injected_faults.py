@@ -397,7 +397,7 @@ def test_shared_mappings_and_their_syncs_are_seen_if_asked_for(tmp_path: Path) -
 
 def test_a_program_that_cannot_be_executed_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no-such-program"):
-        start(["no-such-program"], Watch(tmp_path))
+        start(["/no-such-program"], Watch(tmp_path))
 
 
 def test_an_exception_in_a_callback_ends_the_run_and_is_told(tmp_path: Path) -> None:
