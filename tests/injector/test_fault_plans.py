@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from durakv_fuzz.injector import ALWAYS, SYNCS, Call, Ended, Fail, Fault, Kill, Short, Slow, interrupt
+from durakv_fuzz.injector import ALWAYS, SYNCS, Call, Ended, Fail, Fault, Kill, Short, Slow, Watch, interrupt
 from durakv_fuzz.injector.faults import Plan
 from durakv_fuzz.injector.numbers import numbers_of
 
@@ -85,6 +86,14 @@ def test_a_fault_that_makes_no_sense_cannot_be_made(make: Callable[[], Fault]) -
 def test_an_unknown_call_is_named_with_those_that_are_known() -> None:
     with pytest.raises(ValueError, match=r"fsink.*fdatasync"):
         numbers_of(frozenset({"fsink", "write"}))
+
+
+def test_a_watch_without_any_call_or_with_an_unknown_one_cannot_be_made(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no call to stop"):
+        Watch(tmp_path, calls=frozenset())
+    with pytest.raises(ValueError, match="fsink"):
+        Watch(tmp_path, calls=frozenset({"fsink"}))
+    assert Watch(tmp_path, (Kill(1, frozenset({"close"})),), frozenset({"write"})).stopped == {"write", "close"}
 
 
 def test_faults_and_calls_are_told_in_words() -> None:

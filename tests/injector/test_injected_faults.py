@@ -101,6 +101,24 @@ def test_a_kill_at_a_write_comes_before_it_or_right_after_it(tmp_path: Path, aft
 
 
 @needs_killable
+def test_between_a_call_and_the_kill_after_it_the_program_does_nothing(tmp_path: Path) -> None:
+    """It acknowledges in shared memory, some hundred nanoseconds after the call, and without another call."""
+    for at in range(1, 11):
+        path = tmp_path / str(at)
+        with mmap.mmap(-1, 4096) as acknowledged:
+
+            def body(path: Path = path, acknowledged: mmap.mmap = acknowledged) -> None:
+                file = os.open(path, os.O_CREAT | os.O_WRONLY)
+                for number in range(20):
+                    os.write(file, b"x")
+                    acknowledged[number] = 1
+
+            ended(body, tmp_path, Kill(at, frozenset({"write"}), after=True))
+            assert path.stat().st_size == at
+            assert acknowledged[:20] == b"\1" * (at - 1) + b"\0" * (21 - at)
+
+
+@needs_killable
 @pytest.mark.parametrize("name", ["rename", "unlink", "mkdir", "openat"])
 def test_a_kill_after_a_call_by_name_finds_it_done(tmp_path: Path, name: str) -> None:
     """On a machine that has only the newer call, that one."""
@@ -379,7 +397,7 @@ def test_shared_mappings_and_their_syncs_are_seen_if_asked_for(tmp_path: Path) -
 
 def test_a_program_that_cannot_be_executed_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no-such-program"):
-        start(["no-such-program"], Watch(tmp_path))
+        start(["/no-such-program"], Watch(tmp_path))
 
 
 def test_an_exception_in_a_callback_ends_the_run_and_is_told(tmp_path: Path) -> None:

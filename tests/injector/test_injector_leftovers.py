@@ -98,7 +98,7 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
         with start(["true"], Watch(tmp_path)) as run:
             run.wait(20)
         with pytest.raises(FileNotFoundError):
-            start(["no-such-program"], Watch(tmp_path))
+            start(["/no-such-program"], Watch(tmp_path))
         with pytest.raises(FileNotFoundError):
             start(["true"], Watch(tmp_path / "no such directory"))
     assert len(os.listdir("/proc/self/fd")) == before

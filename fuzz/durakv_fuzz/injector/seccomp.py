@@ -50,8 +50,8 @@ class CannotInject(RuntimeError):
 def install(calls: frozenset[str]) -> int:
     """Stop this process, and what it will start, at these calls from now on; return the listener's descriptor.
 
-    A process has one at most: it and what it starts can install no second one.  It is closed by ``exec``.  When its last
-    copy is closed, every call that would be stopped fails with ``ENOSYS``.
+    A process has one at most: it and what it starts can install no second one.  It is closed by ``exec``.  When its
+    last copy is closed, every call that would be stopped fails with ``ENOSYS``.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):

@@ -58,7 +58,8 @@ class Watch:
     disk may note there that everything so far is about to be durable, though not when it has become so."""
 
     def __post_init__(self) -> None:
-        if not numbers_of(self.stopped):
+        numbers_of(self.stopped)  # names that are known nowhere
+        if not self.stopped:
             raise ValueError("there is no call to stop: leave `calls` as it is, or name some")
 
     @property
