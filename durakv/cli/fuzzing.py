@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from zipfile import is_zipfile
 
 import click
 
 from durakv.cli import exits
 from durakv.cli.output import json_option, print_json, print_lines, tell
-from durakv.cli.programs import program, survey, targets
+from durakv.cli.programs import program, replay_program, survey, targets
 from durakv.durability import FsyncPolicy
 from durakv_fuzz.campaign import Summary
 from durakv_fuzz.failure_file import BadFailureFile, FailureFile
@@ -123,8 +124,13 @@ def run_(
 def replay(ctx: click.Context, file: Path, trace: Path | None) -> None:
     """Repeat a failure exactly, and tell its story.
 
-    The exit code is 1 if it still breaks its promise, 0 if it does not.
+    FILE is what a campaign wrote, against the engine (.json) or against a program (.crash.zip).  The exit code is 1 if
+    it still breaks its promise, 0 if it does not.
     """
+    if is_zipfile(file):
+        if trace is not None:
+            raise click.UsageError(f"{file} has its trace inside: unzip it")
+        ctx.exit(replay_program(file))
     failure = _load(file)
     print_lines(failure.tell())
     if trace is not None:

@@ -12,9 +12,11 @@ import click
 
 from durakv.cli import exits
 from durakv.cli.output import json_option, print_json, print_lines, tell
+from durakv_fuzz.program.artefact import BadArtefact, load
 from durakv_fuzz.program.campaign import CannotRecord, Limits, Outcome, start_and_judge
 from durakv_fuzz.program.commands import CommandSubject
 from durakv_fuzz.program.examine import DISKS, MEMORY, MODELS, Examination, examine, missing
+from durakv_fuzz.program.replay import replay
 from durakv_fuzz.program.report_files import REPORT_NAMES, words_of, write_reports
 from durakv_fuzz.program.saved_files import SavedFiles
 from durakv_fuzz.program.seen import TIERS, Report, Seen
@@ -22,6 +24,7 @@ from durakv_fuzz.program.subject import Plan, Promise, Subject
 from durakv_fuzz.program.survey import survey_subjects, take_survey
 from durakv_fuzz.program.survey_page import render_survey
 from durakv_fuzz.targets import subjects
+from durakv_fuzz.trace_file import BadTraceFile
 
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 _SECONDS_PER_LINE = 10.0
@@ -199,6 +202,20 @@ def survey(
     print_lines([f"report: {output / REPORT_NAMES[0]}"])
 
 
+def replay_program(path: Path) -> int:
+    """Repeat what a campaign against a program found; returns the exit code."""
+    try:
+        crashed, _, _ = load(path)
+        judgement = replay(path)
+    except (BadArtefact, BadTraceFile) as error:
+        raise exits.Failure(str(error), exits.USAGE) from error
+    when = f"{crashed.program} {crashed.setting}".strip()
+    print_lines([f"{when} ({crashed.tier}): {judgement.verdict} {judgement.reason}".rstrip()])
+    if judgement.verdict is not crashed.verdict:
+        tell(f"when it was found the verdict was {crashed.verdict}: {crashed.reason}")
+    return exits.OK if judgement.is_kept else exits.TOLD
+
+
 def _subjects(
     command: tuple[str, ...],
     target: str | None,
@@ -251,7 +268,7 @@ def _plan_of(subject: Subject, count: int | None) -> Plan:
 
 def _progress(subject: Subject, *, quiet: bool) -> Callable[[Outcome], None]:
     live = sys.stderr.isatty()
-    told = -_SECONDS_PER_LINE
+    told = 0.0
     name = f"{subject.name} {subject.setting}".strip()
 
     def tell_progress(outcome: Outcome) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -20,10 +19,9 @@ from pathlib import Path
 
 import msgspec
 
-from durakv_fuzz.program.calls import CallFailed, CallHung, become_reaper, call
 from durakv_fuzz.program.disks import Crash
-from durakv_fuzz.program.oracle import Judgement, Told, Verdict, judge
-from durakv_fuzz.program.subject import Found, Promise, Subject
+from durakv_fuzz.program.oracle import Judgement, Told, Verdict
+from durakv_fuzz.program.subject import Promise, Subject
 
 FORMAT = "durakv-crash"
 VERSION = 1
@@ -37,7 +35,7 @@ _REPRO = '''\
 import sys
 from pathlib import Path
 
-from durakv_fuzz.program.artefact import replay
+from durakv_fuzz.program.replay import replay
 
 found = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
 judgement = replay(found)
@@ -130,48 +128,29 @@ def pack(directory: Path) -> bytes:
     return stream.getvalue()
 
 
-def load(path: Path) -> tuple[Crashed, bytes]:
-    """Read what is needed to repeat it, from the file or from a directory that it was unpacked into."""
+def load(path: Path) -> tuple[Crashed, bytes, bytes]:
+    """What is needed to repeat it, with the state and the trace; from the file, or a directory it was unpacked into.
+
+    Raises :class:`BadArtefact`.
+    """
     try:
         if path.is_dir():
             words, state = (path / "crash.json").read_bytes(), (path / "state.tar").read_bytes()
+            trace = (path / "trace").read_bytes() if (path / "trace").exists() else b""
         else:
             with zipfile.ZipFile(path) as archive:
                 if sum(entry.file_size for entry in archive.infolist()) > _BYTES_MAX:
                     raise BadArtefact(f"{path}: unpacked it has more than {_BYTES_MAX} bytes")
                 words, state = archive.read("crash.json"), archive.read("state.tar")
+                trace = archive.read("trace") if "trace" in archive.namelist() else b""
         crashed = msgspec.json.decode(words, type=Crashed)
-    except (zipfile.BadZipFile, KeyError, msgspec.MsgspecError) as cause:
+    except (FileNotFoundError, zipfile.BadZipFile, KeyError, msgspec.MsgspecError) as cause:
         raise BadArtefact(f"{path}: it is no crash that durakv wrote: {cause}") from cause
     if crashed.format != FORMAT or crashed.version != VERSION:
         raise BadArtefact(f"{path}: it is {crashed.format!r} {crashed.version}, this durakv reads {FORMAT!r} {VERSION}")
-    if len(crashed.acked) > _NUMBERS_MAX or len(crashed.owed) > _NUMBERS_MAX:
+    if max(len(crashed.acked), len(crashed.owed), len(crashed.answers)) > _NUMBERS_MAX:
         raise BadArtefact(f"{path}: it names more than {_NUMBERS_MAX} numbers")
-    return crashed, state
-
-
-def replay(path: Path, subject: Subject | None = None, *, seconds: float = 60.0) -> Judgement:
-    """Start the program on the state again, in a temporary directory, and judge.
-
-    The program is the shipped target of that name if none is given.  Raises :class:`BadArtefact`, ``LookupError``.
-    """
-    crashed, state = load(path)
-    if subject is None:
-        subject = subject_of(crashed)
-    if reason := subject.missing():
-        raise BadArtefact(f"{path}: {crashed.program} cannot be run here: {reason}")
-    become_reaper()
-    told = Told(frozenset(crashed.acked), frozenset(crashed.owed), crashed.issued_max)
-    with tempfile.TemporaryDirectory(prefix="durakv-replay-") as name:
-        directory = Path(name)
-        unpack(state, directory, path)
-        try:
-            found = call(lambda: subject.check(directory), seconds)
-        except CallHung:
-            return Judgement(Verdict.HANG, f"it gave no answer within {seconds:g} s")
-        except CallFailed as failure:
-            found = Found(refusal=str(failure))
-    return judge(told, found, crashed.promise)
+    return crashed, state, trace
 
 
 def unpack(state: bytes, directory: Path, path: Path) -> None:
@@ -181,10 +160,3 @@ def unpack(state: bytes, directory: Path, path: Path) -> None:
             archive.extractall(directory, filter="data")
     except tarfile.TarError as cause:
         raise BadArtefact(f"{path}: its state is damaged: {cause}") from cause
-
-
-def subject_of(crashed: Crashed) -> Subject:
-    """The program again."""
-    from durakv_fuzz.targets import find
-
-    return find(crashed.program, crashed.setting)

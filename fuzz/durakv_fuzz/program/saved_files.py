@@ -44,18 +44,22 @@ class Saves:
     acked: Sequence[Mapping[str, int]]
     """After so many lines: for each path the last version that was acknowledged, or -1."""
 
+    def judge(self, lines: int, content: Mapping[str, bytes]) -> list[Complaint]:
+        """Compare with what there is after a crash before which so many lines had been printed."""
+        return judge_files(self.versions, self.acked[min(lines, len(self.acked) - 1)], content)
+
     @classmethod
-    def of(cls, run: TreeRun) -> Saves:
+    def of(cls, timeline: Timeline) -> Saves:
         """Read them off a run."""
-        timeline = run.played()
+        trace = timeline.trace
         versions: dict[str, list[Version]] = {}
-        for position, renamed in _points(run):
-            for path, content in _files(_seen(timeline, position)).items():
+        for position, renamed in _points(timeline):
+            for path, content in files_of(_seen(timeline, position)).items():
                 known = versions.setdefault(path, [])
                 if not known or known[-1].content != content:
                     known.append(Version(content, position, by_rename=path in renamed))
-        told = [note.seq for note in run.notes if note.kind == ACKED]
-        kept = counted(versions, _files(_seen(timeline, run.trace.seq)))
+        told = [note.seq for note in trace.notes if note.kind == ACKED]
+        kept = counted(versions, files_of(_seen(timeline, trace.seq)))
         return cls(kept, [acknowledged(kept, position) for position in (0, *told)])
 
 
@@ -106,16 +110,14 @@ class SavedFiles:
             return None, Judgement(Verdict.HANG, "record it in memory first: nobody knows which versions there are")
         with run.serve(crash) as directory:
             content = {path: data for path in saves.versions if (data := _read(directory / path)) is not None}
-            acked = saves.acked[min(len(told.acked), len(saves.acked) - 1)]
-            complaints = judge_files(saves.versions, acked, content)
-            if complaints and self._files.check_argv:
-                complaints = [one for one in complaints if one.acknowledged and one.damage in _LOSSES] or complaints
-                if complaints[0].damage not in _LOSSES and self._reports(directory, seconds):
-                    complaints = []
-        return None, _judged(complaints)
+            complaints = saves.judge(len(told.acked), content)
+            # Damage that the program reports is no surprise for its user; a save that is gone stays one.
+            if all(one.damage not in _LOSSES for one in complaints) and self._reports(directory, seconds):
+                complaints = []
+        return None, judged(complaints)
 
     def _reports(self, directory: Path, seconds: float) -> bool:
-        """Whether its own check says that something is wrong: damage that is reported is no surprise."""
+        """Whether its own check, if it has one, says that something is wrong."""
         try:
             return call(lambda: self._files.reported(directory), seconds) is not None
         except (CallFailed, CallHung):
@@ -123,14 +125,15 @@ class SavedFiles:
 
     def _saves_of(self, run: Run) -> Saves | None:
         if isinstance(run, TreeRun) and (self._saves is None or self._saves[0] is not run):
-            self._saves = run, Saves.of(run)
+            self._saves = run, Saves.of(run.played())
         return self._saves[1] if self._saves is not None else None
 
 
 _LOSSES = frozenset({Damage.MISSING, Damage.LOST})
 
 
-def _judged(complaints: Sequence[Complaint]) -> Judgement:
+def judged(complaints: Sequence[Complaint]) -> Judgement:
+    """The worst of them."""
     if not complaints:
         return KEPT
     worst = min(complaints, key=lambda one: list(Damage).index(one.damage))
@@ -138,20 +141,19 @@ def _judged(complaints: Sequence[Complaint]) -> Judgement:
     return Judgement(_VERDICTS[worst.damage], f"{worst.path}: {worst.words}{more}")
 
 
-def _points(run: TreeRun) -> Iterator[tuple[int, frozenset[str]]]:
+def _points(timeline: Timeline) -> Iterator[tuple[int, frozenset[str]]]:
     """Where in the run versions are, rising; with the paths that a rename made there."""
-    timeline = run.played()
     points: dict[int, frozenset[str]] = {}
-    for operation in run.trace.operations:
+    for operation in timeline.trace.operations:
         if operation.kind in (Kind.RENAME, Kind.LINK, Kind.EXCHANGE):
             words = timeline.describe(operation)
             points[operation.end + 1] = frozenset({words.rpartition(" -> ")[2]})
         elif operation.kind is Kind.TRUNCATE:
             points.setdefault(operation.start, frozenset())
-    for note in run.notes:
+    for note in timeline.trace.notes:
         if note.kind == ACKED:
             points.setdefault(note.seq, frozenset())
-    points.setdefault(run.trace.seq, frozenset())
+    points.setdefault(timeline.trace.seq, frozenset())
     yield from sorted(points.items())
 
 
@@ -160,7 +162,8 @@ def _seen(timeline: Timeline, position: int) -> Tree:
     return crash_tree(timeline, position, kindest, model=Model.PROCESS_CRASH)
 
 
-def _files(tree: Tree) -> dict[str, bytes]:
+def files_of(tree: Tree) -> dict[str, bytes]:
+    """The content of each file, by its path."""
     nodes = tree.nodes
     return {
         path: bytes(nodes[number].data) for path, number in tree.paths().items() if nodes[number].kind is NodeKind.FILE
