@@ -1,6 +1,8 @@
 """A drive in a process of its own, for tests that kill it: tells on its standard output what it would tell a campaign.
 
-python driven.py NAME SETTING DIRECTORY COUNT
+    python driven.py NAME SETTING DIRECTORY COUNT HELD
+
+After it told that the number HELD was acknowledged it waits to be killed, so that it never ends before that.
 """
 
 from __future__ import annotations
