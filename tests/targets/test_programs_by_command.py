@@ -122,7 +122,7 @@ def test_a_line_without_an_end_is_not_waited_for(place: Path) -> None:
     endless = "import sys\nwhile True: sys.stdout.write('x' * 4096)"
     with pytest.raises(ProtocolError, match=rf"line 1 of .*longer than {LINE_BYTES_MAX} bytes"):
         speaking(endless).drive(place, range(2), Remembering())
-    with pytest.raises(ProtocolError, match="line 2 of .*it has no end: 'acked 0'"):
+    with pytest.raises(ProtocolError, match=r"line 2 of .*it has no end: 'acked 0'"):
         speaking("print('issued 0\\nacked 0', end='')").drive(place, range(2), Remembering())
     with pytest.raises(ProtocolError, match=r"line 1 of the checker .*: '\\xff' is none of 'found N'"):
         speaking("", checking("import os; os.write(1, bytes([255, 10]))")).check(place)

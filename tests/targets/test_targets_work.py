@@ -22,6 +22,8 @@ from tests.targets.remembering import Remembering, here, no_process_names
 
 COUNT = 60
 KILLED_AT = 25
+HELD = 50
+"""A drive that is faster than the kill is held there."""
 ALL = subjects()
 PROMISING = [target for target in ALL if target.promise is not Promise.NONE]
 
@@ -52,7 +54,7 @@ def test_sigkill_takes_nothing_that_was_acknowledged(target: Target, place: Path
     command = [sys.executable, str(Path(__file__).with_name("driven.py")), target.name, target.setting]
     acked: set[int] = set()
     issued: set[int] = set()
-    with subprocess.Popen([*command, str(place), str(COUNT)], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*command, str(place), str(COUNT), str(HELD)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None, "asked for"
         for line in process.stdout:
             word, number = line.split()

@@ -1,7 +1,9 @@
 """Drivers and checkers that are Python functions, named ``package.module:function`` or ``file.py:function``.
 
-def drive(directory: Path, numbers: range, teller: Teller) -> None
-def check(directory: Path) -> Found | Iterable[int]
+    def drive(directory: Path, numbers: range, teller: Teller) -> None
+    def check(directory: Path) -> Found | Iterable[int]
+
+What they raise is an error of theirs, and no refusal of the program: that is ``Found(refusal=...)``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """What programs say on their standard output: one short line for each thing, checked as it comes.
 
-issued N    the driver is about to ask for this number        found N       the number is there, and right
-acked N     the program said that it has it                   wrong TEXT    something is there that should not be
-synced N    it said that all up to it is durable              repaired      it had to be repaired first
+    issued N    the driver is about to ask for this number        found N       the number is there, and right
+    acked N     the program said that it has it                   wrong TEXT    something is there that should not be
+    synced N    it said that all up to it is durable              repaired      it had to be repaired first
+
+Drivers have to flush each line: what is told late is taken for having happened late.
 """
 
 from __future__ import annotations

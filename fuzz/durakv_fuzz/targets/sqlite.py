@@ -38,7 +38,7 @@ _WAL_NORMAL = (
 )
 _WAL_FULL = (
     '"Writers sync the WAL on every transaction commit if PRAGMA synchronous is set to FULL" '
-    "(https://sqlite.org/wal.html#performance_considerations)"
+    "(https://sqlite.org/wal.html)"
 )
 _NO_JOURNAL = (
     '"If the application crashes in the middle of a transaction when the OFF journaling mode is set, then the database '

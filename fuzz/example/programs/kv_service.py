@@ -1,7 +1,12 @@
 """A key-value service in one file: `python kv_service.py DIRECTORY PORT`.
 
-set KEY VALUE    ok               over TCP, a line for a line; it is in the log, and synced, before the answer
-get KEY          value VALUE      or "none"
+    set KEY VALUE    ok               over TCP, a line for a line; it is in the log, and synced, before the answer
+    get KEY          value VALUE      or "none"
+
+With its driver and its check, which are beside it, it is crashed by
+
+    durakv fuzz program --ready ready --driver 'python kv_driver.py {port} {first} {count}' \\
+        --check 'python kv_check.py {port}' -- python kv_service.py {dir} {port}
 """
 
 from __future__ import annotations
