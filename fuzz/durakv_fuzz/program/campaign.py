@@ -81,6 +81,9 @@ class Outcome:
     verdicts: Counter[tuple[str, Verdict]] = field(default_factory=Counter[tuple[str, Verdict]])
     """By the tier of the crash."""
 
+    losses: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    """By tier: in how many states acknowledged numbers were gone, promised or not, and how many at most."""
+
     lives: Counter[str] = field(default_factory=Counter[str])
     findings: list[Finding] = field(default_factory=list[Finding])
 
@@ -174,7 +177,7 @@ class Campaign:
         for index, crash in enumerate(run.crashes(self._limits.states_per_run, self._random.getrandbits(32))):
             told = self._told(run, crash)
             found, judgement = self._start_on(run, crash, told)
-            self._count(judgement, crash, run, "first", plan, told, NOTHING_TOLD)
+            self._count(found, judgement, crash, run, "first", plan, told, NOTHING_TOLD)
             yield
             if not judgement.is_kept or found is None or not self._has_time_for_later_lives():
                 continue
@@ -214,6 +217,7 @@ class Campaign:
             later = run.serve_and_record(crash, work)
         except (CallFailed, CallHung) as failure:
             self._count(
+                None,
                 Judgement(Verdict.NO_START, f"in its {life} life: {failure}"),
                 crash,
                 run,
@@ -227,8 +231,8 @@ class Campaign:
         try:
             for again in later.crashes(_STATES_OF_RECOVERY, self._random.getrandbits(32)):
                 total = self._told(later, again).with_earlier(told)
-                _, judgement = self._start_on(later, again, total)
-                self._count(judgement, again, later, life, plan, total, told)
+                found, judgement = self._start_on(later, again, total)
+                self._count(found, judgement, again, later, life, plan, total, told)
                 yield
         finally:
             later.close()
@@ -241,12 +245,23 @@ class Campaign:
         return self._start(self._subject, run, crash, told, self._limits.check_seconds)
 
     def _count(
-        self, judgement: Judgement, crash: Crash, run: Run, life: str, plan: Plan, told: Told, earlier: Told
+        self,
+        found: Found | None,
+        judgement: Judgement,
+        crash: Crash,
+        run: Run,
+        life: str,
+        plan: Plan,
+        told: Told,
+        earlier: Told,
     ) -> None:
         outcome = self.outcome
         outcome.states += 1
         outcome.lives[life] += 1
         outcome.verdicts[crash.tier, judgement.verdict] += 1
+        if found is not None and not found.refusal and (lost := len(told.acked - found.numbers)):
+            states, most = outcome.losses.get(crash.tier, (0, 0))
+            outcome.losses[crash.tier] = states + 1, max(most, lost)
         if not judgement.is_kept:
             finding = Finding(judgement, crash, run, life, plan, told, earlier)
             self._kinds[finding.kind] += 1

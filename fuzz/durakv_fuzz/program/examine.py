@@ -101,12 +101,8 @@ def examine(
                 start=examination.start,
             )
             outcome = campaign.run(progress)
-            told: dict[tuple[str, str, bool, str], SeenFinding] = {}
-            for finding in _first_of_each_kind(outcome.findings):
-                one = _tell(finding, subject, examination)
-                # What was made smaller may have become what another one is already.
-                told.setdefault((one.verdict, one.tier, one.prepared, one.life), one)
-        seen.add(outcome.verdicts, outcome.lives, outcome.seconds, told.values())
+            told = [_tell(finding, subject, examination) for finding in _worth_telling(outcome, examination)]
+        seen.add(outcome.verdicts, outcome.losses, outcome.lives, outcome.seconds, told)
     return seen
 
 
@@ -125,19 +121,22 @@ def _tiers(disk: str, models: Sequence[Model]) -> list[str]:
     return [tier for tier, of in MODELS.items() if not set(of).isdisjoint(models)]
 
 
-def _first_of_each_kind(findings: Sequence[Finding]) -> list[Finding]:
-    first: dict[tuple[str, str, bool, str], Finding] = {}
-    for finding in findings:
-        first.setdefault(finding.kind, finding)
-    return list(first.values())
+def _worth_telling(outcome: Outcome, examination: Examination) -> list[Finding]:
+    """One of each kind, made smaller."""
+    subject = outcome.subject
+    kinds: dict[tuple[str, str, bool, str], Finding] = {}
+    for finding in outcome.findings:
+        if finding.kind in kinds:
+            continue
+        if subject.promise is not Promise.NONE and examination.shrink_seconds:
+            seconds = examination.limits.check_seconds, examination.shrink_seconds
+            finding = smallest(finding, subject, examination.start, check_seconds=seconds[0], seconds=seconds[1])
+        # It may have become what another one is already.
+        kinds.setdefault(finding.kind, finding)
+    return list(kinds.values())
 
 
 def _tell(finding: Finding, subject: Subject, examination: Examination) -> SeenFinding:
-    seconds = examination.limits.check_seconds
-    if subject.promise is not Promise.NONE:
-        finding = smallest(
-            finding, subject, examination.start, check_seconds=seconds, seconds=examination.shrink_seconds
-        )
     lines = story(finding)
     artefact = ""
     if examination.directory is not None:

@@ -68,13 +68,18 @@ def render_junit(report: Report) -> bytes:
 
 
 def words_of(seen: Seen, tier: str) -> str:
-    """One cell: ``clean, 2,000 states`` or ``LOST_ACKED 12, NO_START 3 of 600``; empty where nothing was tried."""
+    """One cell: ``clean, 2,000 states`` or ``LOST_ACKED 12, NO_START 3 of 600``; empty where nothing was tried.
+
+    Acknowledged writes that were gone although the promise was kept are told as well.
+    """
     counts = seen.verdicts.get(tier)
     if not counts:
         return ""
     total = sum(counts.values())
     bad = [f"{verdict} {count:,}" for verdict, count in sorted(counts.items()) if verdict != Verdict.KEPT]
-    return f"{', '.join(bad)} of {total:,}" if bad else f"clean, {total:,} states"
+    states, most = seen.losses.get(tier, (0, 0))
+    lossy = f"; {states:,} without acknowledged writes, at most {most:,}, which it allows" if states and not bad else ""
+    return f"{', '.join(bad)} of {total:,}" if bad else f"clean, {total:,} states{lossy}"
 
 
 def render_html(report: Report) -> str:

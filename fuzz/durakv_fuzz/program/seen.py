@@ -57,6 +57,9 @@ class Seen(msgspec.Struct, forbid_unknown_fields=True):
     verdicts: dict[str, dict[str, int]] = msgspec.field(default_factory=dict[str, dict[str, int]])
     """By tier; the sum of one tier is the number of distinct states there."""
 
+    losses: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict[str, tuple[int, int]])
+    """By tier: in how many states acknowledged numbers were gone, promised or not, and how many at most."""
+
     lives: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     seconds: float = 0.0
     findings: list[SeenFinding] = msgspec.field(default_factory=list[SeenFinding])
@@ -88,6 +91,7 @@ class Seen(msgspec.Struct, forbid_unknown_fields=True):
     def add(
         self,
         verdicts: Mapping[tuple[str, Verdict], int],
+        losses: Mapping[str, tuple[int, int]],
         lives: Mapping[str, int],
         seconds: float,
         findings: Iterable[SeenFinding],
@@ -96,6 +100,9 @@ class Seen(msgspec.Struct, forbid_unknown_fields=True):
         for (tier, verdict), count in verdicts.items():
             counts = self.verdicts.setdefault(tier, {})
             counts[str(verdict)] = counts.get(str(verdict), 0) + count
+        for tier, (states, most) in losses.items():
+            before = self.losses.get(tier, (0, 0))
+            self.losses[tier] = before[0] + states, max(before[1], most)
         self.lives = dict(Counter(self.lives) + Counter(lives))
         self.seconds += seconds
         self.findings += findings

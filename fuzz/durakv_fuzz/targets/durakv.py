@@ -16,8 +16,12 @@ from pathlib import Path
 
 import durakv
 from durakv import BaseFormat, Database, DurakvError, FsyncPolicy, Options
+from durakv.keyspace.table import look_up
 from durakv_fuzz.program.subject import Found, Plan, Promise, Teller, value_of
 from durakv_fuzz.targets.target import found_among, in_words, key_of
+
+look_up(b"scan")
+# Commands are imported when they are first asked for: in every forked process anew, if not here.
 
 EVERYSEC_SECONDS = 1.1
 """What C4 calls W: one second, and a tenth for the fsync then under way."""

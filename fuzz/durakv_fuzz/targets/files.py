@@ -113,7 +113,8 @@ class SavedFile:
 
     def drive(self, directory: Path, numbers: range, teller: Teller) -> None:
         """See the module; a save that returned is an acknowledgement."""
-        state: dict[str, str] = {}
+        path = directory / STATE
+        state: dict[str, str] = json.loads(path.read_bytes()) if not self.is_log and path.exists() else {}
         for number in numbers:
             key, value = key_of(number).decode(), value_of(number).decode()
             state[key] = value
