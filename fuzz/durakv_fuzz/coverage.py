@@ -152,13 +152,13 @@ class Coverage:
             moment = timeline.moments[crash.crash_seq]
             # A crash is only played again where it may still bring a pair that no other brought.
             if crash.model is Model.POWER_LOSS and not at.get(moment.version, self.tried) <= self.tried:
-                fates = Fates(crash.answers)
+                fates = UnitFates(crash.answers)
                 crash_image(timeline, crash.crash_seq, fates, model=crash.model)
                 units = open_units(moment)[-UNITS_MAX:]
                 self.tried |= fates.pairs(units, _brief)
 
 
-class Fates:
+class UnitFates:
     """Answers as recorded, and remembers what became of each unit."""
 
     def __init__(self, answers: Sequence[int]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from durakv_fuzz.coverage import CrashPoint, Fates, Pair, Unit, open_units, ordered_pairs
+from durakv_fuzz.coverage import CrashPoint, Pair, Unit, UnitFates, open_units, ordered_pairs
 from durakv_fuzz.model import Model
 from durakv_fuzz.roles import without_numbers
 from durakv_fuzz.timeline import Timeline
@@ -43,7 +43,7 @@ class Pairs:
         moment = self._timeline.moments[crash.crash_seq]
         if crash.model is not Model.POWER_LOSS or self._at.get(moment.version, frozenset()) <= self.tried:
             return
-        fates = Fates(crash.answers)
+        fates = UnitFates(crash.answers)
         crash_tree(self._timeline, crash.crash_seq, fates, model=crash.model)
         units = open_units(moment)[-UNITS_MAX:]
         self.tried |= fates.pairs(units, self._brief)
