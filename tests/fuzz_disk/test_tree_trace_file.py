@@ -14,14 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from durakv_fuzz.choose import harshest, kindest
 from durakv_fuzz.content import Content, Draft
 from durakv_fuzz.enumerate import tree_states
 from durakv_fuzz.trace import Trace
 from durakv_fuzz.trace_file import BadTraceFile, NewerTraceFile, dump_trace, load_trace
 from durakv_fuzz.tree import EMPTY_DIRECTORY, ROOT, Node, NodeKind, Tree
+from durakv_fuzz.tree_model import crash_tree
 
 from .trees import Program
+from .walks import Walk
 
 PAGE = Path(__file__).parents[2] / "formats" / "trace-v2.md"
 SIZE = 1 << 30
@@ -96,6 +101,18 @@ def test_a_loaded_trace_is_written_as_it_was_read_and_holes_are_not_written() ->
     assert loaded.digest() == Program(loaded).trace.base.digest()
     assert loaded.nodes[4].data == sparse()
     assert loaded.nodes[2].attributes == {"user.x": b"\xff"}
+
+
+@given(st.integers(0, 1 << 32), st.integers(1, 30))
+@settings(max_examples=60, deadline=None)
+def test_whatever_a_program_did_is_accepted_and_read_as_it_was(seed: int, steps: int) -> None:
+    program = Walk(seed).go(steps).program
+    data = dump_trace(program.trace)
+    loaded = load_trace(data)
+    assert dump_trace(loaded) == data
+    for choose in (harshest, kindest):
+        trees = [crash_tree(trace, program.trace.seq, choose).digest() for trace in (loaded, program.trace)]
+        assert trees[0] == trees[1]
 
 
 def test_the_example_of_the_page_is_read_and_written_again() -> None:
