@@ -20,7 +20,8 @@ def replay(trace: RecordedTrace) -> Tree:
     """The tree after everything that was recorded, without what has no name any more."""
     nodes, entries = dict(trace.base.nodes), dict(trace.base.entries)
     for operation in trace.operations:
-        _apply(operation, nodes, entries)
+        if operation.done:
+            _apply(operation, nodes, entries)
     return reachable(Tree(nodes, entries))
 
 

@@ -12,13 +12,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from durakv_fuzz.recorder.process import ServerEnded
 from durakv_fuzz.recorder.recorder import Recorder
+from durakv_fuzz.recorder.refusals import Refusal
 from durakv_fuzz.trace import Kind, Operation
 from durakv_fuzz.tree import EMPTY, EMPTY_DIRECTORY, Node, NodeKind, Tree
 
@@ -294,6 +295,42 @@ def test_holes_take_nothing(recorder: Recorder) -> None:
         recorder.tree(bytes_max=GIB - 1)
     path.unlink()
     assert recorder.tree().entries == {}, "after a refusal it goes on"
+
+
+def test_calls_fail_by_plan_and_what_never_failed_is_told(recorder: Recorder) -> None:
+    never = Refusal(Kind.RENAME, 2, errno.EIO)
+    planned = [
+        Refusal(Kind.SYNC, 2, errno.EIO),
+        Refusal(Kind.WRITE, 3, errno.ENOSPC),
+        Refusal(Kind.REMOVE, 1, 5),
+        never,
+    ]
+    recorder.load(EMPTY, refusals=planned)
+    path = recorder.directory / "file"
+    fd = os.open(path, os.O_CREAT | os.O_RDWR)
+    calls: list[Callable[[int], object]] = [os.fsync, os.fdatasync, os.fsync]
+    calls += [lambda fd: os.write(fd, b"x")] * 4
+    answers: list[int | None] = []
+    for call in calls:
+        try:
+            call(fd)
+            answers.append(0)
+        except OSError as failure:
+            answers.append(failure.errno)
+    os.close(fd)
+    assert answers == [0, errno.EIO, 0, 0, 0, errno.ENOSPC, 0]
+    assert path.read_bytes() == b"xxx"
+    with pytest.raises(OSError, match="Input/output"):
+        path.unlink()
+    path.rename(recorder.directory / "other")
+    assert recorder.counts().unused_refusals == (never,)
+    failed = [operation for operation in recorder.trace().operations if operation.error]
+    assert [(operation.kind, operation.done, operation.after) for operation in failed] == [
+        (Kind.SYNC, False, "kept"), (Kind.WRITE, False, ""), (Kind.REMOVE, False, "")
+    ]  # fmt: skip
+    assert replay(recorder.trace()).digest() == recorder.tree().digest()
+    with pytest.raises(ValueError, match="count from 1"):
+        Refusal(Kind.READ, 1, errno.EIO)
 
 
 def test_another_owner_is_held_to_permission_bits_and_recorded_as_owner(recorder: Recorder) -> None:

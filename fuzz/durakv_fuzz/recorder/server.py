@@ -14,6 +14,7 @@ from errno import EIO, ENOSYS, ENOTTY
 from pathlib import Path
 from typing import Any, cast
 
+from durakv_fuzz.recorder.callers import Callers
 from durakv_fuzz.recorder.connection import Connection, Unmounted
 from durakv_fuzz.recorder.files import Barriers, Files
 from durakv_fuzz.recorder.inodes import Inodes
@@ -132,8 +133,10 @@ class _Server:
         self._known = contents(tree)
         self._end_life()
         self._log.hear()  # words of the life before
-        self._log = Log(self._adopted.words)
+        self._log = Log(self._adopted.words, limits.refusals)
         self._life = Life(self._directory, tree, limits, self._log)
+        if limits.sites:
+            self._log.site = Callers(self._directory).site
 
     def _settle(self) -> None:
         self._log.hear()
@@ -148,7 +151,8 @@ class _Server:
 
     def _counts(self) -> Counts:
         life = self._here()
-        return Counts(life.requests, len(self._log.operations), self._log.recorded_bytes, life.inodes.stored)
+        log = self._log
+        return Counts(life.requests, len(log.operations), log.recorded_bytes, life.inodes.stored, log.refusals.unused())
 
     def _stop(self) -> None:
         self._end_life()
