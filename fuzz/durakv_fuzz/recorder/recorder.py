@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from durakv_fuzz.recorder import leftovers, namespace
-from durakv_fuzz.recorder.connection import unusable
+from durakv_fuzz.recorder.connection import Connection, unusable
 from durakv_fuzz.recorder.messages import Counts, Limits, PackedTree, Recorded, contents, pack, unpack
 from durakv_fuzz.recorder.process import WORD_BYTES_MAX, Server, ServerEnded
 from durakv_fuzz.recorder.refusals import Refusal
@@ -185,6 +185,15 @@ def missing() -> str:
     if not sys.platform.startswith("linux"):
         return "FUSE over /dev/fuse is Linux's"
     reason = unusable()
-    if not reason and os.geteuid() != 0 and not namespace.may_enter():
-        return "this user is not root and may not enter a user namespace"
-    return reason
+    if reason:
+        return reason
+    if os.geteuid() != 0:
+        return "" if namespace.may_enter() else "this user is not root and may not enter a user namespace"
+    private = leftovers.make_private()
+    try:
+        Connection(private / leftovers.TREE).close()
+    except OSError as failure:
+        return str(failure)
+    finally:
+        leftovers.remove_private(private)
+    return ""
