@@ -13,6 +13,7 @@ import stat
 import time
 from errno import ENOTDIR, ESTALE
 
+from durakv_fuzz.content import Content
 from durakv_fuzz.recorder.memory import FileMemory
 from durakv_fuzz.recorder.wire import ATTRIBUTES, ATTRIBUTES_HEAD, ENTRY, FOREVER_SECONDS, ROOT_NODE
 from durakv_fuzz.trace import Kind, Operation
@@ -133,7 +134,7 @@ class Inodes:
             if node.kind is NodeKind.FILE:
                 inode.content = FileMemory(node.data)
             elif node.kind is NodeKind.LINK:
-                inode.target = node.data
+                inode.target = bytes(node.data)
                 inode.mode = stat.S_IFLNK | 0o777
             self._by_node[inode.node] = inode
         self.root = self._by_node[ROOT_NODE]
@@ -206,16 +207,13 @@ class Inodes:
             inode.lookups -= count
             self._drop_unused(inode)
 
-    def tree(self, bytes_max: int) -> Tree:
-        """What is there now; raises ``ValueError`` if that would take more memory than ``bytes_max``, holes counted."""
+    def tree(self) -> Tree:
+        """What is there now."""
         nodes: dict[int, Node] = {}
         entries: dict[tuple[int, str], int] = {}
-        waiting, room = [self.root], bytes_max
+        waiting = [self.root]
         while waiting:
             inode = waiting.pop()
-            room -= inode.content.size
-            if room < 0:
-                raise ValueError(f"the files and their holes have more than {bytes_max} bytes; make them smaller")
             nodes[inode.number] = _node_of(inode)
             for name, child in inode.names.items():
                 if child.recorded:
@@ -230,6 +228,7 @@ class Inodes:
 
 
 def _node_of(inode: Inode) -> Node:
+    data: bytes | Content
     if inode.is_directory:
         kind, data = NodeKind.DIRECTORY, b""
     elif stat.S_ISLNK(inode.mode):

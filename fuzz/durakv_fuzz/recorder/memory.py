@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from durakv_fuzz.content import SMALL_BYTES, Content, Draft
+
 CHUNK_BYTES = 64 << 10
 
 
@@ -13,9 +15,9 @@ class FileMemory:
 
     __slots__ = ("_base", "_base_end", "_chunks", "size", "stored")
 
-    def __init__(self, base: bytes = b"") -> None:
+    def __init__(self, base: bytes | Content = b"") -> None:
         self.size = len(base)
-        self.stored = len(base)
+        self.stored = base.stored_bytes if isinstance(base, Content) else len(base)
         """Bytes of memory taken."""
         self._base = base
         self._base_end = len(base)
@@ -61,7 +63,7 @@ class FileMemory:
                 if not chunk and index * CHUNK_BYTES >= self._base_end:  # else the base would show again
                     del self._chunks[index]
             if not self._base_end and self._base:
-                self.stored -= len(self._base)
+                self.stored -= self._base.stored_bytes if isinstance(self._base, Content) else len(self._base)
                 self._base = b""
         self.size = size
         return self.stored - before
@@ -92,11 +94,19 @@ class FileMemory:
                 self.stored += len(chunk) - known
         return held, self.stored - before
 
-    def whole(self) -> bytes:
-        """All of it, holes as zeros; the very object that it began with if nothing was changed."""
+    def whole(self) -> bytes | Content:
+        """All of it, as a tree holds it; the very object that it began with if nothing was changed."""
         if not self._chunks and self._base_end == self.size == len(self._base):
             return self._base
-        return self.read(0, self.size)
+        if self.size <= SMALL_BYTES:
+            return self.read(0, self.size)
+        draft = Draft(Content.of(self._base))
+        draft.resize(self._base_end)
+        for index, chunk in self._chunks.items():
+            begin = index * CHUNK_BYTES
+            draft[begin : begin + CHUNK_BYTES] = chunk.ljust(min(CHUNK_BYTES, self._base_end - begin), b"\0")
+        draft.resize(self.size)
+        return draft.freeze()
 
     def _piece(self, index: int, at: int, count: int) -> bytes:
         chunk = self._chunks.get(index)

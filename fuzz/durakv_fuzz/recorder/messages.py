@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from durakv_fuzz.content import Content
 from durakv_fuzz.recorder.log import Row
 from durakv_fuzz.recorder.refusals import Refusal
 from durakv_fuzz.trace import Note
@@ -47,11 +48,11 @@ class Recorded:
 class PackedTree:
     """A tree without the contents that the other side has already."""
 
-    nodes: list[tuple[int, str, bytes | None, int, int, int, dict[str, bytes]]]
+    nodes: list[tuple[int, str, bytes | Content | None, int, int, int, dict[str, bytes]]]
     entries: dict[tuple[int, str], int]
 
 
-def pack(tree: Tree, known: Mapping[int, bytes]) -> PackedTree:
+def pack(tree: Tree, known: Mapping[int, bytes | Content]) -> PackedTree:
     """Leave out what is, under the same number, the very object that the other side was told of before."""
     return PackedTree(
         [
@@ -70,7 +71,7 @@ def pack(tree: Tree, known: Mapping[int, bytes]) -> PackedTree:
     )
 
 
-def unpack(packed: PackedTree, known: Mapping[int, bytes]) -> Tree:
+def unpack(packed: PackedTree, known: Mapping[int, bytes | Content]) -> Tree:
     """The tree again, sharing what is known."""
     return Tree(
         {
@@ -81,6 +82,6 @@ def unpack(packed: PackedTree, known: Mapping[int, bytes]) -> Tree:
     )
 
 
-def contents(tree: Tree) -> dict[int, bytes]:
+def contents(tree: Tree) -> dict[int, bytes | Content]:
     """What both sides know after a tree was sent."""
     return {number: node.data for number, node in tree.nodes.items()}

@@ -15,37 +15,28 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+from durakv_fuzz.content import Content
 from durakv_fuzz.recorder import leftovers, namespace
 from durakv_fuzz.recorder.connection import Connection, unusable
 from durakv_fuzz.recorder.messages import Counts, Limits, PackedTree, Recorded, contents, pack, unpack
 from durakv_fuzz.recorder.process import WORD_BYTES_MAX, Server, ServerEnded
 from durakv_fuzz.recorder.refusals import Refusal
-from durakv_fuzz.trace import Note, Operation
+from durakv_fuzz.trace import Operation, Trace
 from durakv_fuzz.tree import EMPTY, Tree
 
 CAPACITY_BYTES = 4 << 30
 RECORD_BYTES_MAX = 4 << 30
-TREE_BYTES_MAX = 4 << 30
 
 _T = TypeVar("_T")
 
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedTrace:
-    """What was done to a tree, in one order; ``seq`` is the next number."""
-
-    base: Tree
-    operations: list[Operation]
-    notes: list[Note]
-    seq: int
 
 
 class Recorder:
@@ -79,7 +70,7 @@ class Recorder:
         self._limits = Limits(sync_seconds, capacity_bytes, record_bytes_max, sites=sites)
         self._lock = threading.Lock()
         self._base = EMPTY
-        self._known: dict[int, bytes] = {}
+        self._known: dict[int, bytes | Content] = {}
         self._private = leftovers.make_private(within)
         self.directory = self._private / leftovers.TREE
         """The served tree's root."""
@@ -132,17 +123,19 @@ class Recorder:
         self._write_back()
         self._ask(type(None), "settle")
 
-    def trace(self) -> RecordedTrace:
+    def trace(self) -> Trace:
         """What was recorded since the load; goes on being recorded."""
         self._write_back()
         recorded = self._ask(Recorded, "recorded")
-        operations = [Operation(*row) for row in recorded.rows]
-        return RecordedTrace(self._base, operations, recorded.notes, recorded.seq)
+        trace = Trace(self._base, now=time.monotonic, sites=self._limits.sites)
+        trace.operations = [Operation(*row) for row in recorded.rows]
+        trace.notes, trace.seq = recorded.notes, recorded.seq
+        return trace
 
-    def tree(self, *, bytes_max: int = TREE_BYTES_MAX) -> Tree:
-        """What is there now.  Raises ``ServerEnded`` if files, their holes included, have more than ``bytes_max``."""
+    def tree(self) -> Tree:
+        """What is there now; holes in large files stay holes."""
         self._write_back()
-        return unpack(self._ask(PackedTree, "tree", bytes_max), self._known)
+        return unpack(self._ask(PackedTree, "tree"), self._known)
 
     def counts(self) -> Counts:
         """How much was asked and recorded since the load."""

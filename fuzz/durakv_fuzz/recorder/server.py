@@ -14,6 +14,7 @@ from errno import EIO, ENOSYS, ENOTTY
 from pathlib import Path
 from typing import Any, cast
 
+from durakv_fuzz.content import Content
 from durakv_fuzz.recorder.callers import Callers
 from durakv_fuzz.recorder.connection import Connection, Unmounted
 from durakv_fuzz.recorder.files import Barriers, Files
@@ -76,7 +77,7 @@ class _Server:
         self._log = Log(adopted.words)
         self._life: Life | None = None
         self._stopped = False
-        self._known: dict[int, bytes] = {}
+        self._known: dict[int, bytes | Content] = {}
         self._watched = [adopted.control.fileno(), adopted.words.fileno(), adopted.starter_fd]
         self._commands: dict[str, Callable[..., Any]] = {
             "load": self._load,
@@ -146,8 +147,8 @@ class _Server:
         self._log.hear()
         return Recorded(self._log.rows(), self._log.notes, self._log.seq)
 
-    def _tree(self, bytes_max: int) -> PackedTree:
-        return pack(self._here().inodes.tree(bytes_max), self._known)
+    def _tree(self) -> PackedTree:
+        return pack(self._here().inodes.tree(), self._known)
 
     def _counts(self) -> Counts:
         life = self._here()
