@@ -31,8 +31,8 @@ from durakv_fuzz.recorder.refusals import Refusal
 from durakv_fuzz.trace import Operation, Trace
 from durakv_fuzz.tree import EMPTY, Tree
 
-CAPACITY_BYTES = 4 << 30
-RECORD_BYTES_MAX = 4 << 30
+CAPACITY_BYTES = 1 << 30
+RECORD_BYTES_MAX = 1 << 30
 
 _T = TypeVar("_T")
 
@@ -47,8 +47,8 @@ class Recorder:
     the private directory is made.  Where this user is not root, this process enters a user namespace of its own.
 
     With ``sites``, syncs and calls that change names have the place in the program that made them, as far as it can be
-    told (``callers``); that takes time, and a program with many threads that maps
-    memory all the time may hold it up.
+    told (``callers``).  That takes time; and a program that maps memory while its other threads read mapped pages of
+    this same directory may hold it up for ever.
 
     A mapped page counts as written when the kernel writes it back: at msync, at close, or when the trace is asked for.
     ``sync(2)`` and ``syncfs(2)`` are not seen, for the kernel does not tell.  While a file is synced, the kernel lets
