@@ -29,6 +29,9 @@ class _Group:
         self._hash: int | None = None
         self._digest: bytes | None = None
 
+    def __reduce__(self) -> tuple[type[_Group], tuple[tuple[bytes | None, ...]]]:
+        return _Group, (self.pages,)  # without the hash, which another process would compute otherwise
+
     def __hash__(self) -> int:
         if self._hash is None:
             self._hash = hash(self.pages)
@@ -67,6 +70,9 @@ class Content:
         draft = Draft(cls())
         draft.extend(data)
         return draft.freeze()
+
+    def __reduce__(self) -> tuple[type[Content], tuple[int, Mapping[int, _Group]]]:
+        return Content, (self._size, self._groups)
 
     def __len__(self) -> int:
         return self._size
@@ -114,6 +120,11 @@ class Content:
                     offset = number * _GROUP_BYTES + first * PAGE_BYTES
                     yield offset, b"".join(run)[: self._size - offset]
                 first = last + 1
+
+    @property
+    def stored_bytes(self) -> int:
+        """How much of it is not in holes, in whole pages."""
+        return PAGE_BYTES * sum(page is not None for group in self._groups.values() for page in group.pages)
 
     @property
     def is_blank(self) -> bool:

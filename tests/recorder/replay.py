@@ -8,19 +8,21 @@ from dataclasses import replace
 
 import pytest
 
-from durakv_fuzz.recorder.recorder import RecordedTrace, missing
-from durakv_fuzz.trace import Kind, Operation
+from durakv_fuzz.recorder.recorder import missing
+from durakv_fuzz.trace import Kind, Operation, Trace
 from durakv_fuzz.tree import EMPTY_DIRECTORY, ROOT, Node, NodeKind, Tree
 
 REASON = missing()
 needs_recorder = pytest.mark.skipif(bool(REASON), reason=REASON)
 
 
-def replay(trace: RecordedTrace) -> Tree:
+def replay(trace: Trace) -> Tree:
     """The tree after everything that was recorded, without what has no name any more."""
+    assert isinstance(trace.base, Tree)
     nodes, entries = dict(trace.base.nodes), dict(trace.base.entries)
     for operation in trace.operations:
-        _apply(operation, nodes, entries)
+        if operation.done:
+            _apply(operation, nodes, entries)
     return reachable(Tree(nodes, entries))
 
 
@@ -53,11 +55,11 @@ def _apply(operation: Operation, nodes: dict[int, Node], entries: dict[tuple[int
         assert entries[old] == number
         entries[old], entries[new] = entries[new], entries[old]
     elif kind is Kind.WRITE:
-        data = nodes[number].data.ljust(operation.offset, b"\0")
+        data = bytes(nodes[number].data).ljust(operation.offset, b"\0")
         end = operation.offset + len(operation.data)
         nodes[number] = replace(nodes[number], data=data[: operation.offset] + operation.data + data[end:])
     elif kind is Kind.TRUNCATE:
-        data = nodes[number].data[: operation.size].ljust(operation.size, b"\0")
+        data = bytes(nodes[number].data)[: operation.size].ljust(operation.size, b"\0")
         nodes[number] = replace(nodes[number], data=data)
     elif kind is Kind.SET_NODE:
         nodes[number] = _with_settings(nodes[number], operation.data)

@@ -16,8 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from durakv_fuzz.choose import harshest, kindest
+from durakv_fuzz.model import Model
 from durakv_fuzz.recorder.recorder import Recorder
 from durakv_fuzz.tree import Tree
+from durakv_fuzz.tree_model import crash_tree
 
 from .replay import needs_recorder, replay
 
@@ -166,6 +169,11 @@ def test_no_call_is_answered_otherwise_than_on_a_real_disk(seed: int, tmp_path: 
         assert tree.digest() == Tree.load(recorder.directory).digest()
         assert tree.digest() == Tree.load(tmp_path).digest(), "the two directories are not alike"
         assert replay(trace).digest() == tree.digest(), "the record tells another story"
+        for model in Model:
+            assert crash_tree(trace, trace.seq, kindest, model=model).digest() == tree.digest()
+        recorder.settle()
+        settled = recorder.trace()
+        assert crash_tree(settled, settled.seq, harshest).digest() == tree.digest()
         numbers = [operation.start for operation in trace.operations]
         assert numbers == sorted(numbers)
         assert all(operation.start < operation.end < trace.seq for operation in trace.operations)

@@ -12,13 +12,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from durakv_fuzz.content import Content
 from durakv_fuzz.recorder.process import ServerEnded
 from durakv_fuzz.recorder.recorder import Recorder
+from durakv_fuzz.recorder.refusals import Refusal
 from durakv_fuzz.trace import Kind, Operation
 from durakv_fuzz.tree import EMPTY, EMPTY_DIRECTORY, Node, NodeKind, Tree
 
@@ -194,7 +196,7 @@ def test_sharing_what_was_sent_before_never_mixes_trees_up(recorder: Recorder) -
         (recorder.directory / "1").write_bytes(b"changed")
         for number in range(2, 6):
             assert (recorder.directory / f"{number}").read_bytes() == chosen[number].data
-    assert recorder.trace().base.nodes[1].data is chosen[1].data
+    assert recorder.trace().base is tree
 
 
 def test_programs_of_an_old_tree_cannot_reach_the_new_one(recorder: Recorder) -> None:
@@ -290,10 +292,49 @@ def test_holes_take_nothing(recorder: Recorder) -> None:
     assert path.stat().st_blocks * 512 < MIB
     assert recorder.counts().stored_bytes < MIB
     assert sum(len(operation.data) for operation in recorder.trace().operations) == len(b"middle")
-    with pytest.raises(ServerEnded, match="smaller"):
-        recorder.tree(bytes_max=GIB - 1)
-    path.unlink()
-    assert recorder.tree().entries == {}, "after a refusal it goes on"
+    data = recorder.tree().nodes[1].data
+    assert isinstance(data, Content)
+    assert (len(data), data.stored_bytes) == (GIB, 4096)
+    recorder.load(recorder.tree())
+    assert recorder.counts().stored_bytes < MIB
+    with path.open("rb") as file:
+        assert os.pread(file.fileno(), 10, GIB // 2 - 2) == b"\0\0middle\0\0"
+
+
+def test_calls_fail_by_plan_and_what_never_failed_is_told(recorder: Recorder) -> None:
+    never = Refusal(Kind.RENAME, 2, errno.EIO)
+    planned = [
+        Refusal(Kind.SYNC, 2, errno.EIO),
+        Refusal(Kind.WRITE, 3, errno.ENOSPC),
+        Refusal(Kind.REMOVE, 1, 5),
+        never,
+    ]
+    recorder.load(EMPTY, refusals=planned)
+    path = recorder.directory / "file"
+    fd = os.open(path, os.O_CREAT | os.O_RDWR)
+    calls: list[Callable[[int], object]] = [os.fsync, os.fdatasync, os.fsync]
+    calls += [lambda fd: os.write(fd, b"x")] * 4
+    answers: list[int | None] = []
+    for call in calls:
+        try:
+            call(fd)
+            answers.append(0)
+        except OSError as failure:
+            answers.append(failure.errno)
+    os.close(fd)
+    assert answers == [0, errno.EIO, 0, 0, 0, errno.ENOSPC, 0]
+    assert path.read_bytes() == b"xxx"
+    with pytest.raises(OSError, match="Input/output"):
+        path.unlink()
+    path.rename(recorder.directory / "other")
+    assert recorder.counts().unused_refusals == (never,)
+    failed = [operation for operation in recorder.trace().operations if operation.error]
+    assert [(operation.kind, operation.done, operation.after) for operation in failed] == [
+        (Kind.SYNC, False, "kept"), (Kind.WRITE, False, ""), (Kind.REMOVE, False, "")
+    ]  # fmt: skip
+    assert replay(recorder.trace()).digest() == recorder.tree().digest()
+    with pytest.raises(ValueError, match="count from 1"):
+        Refusal(Kind.READ, 1, errno.EIO)
 
 
 def test_another_owner_is_held_to_permission_bits_and_recorded_as_owner(recorder: Recorder) -> None:

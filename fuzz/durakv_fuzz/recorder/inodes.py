@@ -207,16 +207,13 @@ class Inodes:
             inode.lookups -= count
             self._drop_unused(inode)
 
-    def tree(self, bytes_max: int) -> Tree:
-        """What is there now; raises ``ValueError`` if that would take more memory than ``bytes_max``, holes counted."""
+    def tree(self) -> Tree:
+        """What is there now."""
         nodes: dict[int, Node] = {}
         entries: dict[tuple[int, str], int] = {}
-        waiting, room = [self.root], bytes_max
+        waiting = [self.root]
         while waiting:
             inode = waiting.pop()
-            room -= inode.content.size
-            if room < 0:
-                raise ValueError(f"the files and their holes have more than {bytes_max} bytes; make them smaller")
             nodes[inode.number] = _node_of(inode)
             for name, child in inode.names.items():
                 if child.recorded:

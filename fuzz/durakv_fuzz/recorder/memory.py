@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durakv_fuzz.content import Content, Draft
+from durakv_fuzz.content import SMALL_BYTES, Content, Draft
 
 CHUNK_BYTES = 64 << 10
 
@@ -17,9 +17,9 @@ class FileMemory:
 
     def __init__(self, base: bytes | Content = b"") -> None:
         self.size = len(base)
-        self.stored = len(base)
+        self.stored = base.stored_bytes if isinstance(base, Content) else len(base)
         """Bytes of memory taken."""
-        self._base: bytes | Content = base
+        self._base = base
         self._base_end = len(base)
         """What is behind it in ``base`` was cut off, and is zeros if the file grows again."""
         self._chunks: dict[int, bytearray] = {}
@@ -63,7 +63,7 @@ class FileMemory:
                 if not chunk and index * CHUNK_BYTES >= self._base_end:  # else the base would show again
                     del self._chunks[index]
             if not self._base_end and self._base:
-                self.stored -= len(self._base)
+                self.stored -= self._base.stored_bytes if isinstance(self._base, Content) else len(self._base)
                 self._base = b""
         self.size = size
         return self.stored - before
@@ -98,13 +98,15 @@ class FileMemory:
         """All of it, as a tree holds it; the very object that it began with if nothing was changed."""
         if not self._chunks and self._base_end == self.size == len(self._base):
             return self._base
+        if self.size <= SMALL_BYTES:
+            return self.read(0, self.size)
         draft = Draft(Content.of(self._base))
         draft.resize(self._base_end)
-        draft.resize(self.size)
         for index, chunk in self._chunks.items():
             begin = index * CHUNK_BYTES
-            draft[begin : begin + len(chunk)] = chunk
-        return draft.freeze().compact()
+            draft[begin : begin + CHUNK_BYTES] = chunk.ljust(min(CHUNK_BYTES, self._base_end - begin), b"\0")
+        draft.resize(self.size)
+        return draft.freeze()
 
     def _piece(self, index: int, at: int, count: int) -> bytes:
         chunk = self._chunks.get(index)

@@ -15,21 +15,24 @@ import json
 import os
 import sys
 import threading
+import time
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
 from durakv_fuzz.content import Content
 from durakv_fuzz.recorder import leftovers, namespace
-from durakv_fuzz.recorder.connection import unusable
+from durakv_fuzz.recorder.connection import Connection, unusable
 from durakv_fuzz.recorder.messages import Counts, Limits, PackedTree, Recorded, contents, pack, unpack
 from durakv_fuzz.recorder.process import WORD_BYTES_MAX, Server, ServerEnded
+from durakv_fuzz.recorder.refusals import Refusal
 from durakv_fuzz.trace import Operation, Trace
 from durakv_fuzz.tree import EMPTY, Tree
 
-CAPACITY_BYTES = 4 << 30
-RECORD_BYTES_MAX = 4 << 30
-TREE_BYTES_MAX = 4 << 30
+CAPACITY_BYTES = 1 << 30
+RECORD_BYTES_MAX = 1 << 30
 
 _T = TypeVar("_T")
 
@@ -43,6 +46,10 @@ class Recorder:
     together and the record no more than ``record_bytes_max``; beyond that, programs get ENOSPC.  ``within`` is where
     the private directory is made.  Where this user is not root, this process enters a user namespace of its own.
 
+    With ``sites``, syncs and calls that change names have the place in the program that made them, as far as it can be
+    told (``callers``).  That takes time; and a program that maps memory while its other threads read mapped pages of
+    this same directory may hold it up for ever.
+
     A mapped page counts as written when the kernel writes it back: at msync, at close, or when the trace is asked for.
     ``sync(2)`` and ``syncfs(2)`` are not seen, for the kernel does not tell.  While a file is synced, the kernel lets
     nobody else write to that same file.  Raises ``OSError`` or ``ServerEnded``.
@@ -52,6 +59,7 @@ class Recorder:
         self,
         *,
         sync_seconds: float = 0.0,
+        sites: bool = False,
         capacity_bytes: int = CAPACITY_BYTES,
         record_bytes_max: int = RECORD_BYTES_MAX,
         within: Path | None = None,
@@ -59,7 +67,7 @@ class Recorder:
         if os.geteuid() != 0:
             namespace.enter()
         leftovers.clean(within)
-        self._limits = Limits(sync_seconds, capacity_bytes, record_bytes_max)
+        self._limits = Limits(sync_seconds, capacity_bytes, record_bytes_max, sites=sites)
         self._lock = threading.Lock()
         self._base = EMPTY
         self._known: dict[int, bytes | Content] = {}
@@ -82,14 +90,15 @@ class Recorder:
         """The number of the process that serves."""
         return self._server.pid
 
-    def load(self, tree: Tree, *, sync_seconds: float | None = None) -> None:
+    def load(self, tree: Tree, *, sync_seconds: float | None = None, refusals: Iterable[Refusal] = ()) -> None:
         """Forget everything, serve this tree and record anew; programs that still run in the old one get errors.
 
-        ``sync_seconds`` as of the recorder itself if it is not given.
+        ``sync_seconds`` as of the recorder itself if it is not given.  ``refusals`` are calls that are to fail;
+        ``counts`` tells which never came.
         """
-        limits = self._limits
+        limits = replace(self._limits, refusals=tuple(refusals))
         if sync_seconds is not None:
-            limits = Limits(sync_seconds, limits.capacity_bytes, limits.record_bytes_max)
+            limits = replace(limits, sync_seconds=sync_seconds)
         with self._lock:
             packed = pack(tree, self._known)
             self._base, self._known = tree, contents(tree)
@@ -118,15 +127,15 @@ class Recorder:
         """What was recorded since the load; goes on being recorded."""
         self._write_back()
         recorded = self._ask(Recorded, "recorded")
-        trace = Trace(self._base)
+        trace = Trace(self._base, now=time.monotonic, sites=self._limits.sites)
         trace.operations = [Operation(*row) for row in recorded.rows]
         trace.notes, trace.seq = recorded.notes, recorded.seq
         return trace
 
-    def tree(self, *, bytes_max: int = TREE_BYTES_MAX) -> Tree:
-        """What is there now.  Raises ``ServerEnded`` if files, their holes included, have more than ``bytes_max``."""
+    def tree(self) -> Tree:
+        """What is there now; holes in large files stay holes."""
         self._write_back()
-        return unpack(self._ask(PackedTree, "tree", bytes_max), self._known)
+        return unpack(self._ask(PackedTree, "tree"), self._known)
 
     def counts(self) -> Counts:
         """How much was asked and recorded since the load."""
@@ -169,6 +178,15 @@ def missing() -> str:
     if not sys.platform.startswith("linux"):
         return "FUSE over /dev/fuse is Linux's"
     reason = unusable()
-    if not reason and os.geteuid() != 0 and not namespace.may_enter():
-        return "this user is not root and may not enter a user namespace"
-    return reason
+    if reason:
+        return reason
+    if os.geteuid() != 0:
+        return "" if namespace.may_enter() else "this user is not root and may not enter a user namespace"
+    private = leftovers.make_private()
+    try:
+        Connection(private / leftovers.TREE).close()
+    except OSError as failure:
+        return str(failure)
+    finally:
+        leftovers.remove_private(private)
+    return ""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from durakv_fuzz.content import Content
+from durakv_fuzz.recorder.callers import Callers
 from durakv_fuzz.recorder.connection import Connection, Unmounted
 from durakv_fuzz.recorder.files import Barriers, Files
 from durakv_fuzz.recorder.inodes import Inodes
@@ -133,8 +134,10 @@ class _Server:
         self._known = contents(tree)
         self._end_life()
         self._log.hear()  # words of the life before
-        self._log = Log(self._adopted.words)
+        self._log = Log(self._adopted.words, limits.refusals)
         self._life = Life(self._directory, tree, limits, self._log)
+        if limits.sites:
+            self._log.site = Callers(self._directory).site
 
     def _settle(self) -> None:
         self._log.hear()
@@ -144,12 +147,13 @@ class _Server:
         self._log.hear()
         return Recorded(self._log.rows(), self._log.notes, self._log.seq)
 
-    def _tree(self, bytes_max: int) -> PackedTree:
-        return pack(self._here().inodes.tree(bytes_max), self._known)
+    def _tree(self) -> PackedTree:
+        return pack(self._here().inodes.tree(), self._known)
 
     def _counts(self) -> Counts:
         life = self._here()
-        return Counts(life.requests, len(self._log.operations), self._log.recorded_bytes, life.inodes.stored)
+        log = self._log
+        return Counts(life.requests, len(log.operations), log.recorded_bytes, life.inodes.stored, log.refusals.unused())
 
     def _stop(self) -> None:
         self._end_life()
