@@ -22,7 +22,7 @@ from durakv_fuzz.choose import Recorded
 from durakv_fuzz.recorder.process import Server
 
 _KEEPER = "durakv_fuzz.block.keeper"
-_BUSY_SECONDS = 1.0
+_BUSY_SECONDS = 0.5
 
 
 class CrashMount:
@@ -60,7 +60,7 @@ class CrashMount:
     def mounted(self, state: DeviceState) -> Generator[Path]:
         """The directory that the machine wakes up with; the file system's journal was repeated.
 
-        Raises ``MountError`` if the file system refuses.  Whoever still is in the directory at the end, and a second
+        Raises ``MountError`` if the file system refuses.  Whoever still is in the directory at the end, and half a second
         later, stays in a file system that nobody else sees any more.
         """
         directory = self._private / MOUNT

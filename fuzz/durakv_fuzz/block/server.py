@@ -296,7 +296,7 @@ def main() -> None:
     """Serve, unless the starter ended before this process was there."""
     try:
         adopted = Adopted()
-    except EOFError:
+    except (EOFError, ProcessLookupError):
         clear(Path(sys.argv[4]))
         return
     DeviceServer(adopted).run()
