@@ -57,7 +57,9 @@ class Kind(StrEnum):
 BARRIERS = frozenset({Kind.MAKE_ROOT, Kind.WRITE_THROUGH, Kind.SYNC, Kind.SYNC_DIRECTORY, Kind.SYNC_ALL})
 """Calls that promise something when they return."""
 
-NAMING = frozenset({Kind.CREATE, Kind.RENAME, Kind.REMOVE, Kind.MAKE_DIRECTORY, Kind.SYMLINK, Kind.LINK, Kind.EXCHANGE})
+NAMING = frozenset(
+    {Kind.CREATE, Kind.RENAME, Kind.REMOVE, Kind.MAKE_DIRECTORY, Kind.SYMLINK, Kind.LINK, Kind.EXCHANGE}
+)
 """Calls that change the directory."""
 
 

@@ -143,9 +143,7 @@ EMPTY = Tree()
 def _node_of(path: Path) -> Node:
     status = path.lstat()
     mode = status.st_mode
-    attributes = {
-        name: os.getxattr(path, name, follow_symlinks=False) for name in os.listxattr(path, follow_symlinks=False)
-    }
+    attributes = {name: os.getxattr(path, name, follow_symlinks=False) for name in os.listxattr(path, follow_symlinks=False)}
     if stat.S_ISDIR(mode):
         kind, data = NodeKind.DIRECTORY, b""
     elif stat.S_ISLNK(mode):

@@ -26,7 +26,7 @@ from durakv_fuzz.trace import SECTOR_BYTES
 
 from .real_filesystems import NAMES, loop_files, mounts_under, needs
 
-BUDGET = 64
+BUDGET = 40
 Program = Callable[[Path, BlockRecorder], None]
 
 
@@ -151,7 +151,7 @@ def _new_files(directory: Path, recorder: BlockRecorder) -> None:
 
 def test_syncing_a_new_file_makes_its_name_durable_on_these_file_systems(filesystem: str) -> None:
     trace = recorded(filesystem, _new_files)
-    for state, directory in crashed(trace, budget=60):
+    for state, directory in crashed(trace):
         for number in range(told(trace, state, "acked") + 1):
             assert read(directory / f"new-{number}") == b"%d" % number
 
@@ -174,7 +174,7 @@ def test_an_overwritten_file_tears_where_it_is_written_in_place(filesystem: str)
         filesystem, _overwrites, prepare=lambda directory: write_file(directory / "file", b"a" * _WIDE, sync=True)
     )
     mixed, within_a_page = 0, 0
-    for _, directory in crashed(trace):
+    for _, directory in crashed(trace, budget=60):
         data = read(directory / "file")
         assert len(data) == _WIDE
         changes = [at for at in range(1, _WIDE) if data[at] != data[at - 1]]
@@ -246,7 +246,7 @@ def test_a_recovery_is_recorded_in_turn(filesystem: str) -> None:
         second = recorder.stop()
     assert second.writes
     assert second.base == crashes.blocks(state)
-    for again, directory in crashed(second, budget=40):
+    for again, directory in crashed(second):
         assert read(directory / "synced").startswith(acked), "a crash in the recovery lost what the first one had not"
         assert read(directory / "recovered") == b"yes" or told(second, again, "acked") < 0
 
