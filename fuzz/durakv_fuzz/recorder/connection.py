@@ -41,8 +41,8 @@ class Unmounted(Exception):
 class Connection:
     """A file system's side of one mount: not thread-safe, one process reads and answers.
 
-    ``directory`` has to be there, or the file that is to be the root (``root_type``).  Permission bits are checked by the kernel; every user may come in.  Raises
-    ``OSError`` where /dev/fuse cannot be opened or the mount is refused.
+    ``directory`` has to be there, or the file that is to be the root (``root_type``).  Permission bits are checked by
+    the kernel; every user may come in.  Raises ``OSError`` where /dev/fuse cannot be opened or the mount is refused.
     """
 
     def __init__(
