@@ -13,7 +13,17 @@ import stat
 from errno import EACCES, EAGAIN, EINTR, EINVAL, ENODEV, ENOENT, EPERM
 from pathlib import Path
 
-from durakv_fuzz.recorder.wire import READ_BYTES, REPLY, Opcode, ProtocolError, Request, answer_init, request_of
+from durakv_fuzz.recorder.wire import (
+    READ_BYTES,
+    REPLY,
+    WANTED,
+    InitFlag,
+    Opcode,
+    ProtocolError,
+    Request,
+    answer_init,
+    request_of,
+)
 
 DEVICE = Path("/dev/fuse")
 
@@ -35,15 +45,16 @@ class Connection:
     ``OSError`` where /dev/fuse cannot be opened or the mount is refused.
     """
 
-    def __init__(self, directory: Path, *, source: str = "durakv", root_type: int = stat.S_IFDIR) -> None:
+    def __init__(self, directory: Path, *, source: str = "durakv", wanted: InitFlag = WANTED) -> None:
         self.directory = directory
         self.fd = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
         """For ``poll``: readable when there is a request."""
         self._buffer = bytearray(READ_BYTES)
         self._view = memoryview(self._buffer)
         self._ready = False
+        self._wanted = wanted
         try:
-            _mount(source, directory, f"fd={self.fd},rootmode={root_type:o},user_id={os.geteuid()},"
+            _mount(source, directory, f"fd={self.fd},rootmode={stat.S_IFDIR:o},user_id={os.geteuid()},"
                    f"group_id={os.getegid()},default_permissions,allow_other")  # fmt: skip
         except OSError:
             os.close(self.fd)
@@ -68,7 +79,7 @@ class Connection:
                 raise
             request = request_of(self._view, size)
             if request.opcode == Opcode.INIT:
-                self.reply(request.unique, answer_init(request.body))
+                self.reply(request.unique, answer_init(request.body, self._wanted))
                 self._ready = True
             elif request.opcode == Opcode.DESTROY:
                 self.reply(request.unique)

@@ -11,6 +11,7 @@ its starter through a pidfd.  (Not ``PR_SET_PDEATHSIG``: that follows the thread
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import socket
@@ -78,6 +79,8 @@ class Server:
 
     def close(self) -> None:
         """Hang up and wait until it has ended, which unmounts."""
+        with contextlib.suppress(OSError):  # it hung up first
+            self.control.shutdown(socket.SHUT_RDWR)  # for forked children's copies too
         self.control.close()
         self.words.close()
         try:

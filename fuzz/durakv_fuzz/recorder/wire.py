@@ -9,6 +9,7 @@ are in the structs below; names in them end with a NUL.  The numbers are the ker
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from struct import Struct
@@ -90,6 +91,7 @@ class InitFlag(IntFlag):
     PARALLEL_DIROPS = 1 << 18
     MAX_PAGES = 1 << 22
     CACHE_SYMLINKS = 1 << 23
+    HANDLE_KILLPRIV_V2 = 1 << 28
 
 
 WANTED = (
@@ -116,10 +118,15 @@ class Set(IntFlag):
     MTIME = 1 << 5
     ATIME_NOW = 1 << 7
     MTIME_NOW = 1 << 8
+    DROP_PRIVILEGES = 1 << 11
+    """The set-user and set-group bits are to be cleared."""
 
 
 OPEN_DIRECT_IO = 1 << 0
 OPEN_KEEP_CACHE = 1 << 1
+
+WRITE_DROP_PRIVILEGES = 1 << 2
+"""Of a WRITE's flags; offered with ``HANDLE_KILLPRIV_V2``, without which the kernel asks before each write."""
 
 FSYNC_DATA_ONLY = 1 << 0
 
@@ -209,6 +216,13 @@ class Request:
     body: memoryview
 
 
+Reply = tuple[bytes, ...]
+"""A reply's parts, in order."""
+
+Handlers = dict[int, Callable[[Request], Reply | None]]
+"""By opcode.  None: it is answered later, or never; an ``OSError``'s number is the answer too."""
+
+
 def request_of(buffer: memoryview, size: int) -> Request:
     """Take apart what was read; raises ``ProtocolError`` if the length does not fit."""
     if size < HEADER.size:
@@ -220,7 +234,7 @@ def request_of(buffer: memoryview, size: int) -> Request:
     return Request(opcode, unique, node, uid, gid, pid, buffer[HEADER.size : end])
 
 
-def answer_init(body: memoryview, *, wanted: InitFlag = WANTED, time_nanoseconds: int = 1) -> bytes:
+def answer_init(body: memoryview, wanted: InitFlag) -> bytes:
     """The reply to INIT: the smaller version, and what is both offered and wanted.
 
     Raises ``ProtocolError`` for a kernel before 5.4 (7.31), which knows no large requests, or of another major version.
@@ -239,7 +253,7 @@ def answer_init(body: memoryview, *, wanted: InitFlag = WANTED, time_nanoseconds
         64,  # requests of the kernel's own at a time (read-ahead, write-back), and when that is many
         48,
         WRITE_BYTES_MAX,
-        time_nanoseconds,
+        1,  # nanosecond: how fine times are
         pages,
         0,
         0,
