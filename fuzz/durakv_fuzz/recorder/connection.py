@@ -41,11 +41,18 @@ class Unmounted(Exception):
 class Connection:
     """A file system's side of one mount: not thread-safe, one process reads and answers.
 
-    ``directory`` has to be there.  Permission bits are checked by the kernel; every user may come in.  Raises
-    ``OSError`` where /dev/fuse cannot be opened or the mount is refused.
+    ``directory`` has to be there; it is a file if the mounted root is one (``root_type``, as in a mode).  Permission
+    bits are checked by the kernel; every user may come in.  Raises ``OSError`` where /dev/fuse cannot be opened or the mount is refused.
     """
 
-    def __init__(self, directory: Path, *, source: str = "durakv", wanted: InitFlag = WANTED) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        source: str = "durakv",
+        root_type: int = stat.S_IFDIR,
+        wanted: InitFlag = WANTED,
+    ) -> None:
         self.directory = directory
         self.fd = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
         """For ``poll``: readable when there is a request."""
@@ -54,7 +61,7 @@ class Connection:
         self._ready = False
         self._wanted = wanted
         try:
-            _mount(source, directory, f"fd={self.fd},rootmode={stat.S_IFDIR:o},user_id={os.geteuid()},"
+            _mount(source, directory, f"fd={self.fd},rootmode={root_type:o},user_id={os.geteuid()},"
                    f"group_id={os.getegid()},default_permissions,allow_other")  # fmt: skip
         except OSError:
             os.close(self.fd)
