@@ -42,7 +42,8 @@ class Connection:
     """A file system's side of one mount: not thread-safe, one process reads and answers.
 
     ``directory`` has to be there; it is a file if the mounted root is one (``root_type``, as in a mode).  Permission
-    bits are checked by the kernel; every user may come in.  Raises ``OSError`` where /dev/fuse cannot be opened or the mount is refused.
+    bits are checked by the kernel; every user may come in.  Raises ``OSError`` where /dev/fuse cannot be opened or the
+    mount is refused.
     """
 
     def __init__(
