@@ -7,6 +7,7 @@ itself and read.  What is lost, torn or kept here was lost, torn or kept by the 
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -260,6 +261,27 @@ def test_a_program_that_stays_in_a_crash_state_does_not_stop_the_next_one() -> N
                 held.append(os.open(directory / "held", os.O_CREAT | os.O_WRONLY))
     for fd in held:
         os.close(fd)
+
+
+def test_a_program_that_goes_on_does_not_keep_the_recording_from_its_end() -> None:
+    with BlockRecorder(needs("ext4")) as recorder:
+        child = os.fork()
+        if child == 0:  # it has the recorder's sockets too
+            fd = os.open(recorder.directory / "file", os.O_CREAT | os.O_WRONLY)
+            recorder.note("open", fd)
+            time.sleep(60)
+            os._exit(0)
+        try:
+            while not (recorder.directory / "file").exists():
+                time.sleep(0.005)
+            began = time.monotonic()
+            trace = recorder.stop()
+            assert time.monotonic() - began < 8
+            assert not recorder.directory.exists()
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    assert trace.filesystem == "ext4"
 
 
 # --- what is left, and what is missing --------------------------------------------------------------------------------
