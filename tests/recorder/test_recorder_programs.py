@@ -132,10 +132,14 @@ def test_redis_appends_and_starts_again_on_what_it_left(recorder: Recorder) -> N
         while True:
             try:
                 client.connect(str(at))
-                return server, client
+                break
             except OSError:
                 assert time.monotonic() < deadline, "redis-server does not answer"
                 time.sleep(0.01)
+        while ask(client, b"PING") != b"+PONG\r\n":  # it says that it is loading
+            assert time.monotonic() < deadline, "redis-server does not finish loading"
+            time.sleep(0.01)
+        return server, client
 
     def ask(client: socket.socket, command: bytes) -> bytes:
         client.sendall(command + b"\r\n")
