@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from durakv.cli import exits
+from durakv.cli.calibrating import calibrate
 from durakv.cli.output import json_option, print_json, print_lines, tell
 from durakv.durability import FsyncPolicy
 from durakv_fuzz.campaign import Summary
@@ -36,6 +37,9 @@ def fuzz() -> None:
 
     The exit code is 1 if a promise was broken (for teeth: if a break was not found).
     """
+
+
+fuzz.add_command(calibrate)
 
 
 @fuzz.command("run")

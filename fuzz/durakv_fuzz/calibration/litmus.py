@@ -88,7 +88,7 @@ class Litmus:
             elif node.kind is NodeKind.DIRECTORY:
                 words.append("directory")
             else:
-                words.append(describe(node.data, self.versions))
+                words.append(describe(bytes(node.data), self.versions))
         if len(words) == 1:
             return words[0]
         return " ".join(f"{path}={word}" for path, word in zip(self.watched, words, strict=True))
