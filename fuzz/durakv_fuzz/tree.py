@@ -38,7 +38,7 @@ class Node:
 
     owner: int = 0
     group: int = 0
-    attributes: Mapping[str, bytes] = field(default=_NO_ATTRIBUTES)
+    attributes: Mapping[str, bytes] = field(default_factory=lambda: _NO_ATTRIBUTES)
     """Extended attributes."""
 
 

@@ -1,0 +1,173 @@
+"""A directory in which any program may work while everything it does to the disk is remembered.
+
+    with Recorder(sync_seconds=0.001) as recorder:
+        run(program, recorder.directory)
+        recorder.trace()
+
+The directory is a file system in memory, served by a process of its own.  ``load`` puts another tree into it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from durakv_fuzz.recorder import leftovers, namespace
+from durakv_fuzz.recorder.connection import unusable
+from durakv_fuzz.recorder.messages import Counts, Limits, PackedTree, Recorded, contents, pack, unpack
+from durakv_fuzz.recorder.process import WORD_BYTES_MAX, Server, ServerEnded
+from durakv_fuzz.trace import Note, Operation
+from durakv_fuzz.tree import EMPTY, Tree
+
+CAPACITY_BYTES = 4 << 30
+RECORD_BYTES_MAX = 4 << 30
+TREE_BYTES_MAX = 4 << 30
+
+_T = TypeVar("_T")
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedTrace:
+    """What was done to a tree, in one order; ``seq`` is the next number."""
+
+    base: Tree
+    operations: list[Operation]
+    notes: list[Note]
+    seq: int
+
+
+class Recorder:
+    """A mounted directory and its record; close it, or use it in ``with``.
+
+    ``sync_seconds``: how long each fsync takes, while others are served.  Files have no more than ``capacity_bytes``
+    together and the record no more than ``record_bytes_max``; beyond that, programs get ENOSPC.  ``within`` is where
+    the private directory is made.  Where this user is not root, this process enters a user namespace of its own.
+
+    A mapped page counts as written when the kernel writes it back: at msync, at close, or when the trace is asked for.
+    ``sync(2)`` and ``syncfs(2)`` are not seen; the kernel does not tell.  Raises ``OSError`` or ``ServerEnded``.
+    """
+
+    def __init__(
+        self,
+        *,
+        sync_seconds: float = 0.0,
+        capacity_bytes: int = CAPACITY_BYTES,
+        record_bytes_max: int = RECORD_BYTES_MAX,
+        within: Path | None = None,
+    ) -> None:
+        if os.geteuid() != 0:
+            namespace.enter()
+        leftovers.clean(within)
+        self._limits = Limits(sync_seconds, capacity_bytes, record_bytes_max)
+        self._lock = threading.Lock()
+        self._base = EMPTY
+        self._known: dict[int, bytes] = {}
+        self._private = leftovers.make_private(within)
+        self.directory = self._private / leftovers.TREE
+        """The served tree's root."""
+        try:
+            self._server = Server("durakv_fuzz.recorder.server", self._private, str(self.directory))
+        except OSError:
+            leftovers.remove_private(self._private)
+            raise
+        try:
+            self.load(EMPTY)
+        except BaseException:
+            self.close()
+            raise
+
+    def load(self, tree: Tree, *, sync_seconds: float | None = None) -> None:
+        """Forget everything, serve this tree and record anew; programs that still run in the old one get errors.
+
+        ``sync_seconds`` as of the recorder itself if it is not given.
+        """
+        limits = self._limits
+        if sync_seconds is not None:
+            limits = Limits(sync_seconds, limits.capacity_bytes, limits.record_bytes_max)
+        with self._lock:
+            packed = pack(tree, self._known)
+            self._base, self._known = tree, contents(tree)
+            self._server.ask("load", packed, limits)
+
+    def note(self, kind: str, payload: int | str) -> None:
+        """Remember, at this point of the order, what somebody was told.
+
+        From any thread, and from children forked off this process.  What is noted before a call is made comes before
+        it; what is noted after an answer came, after it.  Raises ``ValueError`` for more than 64 KiB.
+        """
+        word = json.dumps([kind, payload]).encode()
+        if len(word) > WORD_BYTES_MAX:
+            raise ValueError(f"a note of {len(word)} bytes; at most {WORD_BYTES_MAX} are kept")
+        try:
+            self._server.words.send(word)
+        except OSError as failure:
+            raise ServerEnded("the file system's process ended") from failure
+
+    def settle(self) -> None:
+        """Take everything so far for durable, mapped pages included."""
+        self._write_back()
+        self._ask(type(None), "settle")
+
+    def trace(self) -> RecordedTrace:
+        """What was recorded since the load; goes on being recorded."""
+        self._write_back()
+        recorded = self._ask(Recorded, "recorded")
+        operations = [Operation(*row) for row in recorded.rows]
+        return RecordedTrace(self._base, operations, recorded.notes, recorded.seq)
+
+    def tree(self, *, bytes_max: int = TREE_BYTES_MAX) -> Tree:
+        """What is there now.  Raises ``ServerEnded`` if files, their holes included, have more than ``bytes_max``."""
+        self._write_back()
+        return unpack(self._ask(PackedTree, "tree", bytes_max), self._known)
+
+    def counts(self) -> Counts:
+        """How much was asked and recorded since the load."""
+        return self._ask(Counts, "counts")
+
+    def close(self) -> None:
+        """Unmount and forget; a second time it does nothing."""
+        self._server.close()
+        leftovers.remove_private(self._private)
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ask(self, kind: type[_T], *message: object) -> _T:
+        with self._lock:
+            answer = self._server.ask(*message)
+        assert isinstance(answer, kind)
+        return answer
+
+    def _write_back(self) -> None:
+        """Have the kernel hand over mapped pages that programs changed, ended or not."""
+        directory = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            if _libc.syncfs(directory) != 0:
+                error = ctypes.get_errno()
+                raise OSError(error, os.strerror(error), str(self.directory))
+        finally:
+            os.close(directory)
+
+
+def missing() -> str:
+    """Why no recorder can work here; empty if it can."""
+    if not sys.platform.startswith("linux"):
+        return "FUSE over /dev/fuse is Linux's"
+    reason = unusable()
+    if not reason and os.geteuid() != 0 and not namespace.may_enter():
+        return "this user is not root and may not enter a user namespace"
+    return reason
