@@ -21,7 +21,7 @@ from durakv_fuzz.calibration.comparison import Calibration, Ground, Observation,
 from durakv_fuzz.calibration.litmus import Litmus
 from durakv_fuzz.calibration.observed import observe, record_on
 from durakv_fuzz.calibration.suite import SUITE
-from durakv_fuzz.recorder import Recorder
+from durakv_fuzz.recorder.recorder import Recorder
 from durakv_fuzz.trace import Trace
 
 _VERSION_FLAGS = {"btrfs": "--version"}
@@ -73,7 +73,10 @@ def record(litmus: Litmus) -> Trace:
         recorder.settle()
         recorder.note(MARK, "prepared")
         litmus.perform(recorder.directory, lambda step: recorder.note(MARK, step))
-        return recorder.stop()
+        recorded = recorder.trace()
+    trace = Trace(recorded.base)
+    trace.operations, trace.notes, trace.seq = recorded.operations, recorded.notes, recorded.seq
+    return trace
 
 
 def ground(filesystem: str) -> Ground:
@@ -81,7 +84,9 @@ def ground(filesystem: str) -> Ground:
     kind = real(filesystem)
     with BlockRecorder(filesystem) as recorder:
         options = _mount_options(recorder.directory)
-    return Ground(filesystem, _version(kind.program, _VERSION_FLAGS.get(filesystem, "-V")), " ".join(kind.make), options)
+    return Ground(
+        filesystem, _version(kind.program, _VERSION_FLAGS.get(filesystem, "-V")), " ".join(kind.make), options
+    )
 
 
 def _version(program: str, flag: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from durakv_fuzz.calibration.allowed import MODELS, Seen
+from durakv_fuzz.calibration.allowed import Seen
 from durakv_fuzz.calibration.litmus import DONE, Litmus
 from durakv_fuzz.model import Model
 
@@ -24,6 +24,9 @@ class Observation:
     seen: Seen
     states: int
     """Distinct states of the device, each mounted and looked at; those that differ by a mark alone count once."""
+
+    refused: int
+    """Of them, those that the file system would not mount because a write of its own was torn."""
 
     seconds: float
     cut_short: bool
@@ -79,7 +82,8 @@ class Disagreement:
     outcome: str
 
     def __str__(self) -> str:
-        return f"{self.litmus}: {self.filesystem} left {self.outcome!r} after {self.step!r}; {self.model} does not allow it"
+        where = f"{self.litmus}: {self.filesystem} left {self.outcome!r} after {self.step!r}"
+        return f"{where}, which {self.model} does not allow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,10 @@ class Calibration:
     def states(self, filesystem: str) -> int:
         """How many states of a device were looked at."""
         return sum(row.observed[filesystem].states for row in self.rows if filesystem in row.observed)
+
+    def refused(self, filesystem: str) -> int:
+        """How many of them the file system would not mount."""
+        return sum(row.observed[filesystem].refused for row in self.rows if filesystem in row.observed)
 
     def spread(self, model: Model) -> tuple[int, int]:
         """Of the pairs of step and outcome that the model allows, how many were seen on some file system; and all."""

@@ -28,7 +28,9 @@ DONE = "done"
 OTHER_SYNCED = "other synced"
 
 _OTHER = "other"
-_OTHER_BYTES = b"somebody else's file\n"
+_OTHER_BYTES = b"somebody else's file"
+_OTHER_TAIL = b"."
+"""One byte, so that little is in doubt of it: whatever may become of it multiplies what has to be gone through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Litmus:
         """Run it, in a directory that was prepared."""
         self.run(directory, mark)
         mark(DONE)
-        append(directory / _OTHER, _OTHER_BYTES, sync=os.fsync)
+        append(directory / _OTHER, _OTHER_TAIL, sync=os.fsync)
         mark(OTHER_SYNCED)
 
     def observe(self, tree: Tree) -> str:

@@ -97,6 +97,8 @@ def _verdict(calibration: Calibration) -> Iterator[str]:
     yield f"| | {' | '.join(names)} |"
     yield f"|---|{'---|' * len(names)}"
     yield f"| states of the device | {_cells(f'{calibration.states(name):,}' for name in names)} |"
+    refused = [calibration.refused(name) for name in names]
+    yield f"| of them not mounted, for a torn write of the file system's own | {_cells(f'{each:,}' for each in refused)} |"
     for model, word in _WORDS.items():
         counts = (len(calibration.disagreements(model, [name])) for name in names)
         yield f"| outcomes that *{word}* does not allow | {_cells(map(str, counts))} |"

@@ -35,6 +35,7 @@ NEW = _text("new", 1200)
 TWO_SECTORS = _text("before", 2 * SECTOR_BYTES)
 TWO_SECTORS_NEW = _text("after", 2 * SECTOR_BYTES)
 PAGE = _text("before", PAGE_BYTES)
+NEARLY_PAGE = PAGE[: PAGE_BYTES - 200]
 PAGE_NEW = _text("after", PAGE_BYTES)
 PAGES = _text("before", 2 * PAGE_BYTES)
 SECTOR_NEW = _text("after", SECTOR_BYTES)
@@ -166,6 +167,14 @@ _APPENDED = {"old": OLD, "new": LONGER}
 
 
 @_litmus("append", "Is an append kept without a sync, and never as zeros?", versions=_APPENDED, final="new")
+def _(directory: Path, mark: Mark) -> None:
+    append(directory / "a", TAIL)
+
+
+@_litmus(
+    "append across pages", "Is an append of which a part lies in a new page kept as a prefix?",
+    prepared={"a": NEARLY_PAGE}, versions={"old": NEARLY_PAGE, "new": NEARLY_PAGE + TAIL}, final="new",
+)  # fmt: skip
 def _(directory: Path, mark: Mark) -> None:
     append(directory / "a", TAIL)
 
@@ -359,12 +368,31 @@ def _(directory: Path, mark: Mark) -> None:
 
 
 @_litmus(
-    "rename to another directory, that one synced", "Does fsync of the directory it went to keep a rename, everywhere?",
+    "rename to another directory, the new one synced", "Does fsync of the directory it went to keep a rename?",
     prepared={"d/a": OLD, "e/": b""}, watched=("d/a", "e/a"), final="d/a=missing e/a=old",
 )  # fmt: skip
 def _(directory: Path, mark: Mark) -> None:
     (directory / "d" / "a").rename(directory / "e" / "a")
     sync_path(directory / "e")
+
+
+@_litmus(
+    "rename to another directory, both synced", "Do both directories' syncs keep a rename?",
+    prepared={"d/a": OLD, "e/": b""}, watched=("d/a", "e/a"), final="d/a=missing e/a=old",
+)  # fmt: skip
+def _(directory: Path, mark: Mark) -> None:
+    (directory / "d" / "a").rename(directory / "e" / "a")
+    sync_path(directory / "e")
+    sync_path(directory / "d")
+
+
+@_litmus(
+    "rename to another directory, the old one synced", "Does fsync of the directory it left keep a rename?",
+    prepared={"d/a": OLD, "e/": b""}, watched=("d/a", "e/a"), final="d/a=missing e/a=old",
+)  # fmt: skip
+def _(directory: Path, mark: Mark) -> None:
+    (directory / "d" / "a").rename(directory / "e" / "a")
+    sync_path(directory / "d")
 
 
 @_litmus(
@@ -379,19 +407,23 @@ def _(directory: Path, mark: Mark) -> None:
 # --- order between files --------------------------------------------------------------------------------------------
 
 
+# Two files in doubt at once: a few bytes each are enough, and soon gone through.
+_LITTLE = {"old": OLD, "new": OLD + TAIL[:10]}
+
+
 @_litmus(
     "two appends", "Is an append to a second file kept only with an earlier one to the first?",
-    prepared={"a": OLD, "b": OLD}, watched=("a", "b"), versions=_APPENDED, final="a=new b=new",
+    prepared={"a": OLD, "b": OLD}, watched=("a", "b"), versions=_LITTLE, final="a=new b=new",
 )  # fmt: skip
 def _(directory: Path, mark: Mark) -> None:
-    append(directory / "a", TAIL)
-    append(directory / "b", TAIL)
+    append(directory / "a", TAIL[:10])
+    append(directory / "b", TAIL[:10])
 
 
 @_litmus(
     "two appends, the second synced", "Does fsync of one file cover an earlier append to another?",
-    prepared={"a": OLD, "b": OLD}, watched=("a", "b"), versions=_APPENDED, final="a=new b=new",
+    prepared={"a": OLD, "b": OLD}, watched=("a", "b"), versions=_LITTLE, final="a=new b=new",
 )  # fmt: skip
 def _(directory: Path, mark: Mark) -> None:
-    append(directory / "a", TAIL)
-    append(directory / "b", TAIL, sync=os.fsync)
+    append(directory / "a", TAIL[:10])
+    append(directory / "b", TAIL[:10], sync=os.fsync)

@@ -45,7 +45,9 @@ class Connection:
     ``OSError`` where /dev/fuse cannot be opened or the mount is refused.
     """
 
-    def __init__(self, directory: Path, *, source: str = "durakv", wanted: InitFlag = WANTED) -> None:
+    def __init__(
+        self, directory: Path, *, source: str = "durakv", root_type: int = stat.S_IFDIR, wanted: InitFlag = WANTED
+    ) -> None:
         self.directory = directory
         self.fd = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
         """For ``poll``: readable when there is a request."""
@@ -54,7 +56,7 @@ class Connection:
         self._ready = False
         self._wanted = wanted
         try:
-            _mount(source, directory, f"fd={self.fd},rootmode={stat.S_IFDIR:o},user_id={os.geteuid()},"
+            _mount(source, directory, f"fd={self.fd},rootmode={root_type:o},user_id={os.geteuid()},"
                    f"group_id={os.getegid()},default_permissions,allow_other")  # fmt: skip
         except OSError:
             os.close(self.fd)
