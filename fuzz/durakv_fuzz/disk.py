@@ -15,6 +15,7 @@ from collections.abc import Callable
 from durakv.clock import ManualClock
 from durakv.storage.names import check_name
 from durakv_fuzz.choose import Choose, kindest
+from durakv_fuzz.content import Buffer
 from durakv_fuzz.faults import AfterFailedSync, Fault, FaultPlan
 from durakv_fuzz.image import NOTHING, Image
 from durakv_fuzz.kernel import Kernel
@@ -68,6 +69,8 @@ class SimulatedDisk:
         The new disk's trace continues a copy of the old one.  So, unlike an image, it still knows what a power loss
         in its second life could take back from the first.  ``choose`` settles how far calls in flight got.
         """
+        if not isinstance(trace.base, Image):
+            raise TypeError("a simulated disk has one directory: it cannot go on from a trace of a tree")
         disk = cls(trace.base, faults=faults, during=during, clock=clock)
         disk.trace = trace.killed(crash_seq, choose, now=clock.monotonic if clock is not None else float)
         for operation, begins in disk.trace.events():
@@ -83,7 +86,7 @@ class SimulatedDisk:
         """What programs see now, all of it; the image of a process crash at this instant."""
         with self._guard:
             kernel = self._kernel
-            files = {name: bytes(kernel.files[number].live) for name, number in kernel.names.items()}
+            files = {name: bytes(kernel.files[number].live[:]) for name, number in kernel.names.items()}
             return Image(files, exists=kernel.root)
 
     def describe(self) -> str:
@@ -148,7 +151,7 @@ class SimulatedDisk:
             self._locked.add(name)
         return SimulatedLock(lambda: self._locked.discard(name))
 
-    def live(self, number: int) -> bytearray:
+    def live(self, number: int) -> Buffer:
         """For files of this disk: the content as programs see it."""
         return self._kernel.files[number].live
 

@@ -1,4 +1,4 @@
-"""The crash states of one recorded run: the telling ones first, and each only once.
+"""The crash states of one recorded run: the telling ones first, and each only once.  Of trees: ``tree_states``.
 
     for state in crash_states(disk.trace, budget=5000):
         recover(SimulatedDisk(state.image)) ...
@@ -17,12 +17,15 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from durakv_fuzz.choose import Choose, Recorded, Seeded, Uneven, harshest, kindest, recorded
 from durakv_fuzz.image import Image
 from durakv_fuzz.model import Model, crash_image
 from durakv_fuzz.timeline import Timeline
 from durakv_fuzz.trace import Kind, Trace
+from durakv_fuzz.tree import Tree
+from durakv_fuzz.tree_model import crash_any, crash_tree
 
 _FLIPS_MAX = 32
 _TORN_UNITS_MAX = 3
@@ -34,20 +37,43 @@ _EXHAUSTED = 0.05
 """Below this part of its first weight a crash point is given up; some thirty samples in vain."""
 
 
+class Fingerprinted(Protocol):
+    """What a crash leaves: an ``Image`` or a ``Tree``."""
+
+    def fingerprint(self) -> int: ...
+
+
+T = TypeVar("T", bound=Fingerprinted)
+
+
+_I_co = TypeVar("_I_co", covariant=True)
+
+
+class Maker(Protocol[_I_co]):
+    """``crash_image`` or ``crash_tree``."""
+
+    def __call__(self, source: Timeline, crash_seq: int, choose: Choose, *, model: Model) -> _I_co: ...
+
+
 @dataclass(frozen=True, slots=True)
-class CrashState:
+class State(Generic[T]):
     """One thing that the machine may wake up with.
 
-    ``crash_image(trace, crash_seq, Recorded(answers), model=model)`` makes it again, in any process.
+    ``crash_image(trace, crash_seq, Recorded(answers), model=model)`` makes it again, in any process; of a tree,
+    ``crash_tree``.
     """
 
     crash_seq: int
     model: Model
     answers: tuple[int, ...]
     stage: str
-    image: Image
+    image: T
     time: float
     """The disk's clock at the crash."""
+
+
+CrashState: TypeAlias = State[Image]
+TreeState: TypeAlias = State[Tree]
 
 
 def crash_states(
@@ -67,10 +93,32 @@ def crash_states(
     """
     timeline = source if isinstance(source, Timeline) else Timeline(source)
     walk = _Walk(timeline, frozenset(models), exhaustive_units, random.Random(seed))
+    return distinct(timeline, walk, crash_image, budget, attempts)
+
+
+def tree_states(
+    source: Trace | Timeline,
+    *,
+    budget: int | None = None,
+    attempts: int | None = None,
+    seed: int = 0,
+    models: Sequence[Model] = tuple(Model),
+    exhaustive_units: int = 6,
+) -> Iterator[TreeState]:
+    """The same for a trace of a tree.  Thorough, so only for short ones; see ``sampled_states`` for others."""
+    timeline = source if isinstance(source, Timeline) else Timeline(source)
+    walk = _Walk(timeline, frozenset(models), exhaustive_units, random.Random(seed))
+    return distinct(timeline, walk, crash_tree, budget, attempts)
+
+
+def distinct(
+    timeline: Timeline, walk: Walk, make: Maker[T], budget: int | None, attempts: int | None
+) -> Iterator[State[T]]:
+    """What is proposed, each state once."""
     seen: set[tuple[int, int, float]] = set()
     for crash_seq, model, stage, choose in islice(walk.proposals(), attempts):
         answers, remember = recorded(choose)
-        image = crash_image(timeline, crash_seq, remember, model=model)
+        image = make(timeline, crash_seq, remember, model=model)
         time = timeline.time_at(crash_seq)
         key = (image.fingerprint(), timeline.notes_before(crash_seq), time)
         walk.learn(crash_seq, new=key not in seen)
@@ -79,10 +127,10 @@ def crash_states(
         if budget is not None and len(seen) >= budget:
             return
         seen.add(key)
-        yield CrashState(crash_seq, model, tuple(answers), stage, image, time)
+        yield State(crash_seq, model, tuple(answers), stage, image, time)
 
 
-def explain(source: Trace | Timeline, state: CrashState) -> list[str]:
+def explain(source: Trace | Timeline, state: CrashState | TreeState) -> list[str]:
     """For people: what the crash decided, one line for each answer that matters."""
     recorded = Recorded(state.answers)
     lines = [f"{state.model} before event {state.crash_seq}"]
@@ -93,11 +141,22 @@ def explain(source: Trace | Timeline, state: CrashState) -> list[str]:
         lines.append(f"{word}: {label}")
         return answer
 
-    crash_image(source, state.crash_seq, choose, model=state.model)
+    crash_any(source, state.crash_seq, choose, model=state.model)
     return lines
 
 
 Proposal = tuple[int, Model, str, Choose]
+"""A crash point, the model, why, and the answers."""
+
+
+class Walk(Protocol):
+    """An order of crashes to be tried."""
+
+    def proposals(self) -> Iterator[Proposal]: ...
+
+    def learn(self, crash_seq: int, *, new: bool) -> None:
+        """Whether the last proposal, at that point, was worth it."""
+        ...
 
 
 class _Walk:
@@ -109,7 +168,7 @@ class _Walk:
         self._exhaustive_units = exhaustive_units
         self._random = generator
         self._points = timeline.power_points()
-        self._weights = _weights(timeline, self._points)
+        self._weights = weights_of(timeline, self._points)
         self._interest = dict.fromkeys(self._weights, 1.0)
         self._complete: set[int] = set()
         """Where a power loss leaves nothing that was not proposed already."""
@@ -163,15 +222,15 @@ class _Walk:
             if count <= self._exhaustive_units:
                 continue
             for index in range(count) if count <= _FLIPS_MAX else self._random.sample(range(count), _FLIPS_MAX):
-                yield crash_seq, Model.POWER_LOSS, "keep one", _Flip(index, harshest)
-                yield crash_seq, Model.POWER_LOSS, "omit one", _Flip(index, kindest)
-                yield crash_seq, Model.POWER_LOSS, "names and one", _Flip(index, _names_only)
+                yield crash_seq, Model.POWER_LOSS, "keep one", Flip(index, harshest)
+                yield crash_seq, Model.POWER_LOSS, "omit one", Flip(index, kindest)
+                yield crash_seq, Model.POWER_LOSS, "names and one", Flip(index, names_only)
 
     def _ordered(self, model: Model) -> Iterator[Proposal]:
         for crash_seq in self._by_weight:
             if self._timeline.moments[crash_seq].open_count:
                 yield crash_seq, model, "ordered", harshest
-                yield crash_seq, model, "ordered", _names_only
+                yield crash_seq, model, "ordered", names_only
                 for _ in range(2):
                     yield crash_seq, model, "ordered", Seeded(self._random)
 
@@ -225,7 +284,7 @@ class _Branches:
         return False
 
 
-class _Flip:
+class Flip:
     """As the base says, but one question is answered the other way round."""
 
     def __init__(self, index: int, base: Choose) -> None:
@@ -238,11 +297,12 @@ class _Flip:
         return answer if self._left != -1 else (0 if answer else count - 1)
 
 
-def _names_only(count: int, label: str, /) -> int:
+def names_only(count: int, label: str, /) -> int:
+    """Every name survives, and no data."""
     return count - 1 if label.startswith(("entry", "journal")) else 0
 
 
-def _weights(timeline: Timeline, points: Sequence[int]) -> dict[int, int]:
+def weights_of(timeline: Timeline, points: Sequence[int]) -> dict[int, int]:
     """How much each crash point deserves; points at which nothing is in doubt are left out."""
     notable = {op.start for op in timeline.trace.operations if op.kind not in (Kind.WRITE, Kind.TRUNCATE)}
     weights: dict[int, int] = {}

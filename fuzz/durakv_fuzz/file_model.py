@@ -6,30 +6,31 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from durakv_fuzz.choose import Choose
+from durakv_fuzz.content import Buffer, Content, freeze, resize, thaw
 from durakv_fuzz.kernel import FileState
-from durakv_fuzz.pending import DataUnit, resize
+from durakv_fuzz.pending import DataUnit
 from durakv_fuzz.trace import PAGE_BYTES, SECTOR_BYTES, Operation, interrupt
 
 
 class Fill:
     """What stands in space that a file gained without its data: zeros, or what a dead file left there (F1, F2)."""
 
-    def __init__(self, stale: Sequence[bytes]) -> None:
+    def __init__(self, stale: Sequence[bytes | Content]) -> None:
         self._stale = stale
 
-    def extend(self, data: bytearray, size: int, choose: Choose, label: str) -> None:
+    def extend(self, data: Buffer, size: int, choose: Choose, label: str) -> None:
         """Make ``data`` that long."""
         start = len(data)
         page = start + -start % PAGE_BYTES  # the rest of a page in use was wiped when the page was
         if self._stale and page < size:
             pick = choose(len(self._stale) + 1, f"stale {label}")
             if pick < len(self._stale):
-                data.extend(bytes(page - start))
+                resize(data, page)
                 data.extend(self._stale[pick][page:size])
         resize(data, size)
 
 
-def content_in_parts(state: FileState, choose: Choose, fill: Fill) -> bytes:
+def content_in_parts(state: FileState, choose: Choose, fill: Fill) -> bytes | Content:
     """Any part of any open unit, and any size the file had on the way.
 
     Each write answers: lost, torn, or kept; a torn one answers the same for each page, and a torn page for each
@@ -49,7 +50,7 @@ def content_in_parts(state: FileState, choose: Choose, fill: Fill) -> bytes:
             parts.append((unit, _choose_sectors(unit, choose)))
     if not parts and len(state.durable) >= state.open_size_max:
         return state.durable
-    data = bytearray(state.durable)
+    data = thaw(state.durable)
     for unit, torn in parts:
         if unit.is_truncation:
             unit.apply(data)
@@ -65,10 +66,10 @@ def content_in_parts(state: FileState, choose: Choose, fill: Fill) -> bytes:
         sizes = _larger_sizes(state, size_since, len(data))
         if sizes and (pick := choose(1 + len(sizes), f"size {state.units[-1].label}")):
             fill.extend(data, sizes[pick - 1], choose, "tail")
-    return bytes(data)
+    return freeze(data)
 
 
-def content_in_order(state: FileState, choose: Choose, *, zero_tail: bool) -> bytes:
+def content_in_order(state: FileState, choose: Choose, *, zero_tail: bool) -> bytes | Content:
     """A prefix of the open units, the next one up to some sector; with ``zero_tail``, sizes that ran ahead (F4).
 
     The tail of zeros may begin at any byte of the first write that is not whole.
@@ -77,7 +78,7 @@ def content_in_order(state: FileState, choose: Choose, *, zero_tail: bool) -> by
     if not open_count:
         return _whole(state)
     whole = choose(open_count + 1, f"writes kept {state.units[-1].label}")
-    data = bytearray(state.durable)
+    data = thaw(state.durable)
     torn: DataUnit | None = None
     size_since = 0
     for index, unit in enumerate(state.units):
@@ -95,14 +96,14 @@ def content_in_order(state: FileState, choose: Choose, *, zero_tail: bool) -> by
         and (pick := choose(1 + len(sizes), "size ahead"))
     ):
         resize(data, sizes[pick - 1])
-    return bytes(data)
+    return freeze(data)
 
 
-def content_killed(state: FileState, choose: Choose, in_flight: Sequence[Operation]) -> bytes:
+def content_killed(state: FileState, choose: Choose, in_flight: Sequence[Operation]) -> bytes | Content:
     """Every unit, but of one in flight only what the chooser says."""
     if not any(unit.operation in in_flight for unit in state.units):
         return _whole(state)
-    data = bytearray(state.durable)
+    data = thaw(state.durable)
     for unit in state.units:
         operation = unit.operation
         if operation in in_flight:
@@ -113,16 +114,16 @@ def content_killed(state: FileState, choose: Choose, in_flight: Sequence[Operati
                 patch = unit.patch[: operation.offset - unit.offset + len(interrupted.data)]
                 unit = replace(unit, patch=patch if interrupted.data else b"")
         unit.apply(data)
-    return bytes(data)
+    return freeze(data)
 
 
-def _whole(state: FileState) -> bytes:
+def _whole(state: FileState) -> bytes | Content:
     if not state.units:
         return state.durable
-    data = bytearray(state.durable)
+    data = thaw(state.durable)
     for unit in state.units:
         unit.apply(data)
-    return bytes(data)
+    return freeze(data)
 
 
 def _choose_sectors(unit: DataUnit, choose: Choose) -> list[tuple[int, int]]:
@@ -155,7 +156,7 @@ def _choose_some(first: int, last: int, choose: Choose) -> Iterator[tuple[int, i
         kept, lost = kept or keeps, lost or not keeps
 
 
-def _tear(unit: DataUnit, data: bytearray, choose: Choose, *, anywhere: bool) -> None:
+def _tear(unit: DataUnit, data: Buffer, choose: Choose, *, anywhere: bool) -> None:
     """Keep the beginning of one write: up to a sector, or up to any byte (of a long one, any 64th)."""
     if unit.is_truncation or not unit.patch:
         return

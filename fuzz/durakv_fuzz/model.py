@@ -1,5 +1,7 @@
 """Which images a crash may leave: pure functions of a trace, a crash point and a chooser's answers.
 
+Of programs with one directory the image is an ``Image``; ``tree_model`` makes ``Tree``s of the same answers.
+
 ``POWER_LOSS`` is the contract's fault model (F1 to F3), ``ORDERED`` and ``ORDERED_ZERO_TAIL`` are the profile of
 journalling file systems (F4), ``PROCESS_CRASH`` keeps whatever the program handed over (C2).
 """
@@ -8,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from typing import TypeAlias, cast
 
 from durakv_fuzz.choose import Choose
+from durakv_fuzz.content import Content
 from durakv_fuzz.file_model import Fill, content_in_order, content_in_parts, content_killed
 from durakv_fuzz.image import NOTHING, Image
 from durakv_fuzz.kernel import FileState
@@ -27,6 +31,10 @@ class Model(StrEnum):
     ORDERED_ZERO_TAIL = "power loss, ordered, zero tail"
 
 
+Settled: TypeAlias = tuple[Mapping[str, int], Callable[[FileState], bytes | Content]]
+"""The names that survived, and what asks for the content of a file."""
+
+
 def crash_image(source: Trace | Timeline, crash_seq: int, choose: Choose, *, model: Model = Model.POWER_LOSS) -> Image:
     """The image of a crash right before event ``crash_seq`` (``trace.seq``: after everything).
 
@@ -39,6 +47,22 @@ def crash_image(source: Trace | Timeline, crash_seq: int, choose: Choose, *, mod
 
 def image_at(moment: Moment, choose: Choose, *, model: Model = Model.POWER_LOSS) -> Image:
     """The image of a crash at this moment."""
+    if moment.nodes is not None:
+        raise TypeError("the trace is of a tree of directories: ask tree_model")
+    if not _root_survives(moment, choose, model):
+        return NOTHING
+    names, content = settle(moment, choose, model)
+    states = moment.files
+    files: dict[str, bytes | Content] = {}
+    for name in sorted(names):
+        state = states[names[name]]
+        # Most files are settled: nothing about them is in doubt.
+        files[name] = content(state) if state.units else state.durable
+    return Image(cast("dict[str, bytes]", files))
+
+
+def settle(moment: Moment, choose: Choose, model: Model) -> Settled:
+    """Ask for the names; content is asked for later, of the files that are still there."""
     if model is Model.PROCESS_CRASH:
         return _killed(moment, choose)
     if model is Model.POWER_LOSS:
@@ -46,42 +70,44 @@ def image_at(moment: Moment, choose: Choose, *, model: Model = Model.POWER_LOSS)
     return _ordered(moment, choose, zero_tail=model is Model.ORDERED_ZERO_TAIL)
 
 
-def _power_loss(moment: Moment, choose: Choose) -> Image:
+def _power_loss(moment: Moment, choose: Choose) -> Settled:
     """F3: entries survive independently; F1 and F2: so do the parts of each file."""
-    if not _root_survives(moment, choose):
-        return NOTHING
     names = moment.names
     if moment.entries:
         names = dict(names)
         for unit in _surviving_entries(moment, choose):
             unit.apply(names)
     fill = Fill(moment.stale)
-    return _assemble(moment, names, lambda state: content_in_parts(state, choose, fill))
+    return names, lambda state: content_in_parts(state, choose, fill)
 
 
 def _surviving_entries(moment: Moment, choose: Choose) -> list[EntryUnit]:
     """Any of the open entries; asked from the last to the first.
 
     A name that shows a later state has passed the earlier ones.  For a creation or removal that is no news, but a
-    rename is atomic: if one of its names has passed it, so has the other, or the file could lose both.
+    rename is atomic: if one of its names has passed it, so has the other, or the file could lose both.  So a directory
+    never has two names: if a move of it survived, the moves before it did.
+
+    And directories are put into other directories one after the other: if such a move survived, all before it did, or
+    two of them could end up inside each other.
     """
     surviving: list[EntryUnit] = []
     passed: set[str] = set()
+    moved = False
     for unit, required in zip(reversed(moment.entries), reversed(moment.entries_required), strict=True):
         operation = unit.operation
-        names = (operation.name, operation.new_name) if operation.new_name else (operation.name,)
-        forced = required or (operation.new_name and not passed.isdisjoint(names))
+        names = (operation.key, operation.new_key) if operation.new_name else (operation.key,)
+        forced = required or (operation.new_name and (not passed.isdisjoint(names) or (moved and unit.moves_directory)))
         if forced or choose(2, unit.label):
             surviving.append(unit)
             passed.update(names)
+            moved = moved or unit.moves_directory
     surviving.reverse()
     return surviving
 
 
-def _ordered(moment: Moment, choose: Choose, *, zero_tail: bool) -> Image:
-    """F4: directory operations survive as a prefix, at least up to the last commit; each file's writes too."""
-    if not _root_survives(moment, choose):
-        return NOTHING
+def _ordered(moment: Moment, choose: Choose, *, zero_tail: bool) -> Settled:
+    """F4: changes of names survive as a prefix, at least up to the last commit; each file's writes too."""
     forced = 0
     for index, unit in enumerate(moment.entries):
         if moment.entries_required[index] or 0 <= unit.operation.end < moment.committed_seq:
@@ -91,29 +117,19 @@ def _ordered(moment: Moment, choose: Choose, *, zero_tail: bool) -> Image:
     names = dict(moment.names)
     for unit in moment.entries[:kept]:
         unit.apply(names)
-    return _assemble(moment, names, lambda state: content_in_order(state, choose, zero_tail=zero_tail))
+    return names, lambda state: content_in_order(state, choose, zero_tail=zero_tail)
 
 
-def _killed(moment: Moment, choose: Choose) -> Image:
+def _killed(moment: Moment, choose: Choose) -> Settled:
     """Everything handed over survives; a call in flight got as far as the chooser says."""
-    if not moment.root:
-        return NOTHING
     names = dict(moment.names)
     for unit in moment.entries:
         if unit.operation not in moment.in_flight or choose(2, unit.label):
             unit.apply(names)
-    return _assemble(moment, names, lambda state: content_killed(state, choose, moment.in_flight))
+    return names, lambda state: content_killed(state, choose, moment.in_flight)
 
 
-def _root_survives(moment: Moment, choose: Choose) -> bool:
+def _root_survives(moment: Moment, choose: Choose, model: Model) -> bool:
+    if model is Model.PROCESS_CRASH:
+        return moment.root
     return moment.root_durable or (moment.root and choose(2, "entry of the root") == 1)
-
-
-def _assemble(moment: Moment, names: Mapping[str, int], content: Callable[[FileState], bytes]) -> Image:
-    states = moment.files
-    files: dict[str, bytes] = {}
-    for name in sorted(names):
-        state = states[names[name]]
-        # Most files are settled: nothing about them is in doubt.
-        files[name] = content(state) if state.units else state.durable
-    return Image(files)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Generic, Protocol, TypeVar
+from itertools import islice
+from typing import Generic, Protocol, TypeVar, overload
 
+from durakv_fuzz.content import Buffer, resize
 from durakv_fuzz.trace import SECTOR_BYTES, Kind, Operation
 
 
@@ -31,44 +34,59 @@ class DataUnit:
     """How it may survive: lost or kept; or, of more than a sector, lost, torn or kept."""
 
     @classmethod
-    def of(cls, operation: Operation, offset: int, patch: bytes, size_after: int) -> DataUnit:
-        """The unit of an operation that just happened."""
+    def of(cls, operation: Operation, offset: int, patch: bytes, size_after: int, what: str) -> DataUnit:
+        """The unit of an operation that just happened; ``what`` describes it."""
         is_truncation = operation.kind is Kind.TRUNCATE
         ways = 2 if len(patch) <= SECTOR_BYTES else 3
-        return cls(operation, f"data {operation}", offset, patch, size_after, is_truncation, ways)
+        return cls(operation, f"data {what}", offset, patch, size_after, is_truncation, ways)
 
-    def apply(self, data: bytearray) -> None:
+    def apply(self, data: Buffer) -> None:
         """Do to ``data`` what it does to a file when all of it survives."""
         if self.is_truncation:
             resize(data, self.operation.size)
         elif self.patch:
             self.apply_part(data, 0, len(self.patch))
 
-    def apply_part(self, data: bytearray, first: int, last: int) -> None:
+    def apply_part(self, data: Buffer, first: int, last: int) -> None:
         """The same for bytes ``first`` to ``last`` of the patch; a gap before them becomes zeros."""
         start = self.offset + first
         if len(data) < start:
-            data.extend(bytes(start - len(data)))
+            resize(data, start)
         data[start : self.offset + last] = self.patch[first:last]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EntryUnit:
-    """One create, rename or remove."""
+    """One change of names."""
 
     operation: Operation
     label: str
 
+    other: int = 0
+    """Of an exchange: what the second name stood for."""
+
+    moves_directory: bool = False
+    """Whether it puts a directory into another one."""
+
+    @property
+    def home(self) -> int:
+        """The directory whose sync makes it durable: the one that a name came to, or left."""
+        operation = self.operation
+        return operation.new_directory if operation.new_name else operation.directory
+
     def apply(self, names: dict[str, int]) -> None:
-        """Do to a directory what it does when it survives."""
+        """Do to the names what it does when it survives."""
         operation = self.operation
         if operation.kind is Kind.REMOVE:
-            names.pop(operation.name, None)
-        elif operation.kind is Kind.CREATE:
-            names[operation.name] = operation.file
+            names.pop(operation.key, None)
+        elif operation.kind is Kind.RENAME:
+            names.pop(operation.key, None)
+            names[operation.new_key] = operation.file
+        elif operation.kind is Kind.EXCHANGE:
+            names[operation.key] = self.other
+            names[operation.new_key] = operation.file
         else:
-            names.pop(operation.name, None)
-            names[operation.new_name] = operation.file
+            names[operation.key] = operation.file
 
 
 class _Unit(Protocol):
@@ -91,6 +109,37 @@ class Mark(IntEnum):
     """A sync failed on it: a power loss may drop it, and no later sync will change that (F5)."""
 
 
+T = TypeVar("T")
+
+_COPIED_MAX = 64
+"""Of longer lists, snapshots share one that only grows."""
+
+
+class Prefix(Sequence[T]):
+    """The beginning of a list that may grow meanwhile."""
+
+    __slots__ = ("_count", "_items")
+
+    def __init__(self, items: list[T], count: int) -> None:
+        self._items = items
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+    def __getitem__(self, index: int | slice) -> T | list[T]:
+        if isinstance(index, slice):
+            return [self._items[position] for position in range(*index.indices(self._count))]
+        return self._items[range(self._count)[index]]
+
+    def __iter__(self) -> Iterator[T]:
+        return islice(self._items, self._count)
+
+
 class Pending(Generic[U]):
     """Units in the order they happened, from the first whose fate is open."""
 
@@ -98,42 +147,57 @@ class Pending(Generic[U]):
         self.units: list[U] = []
         self.marks: list[Mark] = []
         self.sticky_error = 0
+        self._durable: list[bool] = []
+        """Whether each unit is ``DURABLE``."""
+        self._shared = False
+        """Whether snapshots hold these lists."""
+        self._snapshot: tuple[Sequence[U], Sequence[bool]] | None = None
 
     def add(self, unit: U) -> None:
         """A unit happened."""
         self.units.append(unit)
         self.marks.append(Mark.OPEN)
+        self._durable.append(False)
+        self._snapshot = None
 
-    def settle(self, barrier: Operation) -> list[U]:
-        """The barrier succeeded: return the units that need not be listed any more, in order."""
+    def settle(self, barrier: Operation, covers: Callable[[U], bool] | None = None) -> list[U]:
+        """The barrier succeeded: return the units that need not be listed any more, in order.
+
+        Of those that ended before it began, it is about all, or about those that it ``covers``.
+        """
         own = barrier.kind is Kind.WRITE_THROUGH  # which says nothing about any other unit
         for index, unit in enumerate(self.units):
             covered = unit.operation is barrier if own else 0 <= unit.operation.end < barrier.start
-            if covered and self.marks[index] is Mark.OPEN:
+            if covered and self.marks[index] is Mark.OPEN and (covers is None or covers(unit)):
                 self.marks[index] = Mark.DURABLE
         count = next((i for i, mark in enumerate(self.marks) if mark is not Mark.DURABLE), len(self.marks))
         settled = self.units[:count]
-        del self.units[:count], self.marks[:count]
+        self._become(self.units[count:], self.marks[count:])
         return settled
 
     def doom(self) -> None:
         """A barrier failed, and the cache forgot that these are dirty."""
-        self.marks = [Mark.DOOMED if mark is Mark.OPEN else mark for mark in self.marks]
+        self._become(self.units, [Mark.DOOMED if mark is Mark.OPEN else mark for mark in self.marks])
 
     def drop_open(self) -> None:
         """A barrier failed, and the cache went back to what was durable."""
         kept = [(unit, mark) for unit, mark in zip(self.units, self.marks, strict=True) if mark is not Mark.OPEN]
-        self.units = [unit for unit, _ in kept]
-        self.marks = [mark for _, mark in kept]
+        self._become([unit for unit, _ in kept], [mark for _, mark in kept])
 
-    def required(self) -> tuple[bool, ...]:
-        """For each unit, whether every power loss keeps it."""
-        return tuple(mark is Mark.DURABLE for mark in self.marks)
+    def snapshot(self) -> tuple[Sequence[U], Sequence[bool]]:
+        """The units as they are now, and for each whether every power loss keeps it."""
+        if self._snapshot is None:
+            count = len(self.units)
+            if count <= _COPIED_MAX:
+                self._snapshot = tuple(self.units), tuple(self._durable)
+            else:
+                self._shared = True
+                self._snapshot = Prefix(self.units, count), Prefix(self._durable, count)
+        return self._snapshot
 
-
-def resize(data: bytearray, size: int) -> None:
-    """Cut or extend with zeros."""
-    if len(data) > size:
-        del data[size:]
-    else:
-        data.extend(bytes(size - len(data)))
+    def _become(self, units: list[U], marks: list[Mark]) -> None:
+        self.units = units.copy() if units is self.units and self._shared else units
+        self.marks = marks
+        self._durable = [mark is Mark.DURABLE for mark in marks]
+        self._shared = False
+        self._snapshot = None

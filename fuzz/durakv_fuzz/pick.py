@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import islice, takewhile
 
 from durakv_fuzz.choose import Recording, Seeded, Uneven
-from durakv_fuzz.enumerate import CrashState, crash_states
+from durakv_fuzz.enumerate import CrashState, State, crash_states
 from durakv_fuzz.model import Model, crash_image
 from durakv_fuzz.timeline import Timeline
 
@@ -64,4 +64,4 @@ def _samples(
         image = crash_image(timeline, crash_seq, recording, model=model)
         if (key := (crash_seq, image.fingerprint())) not in seen:
             seen.add(key)
-            yield CrashState(crash_seq, model, tuple(recording.answers), "pick", image, timeline.time_at(crash_seq))
+            yield State(crash_seq, model, tuple(recording.answers), "pick", image, timeline.time_at(crash_seq))

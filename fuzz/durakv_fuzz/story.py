@@ -8,7 +8,7 @@ from durakv.machine import Command
 from durakv_fuzz import told
 from durakv_fuzz.choose import Recorded
 from durakv_fuzz.culprits import out_of_order
-from durakv_fuzz.enumerate import CrashState, explain
+from durakv_fuzz.enumerate import State, explain
 from durakv_fuzz.image import Image
 from durakv_fuzz.lives import Case, Crash, Recording, play, replay
 from durakv_fuzz.oracle import Expectation, Violation
@@ -68,7 +68,7 @@ def _tell_life(recording: Recording, crash: Crash) -> Iterator[str]:
         yield text
     if not recording.history.violations:
         time = recording.timeline.time_at(crash.crash_seq)
-        state = CrashState(crash.crash_seq, crash.model, crash.answers, "", Image(), time)
+        state = State(crash.crash_seq, crash.model, crash.answers, "", Image(), time)
         yield from explain(recording.timeline, state)
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from durakv_fuzz.content import Content
 from durakv_fuzz.kernel import FileState, Kernel
 from durakv_fuzz.pending import EntryUnit
 from durakv_fuzz.trace import Operation, Trace
+from durakv_fuzz.tree import Node
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,12 +26,20 @@ class Moment:
     root: bool
     root_durable: bool
     names: Mapping[str, int]
-    """The durable directory, before ``entries``."""
+    """The durable names by ``Operation.key``, before ``entries``."""
 
-    entries: tuple[EntryUnit, ...]
-    entries_required: tuple[bool, ...]
+    nodes: Mapping[int, Node] | None
+    """Of a tree, what every number is, but for the content of ``unsettled`` files.
+
+    Modes, owners and attributes are as last set: they are never lost.
+    """
+
+    entries: Sequence[EntryUnit]
+    entries_required: Sequence[bool]
     files: Mapping[int, FileState]
-    stale: tuple[bytes, ...]
+    unsettled: tuple[int, ...]
+    """The files with units."""
+    stale: tuple[bytes | Content, ...]
     committed_seq: int
     in_flight: tuple[Operation, ...]
     open_entries: int
@@ -65,6 +75,7 @@ class Timeline:
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.moments: list[Moment] = []
+        self._descriptions: dict[int, str] = {}
         self._play()
 
     def power_points(self) -> list[int]:
@@ -75,6 +86,10 @@ class Timeline:
     def kill_points(self) -> list[int]:
         """The same for process crashes, for which also the calls in flight matter."""
         return _last_of_runs([(moment.version, moment.in_flight) for moment in self.moments])
+
+    def describe(self, operation: Operation) -> str:
+        """An operation of this trace for people; in a tree with the paths that names had when it began."""
+        return self._descriptions.get(operation.start) or str(operation)
 
     def time_at(self, crash_seq: int) -> float:
         """The latest time known to have been reached before this crash point."""
@@ -101,6 +116,8 @@ class Timeline:
             if (event := events.get(seq)) is not None:
                 operation, begins = event
                 times[seq + 1] = operation.started if begins else operation.ended
+                if begins and kernel.nodes is not None:
+                    self._descriptions[operation.start] = kernel.describe(operation)
                 in_flight = _pass(kernel, in_flight, operation, begins)
                 self.moments.append(_moment(kernel, in_flight))
             else:
@@ -123,24 +140,26 @@ def _pass(
 
 
 def _moment(kernel: Kernel, in_flight: tuple[Operation, ...]) -> Moment:
-    required = kernel.entries.required()
+    entries, required = kernel.entries.snapshot()
     files = kernel.file_states()
-    counts = [state.open_count for state in files.values() if state.units]
+    counts = kernel.open_counts
     open_entries = len(required) - sum(required)
     return Moment(
         version=kernel.version,
         root=kernel.root,
         root_durable=kernel.root_durable,
         names=kernel.durable_names,
-        entries=tuple(kernel.entries.units),
+        nodes=kernel.nodes,
+        entries=entries,
         entries_required=required,
         files=files,
+        unsettled=kernel.unsettled,
         stale=kernel.stale,
         committed_seq=kernel.committed_seq,
         in_flight=in_flight,
         open_entries=open_entries,
-        open_files=sum(1 for count in counts if count),
-        open_count=open_entries + sum(counts),
+        open_files=len(counts),
+        open_count=open_entries + sum(counts.values()),
     )
 
 

@@ -20,6 +20,7 @@ from operator import itemgetter
 from durakv_fuzz.choose import Choose
 from durakv_fuzz.image import NOTHING, Image
 from durakv_fuzz.sites import calling_site, calling_task
+from durakv_fuzz.tree import Tree
 
 SECTOR_BYTES = 512
 PAGE_BYTES = 4096
@@ -58,7 +59,12 @@ BARRIERS = frozenset({Kind.MAKE_ROOT, Kind.WRITE_THROUGH, Kind.SYNC, Kind.SYNC_D
 """Calls that promise something when they return."""
 
 NAMING = frozenset({Kind.CREATE, Kind.RENAME, Kind.REMOVE, Kind.MAKE_DIRECTORY, Kind.SYMLINK, Kind.LINK, Kind.EXCHANGE})
-"""Calls that change the directory."""
+"""Calls that change a directory."""
+
+OF_TREES = frozenset({Kind.MAKE_DIRECTORY, Kind.SYMLINK, Kind.LINK, Kind.EXCHANGE, Kind.SET_NODE, Kind.SYNC_ALL})
+"""Calls of programs that use more than one directory."""
+
+_WRITES = frozenset({Kind.WRITE, Kind.WRITE_THROUGH})
 
 
 @dataclass(slots=True, eq=False)
@@ -67,10 +73,10 @@ class Operation:
 
     kind: Kind
     name: str = ""
-    """The name it was given; for calls on a file, the name that file was opened by."""
+    """The name it was given; for calls on a file, the name that file was opened by.  Of a link, the new name."""
 
     new_name: str = ""
-    """A rename's second name."""
+    """The second name of a rename or an exchange."""
 
     file: int = 0
     """Which file, directory or link: names move, this number stays.  0 where there is none, or the root is meant.
@@ -89,7 +95,10 @@ class Operation:
     """Bytes asked for; for a truncation the new size."""
 
     data: bytes = b""
-    """Of a write: the bytes that took effect.  Of a symbolic link its target; of ``set_node`` what it is set to."""
+    """Of a write: the bytes that took effect.  Of a symbolic link its target.
+
+    Of ``set_node``, and of a file or directory that is made, its mode, owner and attributes (``tree.pack_status``).
+    """
 
     start: int = -1
     end: int = -1
@@ -114,10 +123,24 @@ class Operation:
     task: str = ""
     """The thread that called, or thread and task; likewise."""
 
+    @property
+    def key(self) -> str:
+        """``name`` and the directory that it is in, as one word; of the root, the name alone."""
+        return f"{self.directory}/{self.name}" if self.directory else self.name
+
+    @property
+    def new_key(self) -> str:
+        """Likewise of ``new_name``; empty if there is none."""
+        return f"{self.new_directory}/{self.new_name}" if self.new_directory else self.new_name
+
     def __str__(self) -> str:
-        where = f" {self.name}" if self.name else ""
-        if self.new_name:
-            where += f" -> {self.new_name}"
+        return self.describe(self.name, self.new_name)
+
+    def describe(self, name: str, new_name: str) -> str:
+        """For people, with other words for the names."""
+        where = f" {name}" if name else ""
+        if new_name:
+            where += f" -> {new_name}"
         if self.kind in (Kind.WRITE, Kind.WRITE_THROUGH):
             where += f" [{self.offset}, {self.offset + len(self.data)})"
         elif self.kind is Kind.TRUNCATE:
@@ -136,9 +159,12 @@ class Note:
 
 
 class Trace:
-    """A recorded run that began on ``base``.  ``seq`` is the next sequence number, so the run's own end."""
+    """A recorded run that began on ``base``: an ``Image`` for programs of one directory, or a ``Tree``.
 
-    def __init__(self, base: Image = NOTHING, *, now: Callable[[], float] = float, sites: bool = False) -> None:
+    ``seq`` is the next sequence number, so the run's own end.
+    """
+
+    def __init__(self, base: Image | Tree = NOTHING, *, now: Callable[[], float] = float, sites: bool = False) -> None:
         self.base = base
         self.sites = sites
         """Whether call sites and threads are recorded."""
@@ -193,7 +219,7 @@ class Trace:
 
 def interrupt(operation: Operation, choose: Choose) -> Operation:
     """How far a call got whose process was killed inside it: a write, any number of its pages; the rest, all or not."""
-    if operation.data:
+    if operation.data and operation.kind in _WRITES:
         start, end = operation.offset, operation.offset + len(operation.data)
         stops = [start, *range(start - start % PAGE_BYTES + PAGE_BYTES, end, PAGE_BYTES), end]
         stop = stops[choose(len(stops), f"in flight {operation}")]

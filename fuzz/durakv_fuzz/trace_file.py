@@ -20,7 +20,7 @@ import msgspec
 
 from durakv.storage.names import check_name
 from durakv_fuzz.image import Image
-from durakv_fuzz.trace import NAMING, Kind, Note, Operation, Trace
+from durakv_fuzz.trace import NAMING, OF_TREES, Kind, Note, Operation, Trace
 
 FORMAT = "durakv-trace"
 VERSION = 1
@@ -29,7 +29,7 @@ BODY_BYTES_MAX = 1 << 30
 RECORD_BYTES_MAX = 64 << 20
 FILE_BYTES_MAX = 1 << 30
 """Playing a trace makes its files in memory."""
-_NAMED = frozenset({*NAMING, Kind.WRITE, Kind.WRITE_THROUGH, Kind.TRUNCATE, Kind.SYNC})
+_NAMED = frozenset({*(NAMING - OF_TREES), Kind.WRITE, Kind.WRITE_THROUGH, Kind.TRUNCATE, Kind.SYNC})
 _RECORDED = _NAMED | {Kind.MAKE_ROOT, Kind.SYNC_DIRECTORY}
 _AFTERS = frozenset({"", "dirty", "kept", "reverted", "sticky"})
 
@@ -101,6 +101,7 @@ _FIELDS = _Operation.__struct_fields__
 
 def dump_trace(trace: Trace) -> bytes:
     """The trace as the bytes of a file."""
+    assert isinstance(trace.base, Image), "trees come with version 2"
     records: list[_Record] = [_Run(trace.seq, trace.base.exists, trace.sites)]
     records += [_File(name, bytes(data)) for name, data in sorted(trace.base.files.items())]
     for operation in trace.operations:

@@ -16,7 +16,7 @@ Outcome: TypeAlias = frozenset[tuple[str, bytes]] | None
 EMPTY: Outcome = frozenset()
 
 
-class _Every:
+class Every:
     """Walks the tree of answers, depth first, with every answer to every question."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ def outcomes(
 ) -> set[Outcome]:
     """What a crash there (at the end, unless told) may leave."""
     timeline = source if isinstance(source, Timeline) else Timeline(source.trace)
-    choose, found = _Every(), set[Outcome]()
+    choose, found = Every(), set[Outcome]()
     while True:
         at = timeline.trace.seq if crash_seq is None else crash_seq
         found.add(outcome(crash_image(timeline, at, choose, model=model)))

@@ -9,7 +9,7 @@ from durakv.conformance import check_state_machine
 from durakv_fuzz import told
 from durakv_fuzz.embedder.life import Case, Recording, play
 from durakv_fuzz.embedder.subject import Commands, M, Subject
-from durakv_fuzz.enumerate import CrashState, explain
+from durakv_fuzz.enumerate import State, explain
 from durakv_fuzz.image import Image
 from durakv_fuzz.lives import Crash
 from durakv_fuzz.story import tell_note
@@ -49,9 +49,7 @@ def _tell_life(recording: Recording[M], crash: Crash) -> Iterator[str]:
             yield line
     if recording.violation is None:
         time = recording.timeline.time_at(crash.crash_seq)
-        yield from explain(
-            recording.timeline, CrashState(crash.crash_seq, crash.model, crash.answers, "", Image(), time)
-        )
+        yield from explain(recording.timeline, State(crash.crash_seq, crash.model, crash.answers, "", Image(), time))
 
 
 def _tell_note(recording: Recording[M], note: Note) -> str:

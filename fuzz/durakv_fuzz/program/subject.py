@@ -66,7 +66,7 @@ class Found:
 
 
 class Subject(Protocol):
-    """A program with one setting.  Each call is made in a process of its own, which is killed when it is slow."""
+    """A program with one setting.  Each call has a process of its own, which is killed when it takes too long."""
 
     name: str
     """As ``sqlite`` or ``redis-server``."""
