@@ -60,7 +60,7 @@ class Files:
             raise OSError(EFBIG, "file too large")
         operation = Operation(Kind.TRUNCATE, inode.name, file=inode.number, directory=inode.directory, size=size)
         self._log.did(operation, caller)
-        self._inodes.stored += inode.content.truncate(size)
+        self._inodes.grew(inode, inode.content.truncate(size))
         inode.modified = inode.changed = time.time_ns()
 
     def _read(self, request: Request) -> Reply:
@@ -92,7 +92,7 @@ class Files:
             data=data,
         )
         self._log.did(operation, caller)
-        self._inodes.stored += inode.content.write(offset, data)
+        self._inodes.grew(inode, inode.content.write(offset, data))
         inode.modified = inode.changed = time.time_ns()
 
     def _reserve(self, size: int) -> None:
@@ -122,7 +122,7 @@ class Files:
     def _zero(self, inode: Inode, offset: int, length: int, caller: int) -> None:
         """As writes of zeros; where there is a hole already, nothing is recorded."""
         held, grown = inode.content.zero(offset, length)
-        self._inodes.stored += grown
+        self._inodes.grew(inode, grown)
         for begin, size in held:
             operation = Operation(
                 Kind.WRITE, inode.name, file=inode.number, directory=inode.directory, offset=begin, size=size,

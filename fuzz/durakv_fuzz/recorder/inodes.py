@@ -123,13 +123,15 @@ class Inodes:
         self._cookie = 2  # of "..", after "."
         self._by_node: dict[int, Inode] = {}
         self.stored = 0
-        """Bytes of files in memory."""
+        """Bytes of memory that files with a name take.
+
+        What has none is not counted: the kernel tells only some time later that it has forgotten it.
+        """
         for number, node in tree.nodes.items():
             inode = Inode(number + ROOT_NODE, _FORMAT[node.kind] | node.mode, node.owner, node.group)
             inode.attributes.update(node.attributes)
             if node.kind is NodeKind.FILE:
                 inode.content = FileMemory(node.data)
-                self.stored += len(node.data)
             elif node.kind is NodeKind.LINK:
                 inode.target = node.data
                 inode.mode = stat.S_IFLNK | 0o777
@@ -173,6 +175,8 @@ class Inodes:
         directory.names[name] = inode
         directory.cookies[name] = self._cookie
         inode.links += 1
+        if inode.links == 1:
+            self.stored += inode.content.stored
         directory.subdirectories += inode.is_directory
         inode.parent = directory
         inode.name, inode.directory = os.fsdecode(name), directory.number
@@ -183,10 +187,17 @@ class Inodes:
         inode = directory.names.pop(name)
         del directory.cookies[name]
         inode.links -= 1
+        if not inode.links:
+            self.stored -= inode.content.stored
         directory.subdirectories -= inode.is_directory
         _touch(directory, inode)
         if not keep:
             self._drop_unused(inode)
+
+    def grew(self, inode: Inode, count: int) -> None:
+        """Its content takes so much more memory, or less."""
+        if inode.links:
+            self.stored += count
 
     def forget(self, node: int, count: int) -> None:
         """The kernel forgot it so often."""
@@ -214,8 +225,8 @@ class Inodes:
         return Tree(nodes, entries)
 
     def _drop_unused(self, inode: Inode) -> None:
-        if inode.links <= 0 and inode.lookups <= 0 and self._by_node.pop(inode.node, None) is not None:
-            self.stored -= inode.content.stored
+        if inode.links <= 0 and inode.lookups <= 0:
+            self._by_node.pop(inode.node, None)
 
 
 def _node_of(inode: Inode) -> Node:

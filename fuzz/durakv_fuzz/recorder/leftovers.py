@@ -25,6 +25,7 @@ def make_private(within: Path | None = None) -> Path:
     """A new directory of this process, with an empty ``tree`` in it; ``within`` is the usual place for such things."""
     own = f"{PREFIX}-{_namespace()}-{os.getpid()}-{_start_time(os.getpid())}-"
     private = Path(tempfile.mkdtemp(prefix=own, dir=within))
+    private.chmod(0o711)  # programs of other users pass through; what is inside has its own bits
     (private / TREE).mkdir()
     return private
 

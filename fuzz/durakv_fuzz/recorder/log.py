@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
+from durakv_fuzz.faults import AfterFailedSync
 from durakv_fuzz.recorder.process import WORD_BYTES_MAX
-from durakv_fuzz.trace import Kind, Note, Operation
+from durakv_fuzz.recorder.refusals import Refusal, Refusals
+from durakv_fuzz.trace import BARRIERS, NAMING, Kind, Note, Operation
+
+_SITED = BARRIERS | NAMING
+"""Calls whose place is recorded: those that are few, and that crashes are about."""
 
 FIELDS = tuple(field.name for field in fields(Operation))
 Row = tuple[Any, ...]
@@ -26,11 +32,14 @@ _row: Callable[[Operation], Row] = attrgetter(*FIELDS)
 class Log:
     """Operations and notes, with the next sequence number."""
 
-    def __init__(self, words: socket.socket) -> None:
+    def __init__(self, words: socket.socket, refusals: Iterable[Refusal] = ()) -> None:
+        self.refusals = Refusals(refusals)
         self.operations: list[Operation] = []
         self.notes: list[Note] = []
         self.seq = 0
         self.recorded_bytes = 0
+        self.site: Callable[[int], str] | None = None
+        """Tells where a thread's call was made, if the record is to have that."""
         self._words = words
         self._tasks: dict[int, str] = {0: "kernel"}
 
@@ -42,20 +51,28 @@ class Log:
                 self.notes.append(Note(self._take_seq(), time.monotonic(), kind, payload))
 
     def start(self, operation: Operation, caller: int) -> None:
-        """A call begins; ``caller`` is its thread."""
+        """A call begins; ``caller`` is its thread.  Raises ``OSError`` if it is to fail, which is recorded then."""
         self.hear()
         operation.task = self._tasks.get(caller) or self._name(caller)
         operation.start, operation.started = self._take_seq(), time.monotonic()
         self.recorded_bytes += len(operation.data)
+        if self.site is not None and operation.kind in _SITED:
+            operation.site = self.site(caller)
         self.operations.append(operation)
+        error = self.refusals.strike(operation.kind)
+        if error:
+            operation.error, operation.done = error, False
+            if operation.kind in BARRIERS:
+                operation.after = AfterFailedSync.KEPT
+            self.end(operation)
+            raise OSError(error, os.strerror(error))
 
-    def end(self, operation: Operation, error: int = 0) -> None:
+    def end(self, operation: Operation) -> None:
         """It returns now."""
-        operation.error = error
         operation.end, operation.ended = self._take_seq(), time.monotonic()
 
     def did(self, operation: Operation, caller: int) -> None:
-        """A call that takes no time."""
+        """A call that takes no time; told of before it has its effect, for it may be refused."""
         self.start(operation, caller)
         self.end(operation)
 

@@ -58,7 +58,7 @@ class FileMemory:
                 chunk = self._chunks[index]
                 self.stored -= max(0, len(chunk) - keep)
                 del chunk[keep:]
-                if not chunk:
+                if not chunk and index * CHUNK_BYTES >= self._base_end:  # else the base would show again
                     del self._chunks[index]
             if not self._base_end and self._base:
                 self.stored -= len(self._base)

@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from durakv_fuzz.recorder.log import Row
+from durakv_fuzz.recorder.refusals import Refusal
 from durakv_fuzz.trace import Note
 from durakv_fuzz.tree import Node, NodeKind, Tree
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one life: how long its syncs take, and its bounds; beyond them programs get ENOSPC."""
+    """Of one life: how long its syncs take, its bounds, which calls fail, and whether places are recorded."""
 
     sync_seconds: float
     capacity_bytes: int
     record_bytes_max: int
+    refusals: tuple[Refusal, ...] = ()
+    sites: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class Counts:
     operations: int
     recorded_bytes: int
     stored_bytes: int
+    unused_refusals: tuple[Refusal, ...]
+    """Planned failures whose call never came."""
 
 
 @dataclass(frozen=True, slots=True)

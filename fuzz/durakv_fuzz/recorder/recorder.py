@@ -9,12 +9,14 @@ The directory is a file system in memory, served by a process of its own.  ``loa
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
 import sys
 import threading
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -23,6 +25,7 @@ from durakv_fuzz.recorder import leftovers, namespace
 from durakv_fuzz.recorder.connection import unusable
 from durakv_fuzz.recorder.messages import Counts, Limits, PackedTree, Recorded, contents, pack, unpack
 from durakv_fuzz.recorder.process import WORD_BYTES_MAX, Server, ServerEnded
+from durakv_fuzz.recorder.refusals import Refusal
 from durakv_fuzz.trace import Note, Operation
 from durakv_fuzz.tree import EMPTY, Tree
 
@@ -52,14 +55,20 @@ class Recorder:
     together and the record no more than ``record_bytes_max``; beyond that, programs get ENOSPC.  ``within`` is where
     the private directory is made.  Where this user is not root, this process enters a user namespace of its own.
 
+    With ``sites``, syncs and calls that change names have the place in the program that made them, as far as it can be
+    told (``callers``); that takes time, and a program with many threads that maps
+    memory all the time may hold it up.
+
     A mapped page counts as written when the kernel writes it back: at msync, at close, or when the trace is asked for.
-    ``sync(2)`` and ``syncfs(2)`` are not seen; the kernel does not tell.  Raises ``OSError`` or ``ServerEnded``.
+    ``sync(2)`` and ``syncfs(2)`` are not seen, for the kernel does not tell.  While a file is synced, the kernel lets
+    nobody else write to that same file.  Raises ``OSError`` or ``ServerEnded``.
     """
 
     def __init__(
         self,
         *,
         sync_seconds: float = 0.0,
+        sites: bool = False,
         capacity_bytes: int = CAPACITY_BYTES,
         record_bytes_max: int = RECORD_BYTES_MAX,
         within: Path | None = None,
@@ -67,7 +76,7 @@ class Recorder:
         if os.geteuid() != 0:
             namespace.enter()
         leftovers.clean(within)
-        self._limits = Limits(sync_seconds, capacity_bytes, record_bytes_max)
+        self._limits = Limits(sync_seconds, capacity_bytes, record_bytes_max, sites=sites)
         self._lock = threading.Lock()
         self._base = EMPTY
         self._known: dict[int, bytes] = {}
@@ -85,14 +94,20 @@ class Recorder:
             self.close()
             raise
 
-    def load(self, tree: Tree, *, sync_seconds: float | None = None) -> None:
+    @property
+    def server_pid(self) -> int:
+        """The number of the process that serves."""
+        return self._server.pid
+
+    def load(self, tree: Tree, *, sync_seconds: float | None = None, refusals: Iterable[Refusal] = ()) -> None:
         """Forget everything, serve this tree and record anew; programs that still run in the old one get errors.
 
-        ``sync_seconds`` as of the recorder itself if it is not given.
+        ``sync_seconds`` as of the recorder itself if it is not given.  ``refusals`` are calls that are to fail;
+        ``counts`` tells which never came.
         """
-        limits = self._limits
+        limits = replace(self._limits, refusals=tuple(refusals))
         if sync_seconds is not None:
-            limits = Limits(sync_seconds, limits.capacity_bytes, limits.record_bytes_max)
+            limits = replace(limits, sync_seconds=sync_seconds)
         with self._lock:
             packed = pack(tree, self._known)
             self._base, self._known = tree, contents(tree)
@@ -135,6 +150,8 @@ class Recorder:
 
     def close(self) -> None:
         """Unmount and forget; a second time it does nothing."""
+        with contextlib.suppress(ServerEnded):  # then it is unmounted
+            self._ask(type(None), "stop")
         self._server.close()
         leftovers.remove_private(self._private)
 

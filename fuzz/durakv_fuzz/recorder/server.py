@@ -14,9 +14,11 @@ from errno import EIO, ENOSYS, ENOTTY
 from pathlib import Path
 from typing import Any, cast
 
+from durakv_fuzz.recorder.callers import Callers
 from durakv_fuzz.recorder.connection import Connection, Unmounted
 from durakv_fuzz.recorder.files import Barriers, Files
 from durakv_fuzz.recorder.inodes import Inodes
+from durakv_fuzz.recorder.leftovers import remove_private
 from durakv_fuzz.recorder.log import Log
 from durakv_fuzz.recorder.messages import Counts, Limits, PackedTree, Recorded, contents, pack, unpack
 from durakv_fuzz.recorder.naming import Naming
@@ -73,6 +75,7 @@ class _Server:
         self._directory = Path(adopted.arguments[0])
         self._log = Log(adopted.words)
         self._life: Life | None = None
+        self._stopped = False
         self._known: dict[int, bytes] = {}
         self._watched = [adopted.control.fileno(), adopted.words.fileno(), adopted.starter_fd]
         self._commands: dict[str, Callable[..., Any]] = {
@@ -81,15 +84,18 @@ class _Server:
             "recorded": self._recorded,
             "tree": self._tree,
             "counts": self._counts,
+            "stop": self._stop,
         }
 
     def run(self) -> None:
-        """Until the starter hangs up or ends."""
+        """Until the starter says stop, hangs up or ends; if it did not say so, its private directory goes too."""
         try:
             while self._turn():
                 pass
         finally:
             self._end_life()
+        if not self._stopped:
+            remove_private(self._directory.parent)
 
     def _turn(self) -> bool:
         life, watched = self._life, self._watched
@@ -120,15 +126,17 @@ class _Server:
         except (OSError, ValueError, ProtocolError) as failure:
             answer = Failure(str(failure))
         send(self._adopted.control, answer)
-        return True
+        return not self._stopped
 
     def _load(self, packed: PackedTree, limits: Limits) -> None:
         tree = unpack(packed, self._known)
         self._known = contents(tree)
         self._end_life()
         self._log.hear()  # words of the life before
-        self._log = Log(self._adopted.words)
+        self._log = Log(self._adopted.words, limits.refusals)
         self._life = Life(self._directory, tree, limits, self._log)
+        if limits.sites:
+            self._log.site = Callers(self._directory).site
 
     def _settle(self) -> None:
         self._log.hear()
@@ -143,7 +151,12 @@ class _Server:
 
     def _counts(self) -> Counts:
         life = self._here()
-        return Counts(life.requests, len(self._log.operations), self._log.recorded_bytes, life.inodes.stored)
+        log = self._log
+        return Counts(life.requests, len(log.operations), log.recorded_bytes, life.inodes.stored, log.refusals.unused())
+
+    def _stop(self) -> None:
+        self._end_life()
+        self._stopped = True
 
     def _here(self) -> Life:
         if self._life is None:
