@@ -67,6 +67,7 @@ def trace_of(
     *,
     seq: int,
     base: dict[int, bytes] | None = None,
+    atomic: tuple[int, ...] = (),
 ) -> BlockTrace:
     return BlockTrace(
         filesystem="none",
@@ -77,6 +78,7 @@ def trace_of(
         writes=tuple(sorted(writes, key=lambda write: write.start)),
         flushes=tuple(sorted(flushes, key=lambda flush: flush.start)),
         notes=tuple(notes or []),
+        atomic=atomic,
         times=tuple(map(float, range(seq))),
     )
 
@@ -199,6 +201,15 @@ def test_a_write_tears_at_any_sector_from_either_end_and_in_between() -> None:
     assert prefixes | suffixes < patterns
 
 
+def test_what_the_file_system_takes_for_atomic_does_not_tear() -> None:
+    new = b"".join(stamp(1, sector) for sector in range(8))
+    for atomic, outcomes in ((0,), 2), ((1, 2), 256):
+        device = Device(trace_of([BlockWrite(0, 1, 0, new)], [], seq=2, atomic=atomic))
+        found = {tuple(left(device, 2, Seeded(seed))) for seed in range(20_000)}
+        assert len(found) == min(outcomes, len(found)), atomic
+        assert outcomes == 2 or len(found) > 200
+
+
 def test_the_digest_tells_images_apart_and_knows_them_again() -> None:
     for seed in range(20):
         device = Device(made_up(random.Random(seed)))
@@ -262,7 +273,7 @@ def test_the_same_device_after_one_more_acknowledgement_is_another_state() -> No
 
 
 def test_crash_points_next_to_notes_and_flushes_go_first() -> None:
-    writes = [BlockWrite(2 * n, 2 * n + 1, 0, stamp(n, 0)) for n in range(500)]
+    writes = [BlockWrite(2 * n, 2 * n + 1, 0, stamp(n, 0)) for n in range(500)]  # none is flushed but the first ones
     note = Note(701, 0.0, "acked", 0)
     trace = trace_of([write for write in writes if write.start not in (700, 702)], [Flush(700, 702)], [note], seq=1000)
     first = [state.crash_seq for state in device_states(trace, budget=8)][:2]

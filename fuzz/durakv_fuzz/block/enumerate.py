@@ -26,6 +26,7 @@ _NEAR_NOTE = 10.0
 _NEAR_FLUSH = 5.0
 _BORED = 0.8
 _IN_VAIN_MAX = 200
+_SINGLE_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +110,23 @@ class _Walk:
 
     def single(self) -> Iterator[Proposal]:
         """One write is treated otherwise than the others: at every point once, then at every point once more..."""
-        waiting = [(seq, self._changes(seq)) for seq in self._by_weight if seq in self._weights]
-        while waiting:
+        waiting: list[tuple[int, list[tuple[str, Choose]]]] = []
+        for seq in self._by_weight:
+            if seq in self._weights:
+                changes = self._changes(seq)
+                yield seq, *changes.pop()
+                waiting.append((seq, changes))
+        while waiting := [(seq, changes) for seq, changes in waiting if changes]:
             for seq, changes in waiting:
                 yield seq, *changes.pop()
-            waiting = [(seq, changes) for seq, changes in waiting if changes]
 
     def _changes(self, seq: int) -> list[tuple[str, Choose]]:
         changes: list[tuple[str, Choose]] = []
-        for write in self.device.pending(seq):
+        pending = self.device.pending(seq)
+        for write in self._random.sample(pending, min(len(pending), _SINGLE_MAX)):
             label = str(write)
             changes += [("one lost", _but(kindest, label, LOST)), ("one kept", _but(harshest, label, KEPT))]
-            if write.sectors > 1:
+            if self._trace.tears(write):
                 changes.append(("one torn", _but(kindest, label, TORN, Seeded(self._random))))
         self._random.shuffle(changes)  # the budget may end after a few points: none of the three kinds goes last
         return changes

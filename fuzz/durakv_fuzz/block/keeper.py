@@ -1,6 +1,6 @@
 """A process that waits for its starter to end, however it ends, and clears its directory then.
 
-    python -m durakv_fuzz.block.keeper STARTER CONTROL WORDS PRIVATE
+python -m durakv_fuzz.block.keeper STARTER CONTROL WORDS PRIVATE
 """
 
 from __future__ import annotations

@@ -65,9 +65,8 @@ def clear_leftovers() -> list[Path]:
         if match is None or int(match[1]) != _namespace() or _started(int(match[2])) == int(match[3]):
             continue
         found.append(private)
-        # First the mount, while its server still answers; a server that does not is killed, and then nothing waits.
-        servers = list(_servers(private))
-        for server in servers:
+        # Its server would have cleared it by now.  Without one the kernel fails what waited for it, so nothing hangs.
+        for server in _servers(private):
             with suppress(ProcessLookupError):
                 os.kill(server, signal.SIGKILL)
         try:

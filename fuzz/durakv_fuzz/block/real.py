@@ -34,6 +34,12 @@ class RealFilesystem:
     options: str
     """For mounting."""
 
+    atomic: tuple[int, ...] = ()
+    """Its superblocks, by 4 KiB, if they have several sectors: torn, they cannot be mounted, and no program can help.
+
+    ext4 and btrfs take such a write for atomic, as it is on disks whose physical sectors have 4 KiB.
+    """
+
     @property
     def program(self) -> str:
         """The program that makes it."""
@@ -49,10 +55,11 @@ REAL: Mapping[str, RealFilesystem] = {
             # Of so small a device the blocks would have 1 KiB, which no ext4 of any size in use has.
             ("mkfs.ext4", "-q", "-F", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard"),
             "",
+            (0,),
         ),
         # Its number may be mounted already: by the recorder whose device this was.
         RealFilesystem("xfs", 512 << 20, ("mkfs.xfs", "-q", "-f", "-K"), "nouuid"),
-        RealFilesystem("btrfs", 256 << 20, ("mkfs.btrfs", "-q", "-f", "-K"), "nodiscard"),
+        RealFilesystem("btrfs", 256 << 20, ("mkfs.btrfs", "-q", "-f", "-K"), "nodiscard", (16, 16 << 10)),
     )
 }
 
@@ -149,9 +156,9 @@ def _known(name: str) -> bool:
 def _forbidden() -> str:
     """Root in a container may lack the capability that mount asks for."""
     bounds = dict(
-        line.split(":\t", 1) for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if ":\t" in line
+        line.split(":\t", 1)
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        if ":\t" in line
     )
     capabilities = int(bounds.get("CapEff", "0"), 16)
     return "" if capabilities >> _CAP_SYS_ADMIN & 1 else "mounting needs CAP_SYS_ADMIN, which this root has not"
-
-

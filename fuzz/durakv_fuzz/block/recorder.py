@@ -1,10 +1,10 @@
 """A directory on a real file system, on a device that records.
 
-    with BlockRecorder("ext4") as recorder:
-        ...                                # a program works in recorder.directory; recorder.note("acked", 3)
-        trace = recorder.stop()
+with BlockRecorder("ext4") as recorder:
+    ...                                # a program works in recorder.directory; recorder.note("acked", 3)
+    trace = recorder.stop()
 
-    the program -> ext4, XFS or btrfs -> a loop device -> one file served by ``block.server``, which records
+the program -> ext4, XFS or btrfs -> a loop device -> one file served by ``block.server``, which records
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class BlockRecorder:
         clear_leftovers()
         self._private = private_directory()
         self.directory = self._private / MOUNT
+        self._stopped = False
         self._stack = ExitStack()
         with ExitStack() as stack:
             stack.callback(clear, self._private)
@@ -54,7 +55,7 @@ class BlockRecorder:
                 _SERVER, self._private, str(self._private), str(kind.device_bytes), repr(float(sync_seconds))
             )
             stack.callback(self._server.close)
-            self._server.ask("begin", filesystem, made(kind) if blocks is None else dict(blocks))
+            self._server.ask("begin", filesystem, made(kind) if blocks is None else dict(blocks), kind.atomic)
             fd = os.open(self._private / DEVICE, os.O_RDWR | os.O_CLOEXEC)
             try:
                 loop = LoopDevice(fd)
@@ -90,6 +91,9 @@ class BlockRecorder:
 
         What the file system still had in memory was not written, so it is lost in every crash state.
         """
+        if self._stopped:
+            raise RuntimeError("this recording was stopped already")
+        self._stopped = True
         trace = self._server.ask("stop")
         assert isinstance(trace, BlockTrace)
         self._stack.close()

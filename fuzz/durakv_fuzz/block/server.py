@@ -14,6 +14,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from errno import EINVAL, ENOSPC, ENOSYS
 from pathlib import Path
 
@@ -50,8 +51,9 @@ _WORD = msgspec.msgpack.Decoder(tuple[str, int | str])
 class Record:
     """What was done since the last settling."""
 
-    def __init__(self, filesystem: str, device_bytes: int, base: dict[int, bytes]) -> None:
+    def __init__(self, filesystem: str, device_bytes: int, base: dict[int, bytes], atomic: tuple[int, ...]) -> None:
         self._filesystem = filesystem
+        self._atomic = atomic
         self._device_bytes = device_bytes
         self.content = base
         self._notes: list[Note] = []
@@ -103,6 +105,7 @@ class Record:
             writes=tuple(self._writes),
             flushes=tuple(sorted((*self._flushes, *unfinished), key=lambda flush: flush.start)),
             notes=tuple(self._notes),
+            atomic=self._atomic,
             times=tuple(self._times),
         )
 
@@ -141,13 +144,13 @@ class DeviceServer:
     def run(self) -> None:
         """Serve until the starter hangs up or ends; then what is mounted goes, while it is still served."""
         try:
-            self._serve_starter()
-            self._serve_last()
-        except Unmounted:
-            pass
+            with suppress(Unmounted):
+                self._serve_starter()
+                self._serve_last()
         finally:
             self._connection.close()
-            clear(self._private)
+        # After a failure of this process the directory, and in it what this process says of it, is left to the starter.
+        clear(self._private)
 
     def _serve_starter(self) -> None:
         adopted = self._adopted
@@ -216,9 +219,9 @@ class DeviceServer:
         message = receive(self._adopted.control)
         self._hear()
         match message:
-            case ("begin", str(filesystem), dict(base)):
+            case ("begin", str(filesystem), dict(base), tuple(atomic)):
                 self._content = base
-                self._record = Record(filesystem, self._device_bytes, base)
+                self._record = Record(filesystem, self._device_bytes, base, atomic)
                 answer: object = None
             case ("settle",) if self._record is not None:
                 answer = self._record.settle()

@@ -3,9 +3,11 @@
 Durable at ``crash_seq`` is each write that a flush covers which had ended.  Of the others each is lost, kept, or torn:
 of its sectors some were written, in any order.  Kept writes lie over each other in the order of their starts.
 
-Questions are asked in the order of the writes: ``#12 write [0, 4096)`` is answered by 0 lost, 1 torn, 2 kept (of a
-single sector 0 or 1); of a torn one ``torn`` asks how (0 its first sectors, 1 its last ones, 2 any), and ``sectors``
-how many or ``sector`` for each.  A write that was under way is in doubt like one that had ended.
+Questions are asked in the order of the writes: ``#12 write [0, 4096)`` is answered by 0 lost, 1 torn, 2 kept (0 or 1 of
+a write that cannot tear); of a torn one ``torn`` asks how (0 its first sectors, 1 its last ones, 2 any), and
+``sectors`` how many or ``sector`` for each.  A write that was under way is in doubt like one that had ended.
+
+Not torn are single sectors, and blocks that the file system takes for atomic (``BlockTrace.atomic``).
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import accumulate, islice
+from itertools import accumulate
 
-from durakv_fuzz.block.trace import NO_DATA, Blocks, BlockTrace, BlockWrite, pieces
+from durakv_fuzz.block.trace import BLOCK_BYTES, NO_DATA, Blocks, BlockTrace, BlockWrite, pieces
 from durakv_fuzz.choose import Choose
 from durakv_fuzz.trace import SECTOR_BYTES
 
@@ -47,6 +49,7 @@ class Device:
         self._durable_from = durable_from(trace) if durable is None else durable(trace)
         self._all_durable_from = list(accumulate(self._durable_from, max))
         self._checkpoints: list[_Content] = [_Content(trace.base)]
+        self._cut: dict[int, list[_Piece]] = {}
 
     def pending(self, crash_seq: int) -> list[BlockWrite]:
         """The writes that may be lost or torn."""
@@ -60,10 +63,10 @@ class Device:
         for number in range(first, started):
             write = self.trace.writes[number]
             if self._durable_from[number] <= crash_seq:
-                content.write(write.offset, write.data)
-            else:
-                for offset, data in survivors(write, choose):
-                    content.write(offset, data)
+                content.write(self._whole(number))
+                continue
+            for offset, data in survivors(write, choose, tears=self.trace.tears(write)):
+                content.write(self._whole(number) if len(data) == len(write.data) else _pieces(offset, data))
         return DeviceImage(content.changed, content.digest)
 
     def _doubtful(self, crash_seq: int) -> tuple[int, int]:
@@ -76,13 +79,21 @@ class Device:
         while len(self._checkpoints) <= count // _CHECKPOINT_WRITES:
             content = self._checkpoints[-1].copy()
             begin = (len(self._checkpoints) - 1) * _CHECKPOINT_WRITES
-            for write in islice(self.trace.writes, begin, begin + _CHECKPOINT_WRITES):
-                content.write(write.offset, write.data)
+            for number in range(begin, begin + _CHECKPOINT_WRITES):
+                content.write(self._whole(number))
             self._checkpoints.append(content)
         content = self._checkpoints[count // _CHECKPOINT_WRITES].copy()
-        for write in islice(self.trace.writes, count - count % _CHECKPOINT_WRITES, count):
-            content.write(write.offset, write.data)
+        for number in range(count - count % _CHECKPOINT_WRITES, count):
+            content.write(self._whole(number))
         return content
+
+    def _whole(self, number: int) -> list[_Piece]:
+        """A write as it is kept in nearly every state; cut up and hashed once."""
+        known = self._cut.get(number)
+        if known is None:
+            write = self.trace.writes[number]
+            known = self._cut[number] = _pieces(write.offset, write.data)
+        return known
 
 
 def durable_from(trace: BlockTrace) -> list[int]:
@@ -96,10 +107,10 @@ def durable_from(trace: BlockTrace) -> list[int]:
     return [earliest[bisect_left(starts, write.end)] if write.end >= 0 else never for write in trace.writes]
 
 
-def survivors(write: BlockWrite, choose: Choose) -> Iterator[tuple[int, bytes]]:
+def survivors(write: BlockWrite, choose: Choose, *, tears: bool) -> Iterator[tuple[int, bytes]]:
     """What is left of a write that may be lost: offsets and bytes."""
     count = write.sectors
-    answer = choose(3, str(write)) if count > 1 else choose(2, str(write)) * KEPT
+    answer = choose(3, str(write)) if tears else choose(2, str(write)) * KEPT
     if answer == KEPT:
         yield write.offset, write.data
     elif answer == TORN:
@@ -128,18 +139,33 @@ class _Content:
         other.changed, other._hashes, other.digest = dict(self.changed), dict(self._hashes), self.digest
         return other
 
-    def write(self, offset: int, data: bytes) -> None:
-        for block, within, piece in pieces(offset, data):
-            old = self.changed.get(block) or self._base.get(block, NO_DATA)
-            content = old[:within] + piece + old[within + len(piece) :]
+    def write(self, written: list[_Piece]) -> None:
+        for block, within, data, digest in written:
+            if len(data) < BLOCK_BYTES:
+                old = self.changed.get(block) or self._base.get(block, NO_DATA)
+                content = old[:within] + data + old[within + len(data) :]
+                digest = _hash(block, content)
+            else:
+                content = data
             self.digest ^= self._hashes.get(block, 0)
             if content == self._base.get(block, NO_DATA):
                 self.changed.pop(block, None)
                 self._hashes.pop(block, None)
             else:
                 self.changed[block] = content
-                self._hashes[block] = _hash(block, content)
-                self.digest ^= self._hashes[block]
+                self._hashes[block] = digest
+                self.digest ^= digest
+
+
+_Piece = tuple[int, int, bytes, int]
+"""A block, where in it, the bytes there, and if these are the whole block its hash."""
+
+
+def _pieces(offset: int, data: bytes) -> list[_Piece]:
+    return [
+        (block, within, piece, _hash(block, piece) if len(piece) == BLOCK_BYTES else 0)
+        for block, within, piece in pieces(offset, data)
+    ]
 
 
 def _hash(block: int, content: bytes) -> int:

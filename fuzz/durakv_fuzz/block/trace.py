@@ -66,8 +66,16 @@ class BlockTrace:
     """By their start."""
 
     notes: tuple[Note, ...]
+    atomic: tuple[int, ...]
+    """Blocks of which the file system believes that no write of them tears."""
+
     times: tuple[float, ...]
     """For each event from ``first_seq`` on, seconds of the recorder's clock (``time.monotonic``)."""
+
+    def tears(self, write: BlockWrite) -> bool:
+        """Whether only some of its sectors may be written."""
+        first, last = write.offset // BLOCK_BYTES, (write.offset + len(write.data) - 1) // BLOCK_BYTES
+        return write.sectors > 1 and not any(first <= block <= last for block in self.atomic)
 
     def notes_before(self, crash_seq: int) -> list[Note]:
         """What had been told when the power was cut."""
