@@ -34,7 +34,7 @@ def content_in_parts(state: FileState, choose: Choose, fill: Fill) -> bytes | Co
     """Any part of any open unit, and any size the file had on the way.
 
     Each write answers: lost, torn, or kept; a torn one answers the same for each page, and a torn page for each
-    sector.  Then a size beyond what the kept parts need may have survived without its data.
+    sector.  Of a truncation the zeros may be there, as far as the file reaches, without the size.  Then a size beyond what the kept parts need may have survived without its data.
     """
     parts: list[tuple[DataUnit, list[tuple[int, int]] | None]] = []
     size_since = 0
@@ -53,7 +53,10 @@ def content_in_parts(state: FileState, choose: Choose, fill: Fill) -> bytes | Co
     data = thaw(state.durable)
     for unit, torn in parts:
         if unit.is_truncation:
-            unit.apply(data)
+            if torn is None:
+                unit.apply(data)
+            else:
+                _wipe(unit, data, torn)
             continue
         if torn is None and len(data) >= unit.offset:
             data[unit.offset : unit.offset + len(unit.patch)] = unit.patch
@@ -136,7 +139,7 @@ def _choose_sectors(unit: DataUnit, choose: Choose) -> list[tuple[int, int]]:
         if last - first <= SECTOR_BYTES:
             if choose(2, "page"):
                 parts.append((first, last))
-        elif pick := 1 if last - first == size else choose(3, "page"):
+        elif pick := 1 if last - first == size and not unit.is_truncation else choose(3, "page"):
             if pick == 2:
                 parts.append((first, last))
             else:
@@ -158,13 +161,25 @@ def _choose_some(first: int, last: int, choose: Choose) -> Iterator[tuple[int, i
 
 def _tear(unit: DataUnit, data: Buffer, choose: Choose, *, anywhere: bool) -> None:
     """Keep the beginning of one write: up to a sector, or up to any byte (of a long one, any 64th)."""
-    if unit.is_truncation or not unit.patch:
+    if not unit.patch:
+        return
+    if unit.is_truncation:
+        stops = [*range(0, len(unit.patch), SECTOR_BYTES), len(unit.patch)]
+        _wipe(unit, data, [(0, stops[choose(len(stops), f"torn {unit.label}")])])
         return
     first = unit.operation.offset - unit.offset
     step = max(1, (len(unit.patch) - first) // 64) if anywhere else SECTOR_BYTES
     stops = [0, *range(first + step if anywhere else step, len(unit.patch), step)]
     if len(stops) > 1 and (stop := stops[choose(len(stops), f"torn {unit.label}")]):
         unit.apply_part(data, 0, stop)
+
+
+def _wipe(unit: DataUnit, data: Buffer, parts: Sequence[tuple[int, int]]) -> None:
+    """Put a truncation's zeros into a file that is as long as before."""
+    for first, last in parts:
+        start, stop = unit.offset + first, min(unit.offset + last, len(data))
+        if start < stop:
+            data[start:stop] = unit.patch[first : first + stop - start]
 
 
 def _larger_sizes(state: FileState, since: int, size: int) -> list[int]:

@@ -24,6 +24,8 @@ class DataUnit:
     label: str
     offset: int
     patch: bytes
+    """Of a truncation that cuts a page, what stood in it before the new end, and zeros up to its old end."""
+
     size_after: int
     """The file's size right after it, as its program saw it."""
 
@@ -31,13 +33,16 @@ class DataUnit:
     """Whether it sets the size and writes nothing."""
 
     ways: int
-    """How it may survive: lost or kept; or, of more than a sector, lost, torn or kept."""
+    """How it may survive: lost or kept; or, of more than a sector, lost, torn or kept.
+
+    Torn is a truncation whose zeros came to the disk without the new size.
+    """
 
     @classmethod
     def of(cls, operation: Operation, offset: int, patch: bytes, size_after: int, what: str) -> DataUnit:
         """The unit of an operation that just happened; ``what`` describes it."""
         is_truncation = operation.kind is Kind.TRUNCATE
-        ways = 2 if len(patch) <= SECTOR_BYTES else 3
+        ways = 3 if len(patch) > SECTOR_BYTES or (is_truncation and patch) else 2
         return cls(operation, f"data {what}", offset, patch, size_after, is_truncation, ways)
 
     def apply(self, data: Buffer) -> None:
