@@ -163,8 +163,9 @@ class Content:
         groups = {number: group for number, group in self._groups.items() if number * GROUP_PAGES < whole}
         last = whole // GROUP_PAGES
         if last in groups:
-            kept = groups[last].pages[: whole % GROUP_PAGES]
-            groups[last] = _Group(kept + (None,) * (GROUP_PAGES - len(kept)))
+            kept = groups.pop(last).pages[: whole % GROUP_PAGES]
+            if any(page is not None for page in kept):
+                groups[last] = _Group(kept + (None,) * (GROUP_PAGES - len(kept)))
         page = self.page(index)
         changed = {index: page[:inside].ljust(PAGE_BYTES, b"\0")} if inside and page is not None else {}
         return Content(size, groups).revised(size, changed)

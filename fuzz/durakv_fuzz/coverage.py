@@ -10,7 +10,7 @@ leaves the same.  So a crash counts for every call whose instant it could not ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import Any, Protocol
@@ -145,24 +145,20 @@ class Coverage:
         at: dict[int, set[Pair]] = {}
         for moment in timeline.moments:
             if moment.version not in at and moment.open_count > 1:
-                units = _open_units(moment)
-                at[moment.version] = {pair for _, _, pair in _ordered_pairs(units)}
+                units = open_units(moment)[-UNITS_MAX:]
+                at[moment.version] = {pair for _, _, pair in ordered_pairs(units, _brief)}
                 self.possible |= at[moment.version]
         for crash in crashes:
             moment = timeline.moments[crash.crash_seq]
             # A crash is only played again where it may still bring a pair that no other brought.
             if crash.model is Model.POWER_LOSS and not at.get(moment.version, self.tried) <= self.tried:
-                fates = _Fates(crash.answers)
+                fates = UnitFates(crash.answers)
                 crash_image(timeline, crash.crash_seq, fates, model=crash.model)
-                units = _open_units(moment)
-                lost = {id(unit) for unit in units if fates.of(unit.label) is False}
-                kept = {id(unit) for unit in units if fates.of(unit.label) is True}
-                self.tried |= {
-                    pair for first, second, pair in _ordered_pairs(units) if id(first) in lost and id(second) in kept
-                }
+                units = open_units(moment)[-UNITS_MAX:]
+                self.tried |= fates.pairs(units, _brief)
 
 
-class _Fates:
+class UnitFates:
     """Answers as recorded, and remembers what became of each unit."""
 
     def __init__(self, answers: Sequence[int]) -> None:
@@ -179,21 +175,27 @@ class _Fates:
         """Whether it was kept; None if it was torn, or if nobody asked."""
         return self._fates.get(label)
 
+    def pairs(self, units: Sequence[Unit], brief: Callable[[Unit], str]) -> set[Pair]:
+        """Those of which the first was lost and the second kept."""
+        lost = {id(unit) for unit in units if self.of(unit.label) is False}
+        kept = {id(unit) for unit in units if self.of(unit.label) is True}
+        return {pair for one, other, pair in ordered_pairs(units, brief) if id(one) in lost and id(other) in kept}
 
-_Unit = DataUnit | EntryUnit
+
+Unit = DataUnit | EntryUnit
 
 
-def _open_units(moment: Moment) -> list[_Unit]:
+def open_units(moment: Moment) -> list[Unit]:
     """What a power loss may drop at that moment, in the order it happened."""
-    units: list[_Unit] = [
+    units: list[Unit] = [
         unit for unit, required in zip(moment.entries, moment.entries_required, strict=True) if not required
     ]
     for state in moment.files.values():
         units += [unit for unit, required in zip(state.units, state.required, strict=True) if not required]
-    return sorted(units, key=lambda unit: unit.operation.start)[-UNITS_MAX:]
+    return sorted(units, key=lambda unit: unit.operation.start)
 
 
-def _ordered_pairs(units: Sequence[_Unit]) -> Iterator[tuple[_Unit, _Unit, Pair]]:
+def ordered_pairs(units: Sequence[Unit], brief: Callable[[Unit], str]) -> Iterator[tuple[Unit, Unit, Pair]]:
     """Pairs of which the first may be lost alone.
 
     Not a name of a file and what is in the file: without the name there is no file whose content could be kept.
@@ -203,10 +205,11 @@ def _ordered_pairs(units: Sequence[_Unit]) -> Iterator[tuple[_Unit, _Unit, Pair]
         for first in units[:index]:
             earlier = first.operation
             if earlier.file != later.file or isinstance(first, EntryUnit) is isinstance(second, EntryUnit):
-                yield first, second, (_brief(earlier), _brief(later))
+                yield first, second, (brief(first), brief(second))
 
 
-def _brief(operation: Operation) -> str:
+def _brief(unit: Unit) -> str:
+    operation = unit.operation
     return f"{operation.kind} {_role(operation)}"
 
 

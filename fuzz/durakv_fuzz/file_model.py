@@ -11,6 +11,9 @@ from durakv_fuzz.kernel import FileState
 from durakv_fuzz.pending import DataUnit
 from durakv_fuzz.trace import PAGE_BYTES, SECTOR_BYTES, Operation, interrupt
 
+_STALE_BYTES_MAX = 64 << 20
+"""What a hole of a dead file would give is not worth its memory."""
+
 
 class Fill:
     """What stands in space that a file gained without its data: zeros, or what a dead file left there (F1, F2)."""
@@ -26,7 +29,7 @@ class Fill:
             pick = choose(len(self._stale) + 1, f"stale {label}")
             if pick < len(self._stale):
                 resize(data, page)
-                data.extend(self._stale[pick][page:size])
+                data.extend(self._stale[pick][page : min(size, page + _STALE_BYTES_MAX)])
         resize(data, size)
 
 

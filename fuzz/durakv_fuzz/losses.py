@@ -13,12 +13,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from durakv_fuzz.choose import Choose, Recorded, harshest
+from durakv_fuzz.coverage import CrashPoint
+from durakv_fuzz.enumerate import Maker
 from durakv_fuzz.image import Image
 from durakv_fuzz.lives import Crash
 from durakv_fuzz.model import Model, crash_image
 from durakv_fuzz.timeline import Timeline
+from durakv_fuzz.tree_model import crash_any
+
+T = TypeVar("T")
 
 Key = tuple[str, str, int]
 """What a question is about, the question, and how often it was asked before."""
@@ -120,14 +126,27 @@ class Losses:
         otherwise: Choose = spared,
     ) -> tuple[Losses, Image]:
         """These losses at this point, and what they leave."""
+        return cls.made(crash_image, timeline, crash_seq, model, answers, otherwise)
+
+    @classmethod
+    def made(
+        cls,
+        maker: Maker[T],
+        timeline: Timeline,
+        crash_seq: int,
+        model: Model,
+        answers: Mapping[Key, int] | None = None,
+        otherwise: Choose = spared,
+    ) -> tuple[Losses, T]:
+        """The same, with ``crash_image`` or ``crash_tree``."""
         choose = Answers(answers or {}, otherwise)
-        image = crash_image(timeline, crash_seq, choose, model=model)
+        image = maker(timeline, crash_seq, choose, model=model)
         return cls(crash_seq, model, tuple(choose.questions)), image
 
     @classmethod
-    def of(cls, timeline: Timeline, crash: Crash) -> Losses:
+    def of(cls, timeline: Timeline, crash: CrashPoint) -> Losses:
         """What a crash took."""
-        return cls.make(timeline, crash.crash_seq, crash.model, otherwise=Recorded(crash.answers))[0]
+        return cls.made(crash_any, timeline, crash.crash_seq, crash.model, otherwise=Recorded(crash.answers))[0]
 
     @property
     def answers(self) -> dict[Key, int]:
@@ -155,18 +174,18 @@ class Losses:
             yield self.make(timeline, crash_seq, self.model, {last.key: answer})
 
 
-def simple_losses(timeline: Timeline, crash_seq: int, model: Model) -> Iterator[tuple[Losses, Image]]:
+def simple_losses(maker: Maker[T], timeline: Timeline, crash_seq: int, model: Model) -> Iterator[tuple[Losses, T]]:
     """Nothing lost, one thing lost, everything lost, everything but one thing lost."""
-    nothing, image = Losses.make(timeline, crash_seq, model)
+    nothing, image = Losses.made(maker, timeline, crash_seq, model)
     yield nothing, image
     if not nothing.questions:
         return
     for question in nothing.questions:
         for answer in question.worse():
-            yield Losses.make(timeline, crash_seq, model, {question.key: answer})
-    everything, image = Losses.make(timeline, crash_seq, model, otherwise=harshest)
+            yield Losses.made(maker, timeline, crash_seq, model, {question.key: answer})
+    everything, image = Losses.made(maker, timeline, crash_seq, model, otherwise=harshest)
     yield everything, image
     for question in everything.questions:
         kept = spared(question.count, question.key[1])
         if kept:
-            yield Losses.make(timeline, crash_seq, model, {question.key: kept}, harshest)
+            yield Losses.made(maker, timeline, crash_seq, model, {question.key: kept}, harshest)

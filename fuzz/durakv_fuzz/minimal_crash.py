@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
+from typing import Generic, TypeVar
 
-from durakv_fuzz.image import Image
+from durakv_fuzz.enumerate import Maker
 from durakv_fuzz.losses import Key, Losses, simple_losses
 from durakv_fuzz.model import Model
 from durakv_fuzz.timeline import Timeline
@@ -20,8 +21,8 @@ MILDEST_FIRST = (Model.PROCESS_CRASH, Model.ORDERED, Model.ORDERED_ZERO_TAIL, Mo
 _ROUNDS_MAX = 4
 _RAISES_MAX = 40
 
-Fails = Callable[[Losses, Image], bool]
-"""Whether that crash breaks the promise."""
+T = TypeVar("T")
+"""What a crash leaves: an ``Image`` or a ``Tree``."""
 
 
 def crash_points(timeline: Timeline, model: Model, since: int = 0) -> list[int]:
@@ -30,15 +31,24 @@ def crash_points(timeline: Timeline, model: Model, since: int = 0) -> list[int]:
     return [point for point in points if point >= since]
 
 
-class MinimalCrash:
-    """See the module.  ``enough`` says when to be content with what was found; the losses are thinned out in any case.
+class MinimalCrash(Generic[T]):
+    """See the module.  ``fails`` says whether a crash breaks the promise.
+
+    ``enough`` says when to be content with what was found; the losses are thinned out in any case.
 
     ``thin`` never leaves a loss that is not needed: with any one of them taken back, ``fails`` says no.
     """
 
     def __init__(
-        self, timeline: Timeline, fails: Fails, *, since: int = 0, enough: Callable[[], bool] = lambda: False
+        self,
+        maker: Maker[T],
+        timeline: Timeline,
+        fails: Callable[[Losses, T], bool],
+        *,
+        since: int = 0,
+        enough: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._maker = maker
         self._timeline = timeline
         self._fails = fails
         self._since = since
@@ -108,7 +118,7 @@ class MinimalCrash:
     def _milder(self, losses: Losses) -> Losses:
         for model in MILDEST_FIRST[: MILDEST_FIRST.index(losses.model)]:
             for point in crash_points(self._timeline, model, self._since):
-                for milder, image in simple_losses(self._timeline, point, model):
+                for milder, image in simple_losses(self._maker, self._timeline, point, model):
                     if self._enough():
                         return losses
                     if self._fails(milder, image):
@@ -137,10 +147,10 @@ class MinimalCrash:
                 return first_failing
         return losses
 
-    def _at(self, point: int, model: Model, answers: Mapping[Key, int]) -> Iterable[tuple[Losses, Image]]:
-        yield Losses.make(self._timeline, point, model, answers)
-        yield from simple_losses(self._timeline, point, model)
+    def _at(self, point: int, model: Model, answers: Mapping[Key, int]) -> Iterable[tuple[Losses, T]]:
+        yield Losses.made(self._maker, self._timeline, point, model, answers)
+        yield from simple_losses(self._maker, self._timeline, point, model)
 
     def _try(self, point: int, model: Model, answers: Mapping[Key, int]) -> Losses | None:
-        losses, image = Losses.make(self._timeline, point, model, answers)
+        losses, image = Losses.made(self._maker, self._timeline, point, model, answers)
         return losses if self._fails(losses, image) else None

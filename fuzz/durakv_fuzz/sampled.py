@@ -6,8 +6,8 @@
 
 ``enumerate`` is thorough and begins with every crash point.  Here crash points with the same *signature* stand for each
 other: the calls just before and after it with the numbers in their paths left out, and what sort of things are in
-doubt.  Each signature is tried in turn with every sort of loss, the likely ones first; one that was tried often
-enough comes seldom.
+doubt.  Each signature is tried once, and then with every sort of loss, those with most in doubt first; one that was
+tried often enough comes seldom.
 """
 
 from __future__ import annotations
@@ -111,18 +111,25 @@ class Sampled:
 
     def proposals(self) -> Iterator[Proposal]:
         """See ``Walk``."""
+        for group in sorted(self._groups, key=lambda group: -group.weight):
+            if self._sorts:
+                yield self._next(group)
         enough = REPEATS * max(1, len(self._sorts))
         while self._sorts and (groups := [group for group in self._groups if not group.is_exhausted]):
             weights = [group.weight * max(_LESS ** (group.tries // enough), _LEAST) for group in groups]
             for group in self._random.choices(groups, weights, k=_ROUND):
-                crash_seq = group.points[group.tries % len(group.points)]
-                group.tries += 1
-                self._tried.add(crash_seq)
-                if not group.deck:
-                    group.deck = self._sorts.copy()
-                    self._random.shuffle(group.deck)
-                model, stage, make = group.deck.pop()
-                yield crash_seq, model, stage, make(self._random, self._timeline.moments[crash_seq].open_count)
+                yield self._next(group)
+
+    def _next(self, group: _Signature) -> Proposal:
+        """Its next crash point, with the next sort of loss from a deck of all."""
+        crash_seq = group.points[group.tries % len(group.points)]
+        group.tries += 1
+        self._tried.add(crash_seq)
+        if not group.deck:
+            group.deck = self._sorts.copy()
+            self._random.shuffle(group.deck)
+        model, stage, make = group.deck.pop()
+        return crash_seq, model, stage, make(self._random, self._timeline.moments[crash_seq].open_count)
 
     def learn(self, crash_seq: int, *, new: bool) -> None:
         """See ``Walk``."""

@@ -21,7 +21,7 @@ from durakv_fuzz.image import Image
 from durakv_fuzz.lives import Case, Crash, Life, Recording, play, replay
 from durakv_fuzz.losses import Losses
 from durakv_fuzz.minimal_crash import MinimalCrash, crash_points
-from durakv_fuzz.model import Model
+from durakv_fuzz.model import Model, crash_image
 from durakv_fuzz.oracle import Verdict
 from durakv_fuzz.pick import pick_states
 from durakv_fuzz.quiet import quiet
@@ -265,7 +265,7 @@ class _Shrinker:
             return self._fails(recording, losses.crash(), image)
 
         known = Losses.of(recording.timeline, recording.within(self.case.lives[-1].crash))
-        smallest = MinimalCrash(recording.timeline, fails, since=_since(recording), enough=self._is_over)
+        smallest = MinimalCrash(crash_image, recording.timeline, fails, since=_since(recording), enough=self._is_over)
         self._like = smallest.find(known)
         self.case = recording.case(self._like.crash())
 
@@ -286,6 +286,7 @@ class _Shrinker:
 
             known = Losses.of(recording.timeline, recording.within(lives[number].crash))
             smallest = MinimalCrash(
+                crash_image,
                 recording.timeline,
                 failing,
                 since=_since(recording),

@@ -1,4 +1,6 @@
-"""A trace written down: by the simulated disk, or by a recorder of a real program.  See formats/trace-v1.md.
+"""A trace written down: by the simulated disk, or by a recorder of a real program.
+
+Programs with one directory have version 1 (formats/trace-v1.md), others version 2 (formats/trace-v2.md).
 
     file := header LF body        header: one line of JSON        body: zlib( record LF ... )
 
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -20,22 +22,42 @@ import msgspec
 
 from durakv.storage.names import check_name
 from durakv_fuzz.image import Image
-from durakv_fuzz.trace import NAMING, OF_TREES, Kind, Note, Operation, Trace
+from durakv_fuzz.trace import NAMING, OF_TREES, Kind, Trace
+from durakv_fuzz.trace_records import (
+    BODY_BYTES_MAX,
+    RECORD_BYTES_MAX,
+    BadTraceFile,
+    NoteRecord,
+    OperationRecord,
+    Order,
+    check,
+)
+from durakv_fuzz.trace_trees import load_tree_trace, records_of
+from durakv_fuzz.tree import Tree
+
+__all__ = [
+    "BODY_BYTES_MAX",
+    "FORMAT",
+    "RECORD_BYTES_MAX",
+    "VERSION",
+    "BadTraceFile",
+    "NewerTraceFile",
+    "dump_trace",
+    "load_trace",
+    "plain",
+    "read_trace",
+    "write_trace",
+]
 
 FORMAT = "durakv-trace"
-VERSION = 1
+VERSION = 2
+"""The newest that is read.  Written is the first that can say it."""
+
 HEADER_BYTES_MAX = 4096
-BODY_BYTES_MAX = 1 << 30
-RECORD_BYTES_MAX = 64 << 20
 FILE_BYTES_MAX = 1 << 30
 """Playing a trace makes its files in memory."""
 _NAMED = frozenset({*(NAMING - OF_TREES), Kind.WRITE, Kind.WRITE_THROUGH, Kind.TRUNCATE, Kind.SYNC})
 _RECORDED = _NAMED | {Kind.MAKE_ROOT, Kind.SYNC_DIRECTORY}
-_AFTERS = frozenset({"", "dirty", "kept", "reverted", "sticky"})
-
-
-class BadTraceFile(ValueError):
-    """The bytes are no trace, or a damaged one; the message names the file and says why."""
 
 
 class NewerTraceFile(BadTraceFile):
@@ -65,54 +87,25 @@ class _File(msgspec.Struct, tag_field="record", tag="file", forbid_unknown_field
     data: bytes
 
 
-class _Operation(msgspec.Struct, tag_field="record", tag="operation", forbid_unknown_fields=True, omit_defaults=True):
-    """The fields of :class:`Operation`."""
-
-    kind: str
-    start: int
-    end: int = -1
-    name: str = ""
-    new_name: str = ""
-    file: int = 0
-    offset: int = 0
-    size: int = 0
-    data: bytes = b""
-    started: float = 0.0
-    ended: float = 0.0
-    error: int = 0
-    done: bool = True
-    after: str = ""
-    killed: bool = False
-    site: str = ""
-    task: str = ""
-
-
-class _Note(msgspec.Struct, tag_field="record", tag="note", forbid_unknown_fields=True, omit_defaults=True):
-    seq: int
-    time: float
-    kind: str
-    payload: Any = None
-
-
-_Record: TypeAlias = _Run | _File | _Operation | _Note
+_Record: TypeAlias = _Run | _File | OperationRecord | NoteRecord
 _decoder: msgspec.json.Decoder[_Record] = msgspec.json.Decoder(_Record)
-_FIELDS = _Operation.__struct_fields__
+_FIELDS = OperationRecord.__struct_fields__
 
 
 def dump_trace(trace: Trace) -> bytes:
     """The trace as the bytes of a file."""
-    assert isinstance(trace.base, Image), "trees come with version 2"
-    records: list[_Record] = [_Run(trace.seq, trace.base.exists, trace.sites)]
-    records += [_File(name, bytes(data)) for name, data in sorted(trace.base.files.items())]
-    for operation in trace.operations:
-        words: dict[str, Any] = {field: getattr(operation, field) for field in _FIELDS}
-        words |= {"kind": str(operation.kind), "after": str(operation.after)}
-        records.append(_Operation(**words))
-    records += [_Note(note.seq, note.time, note.kind, plain(note.payload)) for note in trace.notes]
-    body = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
+    if isinstance(trace.base, Tree):
+        version, records = 2, [*records_of(trace, trace.base)]
+    else:
+        version, records = 1, [*_records_of(trace, trace.base)]
+    records += [NoteRecord(note.seq, note.time, note.kind, plain(note.payload)) for note in trace.notes]
+    lines = [msgspec.json.encode(record) + b"\n" for record in records]
+    if (longest := max(map(len, lines))) > RECORD_BYTES_MAX:
+        raise ValueError(f"a record of {longest} bytes is too long to be written down: at most {RECORD_BYTES_MAX}")
+    body = b"".join(lines)
     if len(body) > BODY_BYTES_MAX:
         raise ValueError(f"a trace of {len(body)} bytes is too long to be written down: at most {BODY_BYTES_MAX}")
-    header = _Header(FORMAT, VERSION, len(body), len(records), zlib.crc32(body))
+    header = _Header(FORMAT, version, len(body), len(records), zlib.crc32(body))
     return msgspec.json.encode(header) + b"\n" + zlib.compress(body, 6)
 
 
@@ -169,7 +162,7 @@ def _load(data: bytes) -> Trace:
     version = words.get("version")
     if isinstance(version, int) and version > VERSION:
         raise NewerTraceFile(f"it has version {version}, this durakv reads version {VERSION}")
-    if version != VERSION:
+    if version not in (1, 2):
         raise BadTraceFile(f"it has version {version!r}, which never was")
     header = msgspec.convert(words, _Header)
     if not 0 < header.bytes <= BODY_BYTES_MAX:
@@ -183,33 +176,45 @@ def _load(data: bytes) -> Trace:
     lines = body.split(b"\n")
     if lines.pop() or len(lines) != header.records or not lines:
         raise BadTraceFile(f"it has {len(lines)} records, its header says {header.records}")
-    return _Loading(lines).trace
+    for index, record in enumerate(lines, 1):
+        if len(record) > RECORD_BYTES_MAX:
+            raise BadTraceFile(f"record {index} has {len(record)} bytes, at most {RECORD_BYTES_MAX} are possible")
+    return load_tree_trace(lines) if version == 2 else _Loading(lines).trace
+
+
+def _records_of(trace: Trace, base: Image) -> Iterator[msgspec.Struct]:
+    yield _Run(trace.seq, base.exists, trace.sites)
+    for name, data in sorted(base.files.items()):
+        yield _File(name, bytes(data))
+    for operation in trace.operations:
+        words: dict[str, Any] = {field: getattr(operation, field) for field in _FIELDS}
+        words |= {"kind": str(operation.kind), "after": str(operation.after)}
+        yield OperationRecord(**words)
 
 
 class _Loading:
     """Puts records together, and refuses the first that does not fit."""
 
     def __init__(self, lines: list[bytes]) -> None:
-        records = [self._decode(line) for line in lines]
+        records = [_decoder.decode(line) for line in lines]
         run = records[0]
-        if not isinstance(run, _Run) or run.seq < 0:
+        if not isinstance(run, _Run):
             raise BadTraceFile("its first record is not about the run")
         files: dict[str, bytes] = {}
         self.trace = Trace(sites=run.sites)
+        self._order = Order(self.trace, run.seq, FILE_BYTES_MAX)
         self._files = 0
-        self._taken: set[int] = set()
         for index, record in enumerate(records[1:], 2):
             try:
                 if isinstance(record, _File):
-                    _check(not self.trace.operations, "a file comes after the first call")
-                    _check(run.root and check_name(record.name) not in files, "no directory has that file")
+                    check(not self.trace.operations, "a file comes after the first call")
+                    check(run.root and check_name(record.name) not in files, "no directory has that file")
                     files[record.name] = record.data
                     self._files = len(files)
-                elif isinstance(record, _Operation):
-                    self._operation(record, run)
-                elif isinstance(record, _Note):
-                    self._take(record.seq, run)
-                    self.trace.notes.append(Note(record.seq, record.time, record.kind, record.payload))
+                elif isinstance(record, OperationRecord):
+                    self._operation(record)
+                elif isinstance(record, NoteRecord):
+                    self._order.note(record)
                 else:
                     raise BadTraceFile("a second run begins")
             except ValueError as cause:
@@ -217,41 +222,16 @@ class _Loading:
         self.trace.base = Image(files, exists=run.root)
         self.trace.seq = run.seq
 
-    def _decode(self, line: bytes) -> _Record:
-        if len(line) > RECORD_BYTES_MAX:
-            raise BadTraceFile(f"a record has {len(line)} bytes, at most {RECORD_BYTES_MAX} are possible")
-        return _decoder.decode(line)
-
-    def _operation(self, record: _Operation, run: _Run) -> None:
-        operations = self.trace.operations
-        kind = Kind(record.kind)
-        _check(kind in _RECORDED, f"{kind} changes nothing and is not recorded")
-        _check(not operations or operations[-1].start < record.start, "the calls are not in order")
-        _check(record.end == -1 or record.end > record.start, "the call ends before it starts")
-        _check(min(record.offset, record.size, record.error) >= 0, "a number is negative")
-        _check(record.offset + len(record.data) <= FILE_BYTES_MAX >= record.size, "no file is that large")
-        _check(record.after in _AFTERS, f"{record.after!r} is nothing that a failed sync leaves")
-        for seq in (record.start, record.end) if record.end >= 0 else (record.start,):
-            self._take(seq, run)
+    def _operation(self, record: OperationRecord) -> None:
+        operation = self._order.operation(record)
+        kind = operation.kind
+        check(kind in _RECORDED, f"{kind} changes nothing and is not recorded")
         if kind in _NAMED:
             check_name(record.name)
             if kind is Kind.CREATE and record.done:
                 self._files += 1
-                _check(record.file == self._files, f"the next new file is {self._files}, not {record.file}")
+                check(record.file == self._files, f"the next new file is {self._files}, not {record.file}")
             elif kind is not Kind.CREATE:
-                _check(0 < record.file <= self._files, f"there is no file {record.file}")
+                check(0 < record.file <= self._files, f"there is no file {record.file}")
         if kind is Kind.RENAME:
             check_name(record.new_name)
-        words: dict[str, Any] = {field: getattr(record, field) for field in _FIELDS}
-        words["kind"] = kind
-        operations.append(Operation(**words))
-
-    def _take(self, seq: int, run: _Run) -> None:
-        _check(0 <= seq < run.seq, f"number {seq} is not of this run")
-        _check(seq not in self._taken, f"number {seq} is there twice")
-        self._taken.add(seq)
-
-
-def _check(good: bool, reason: str) -> None:
-    if not good:
-        raise BadTraceFile(reason)

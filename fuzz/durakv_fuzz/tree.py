@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -90,14 +90,20 @@ class Tree:
     def paths(self) -> dict[str, int]:
         """Every path beneath the root, with ``/`` between names, in order; directories before what is in them."""
         children = self.children()
+        paths: dict[str, int] = {}
+        waiting = [("", ROOT)]
+        while waiting:
+            path, number = waiting.pop()
+            if path:
+                paths[path] = number
+            names = sorted(children.get(number, {}).items(), reverse=True)
+            prefix = f"{path}/" if path else ""
+            waiting += [(prefix + name, child) for name, child in names]
+        return paths
 
-        def walk(directory: int, prefix: str) -> Iterator[tuple[str, int]]:
-            for name, number in sorted(children[directory].items()):
-                yield prefix + name, number
-                if number in children:
-                    yield from walk(number, f"{prefix}{name}/")
-
-        return dict(walk(ROOT, ""))
+    def path_of(self, number: int) -> str:
+        """The first path of a number, ``.`` for the root; empty if it has none."""
+        return "." if number == ROOT else next((path for path, at in self.paths().items() if at == number), "")
 
     def fingerprint(self) -> int:
         """A cheap digest for telling trees of one timeline apart; another process gives another number.
