@@ -240,6 +240,25 @@ def test_what_no_tree_holds_can_be_made_and_is_not_recorded(recorder: Recorder) 
     nothing_missed(recorder)
 
 
+def test_files_without_a_name_are_refused_as_by_file_systems_that_have_none(recorder: Recorder) -> None:
+    with pytest.raises(OSError, match="not supported"):
+        os.open(recorder.directory, os.O_TMPFILE | os.O_RDWR)
+    assert recorder.trace().operations == []
+
+
+def test_copies_made_by_the_kernel_are_recorded_as_writes(recorder: Recorder) -> None:
+    data = os.urandom(300_000)
+    (recorder.directory / "from").write_bytes(data)
+    with (recorder.directory / "from").open("rb") as source, (recorder.directory / "to").open("wb") as target:
+        copied = 0
+        while count := os.copy_file_range(source.fileno(), target.fileno(), MIB):
+            copied += count
+        assert copied == len(data)
+        assert os.sendfile(target.fileno(), source.fileno(), 0, 1000) == 1000
+    assert (recorder.directory / "to").read_bytes() == data + data[:1000]
+    nothing_missed(recorder)
+
+
 def test_many_names_in_one_directory_are_listed_once_each(recorder: Recorder) -> None:
     names = {f"name {number:04} {'x' * 50}" for number in range(3000)}
     for name in names:

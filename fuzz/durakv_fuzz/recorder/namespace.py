@@ -30,7 +30,9 @@ def enter() -> None:
 
 
 def may_enter() -> bool:
-    """Whether a child of this process could."""
+    """Whether this process could."""
+    if threading.active_count() > 1:
+        return False
     child = os.fork()
     if child == 0:
         os._exit(_libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNS) != 0)

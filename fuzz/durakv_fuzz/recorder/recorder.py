@@ -22,15 +22,15 @@ from types import TracebackType
 from typing import TypeVar
 
 from durakv_fuzz.recorder import leftovers, namespace
-from durakv_fuzz.recorder.connection import unusable
+from durakv_fuzz.recorder.connection import Connection, unusable
 from durakv_fuzz.recorder.messages import Counts, Limits, PackedTree, Recorded, contents, pack, unpack
 from durakv_fuzz.recorder.process import WORD_BYTES_MAX, Server, ServerEnded
 from durakv_fuzz.recorder.refusals import Refusal
 from durakv_fuzz.trace import Note, Operation
 from durakv_fuzz.tree import EMPTY, Tree
 
-CAPACITY_BYTES = 4 << 30
-RECORD_BYTES_MAX = 4 << 30
+CAPACITY_BYTES = 1 << 30
+RECORD_BYTES_MAX = 1 << 30
 TREE_BYTES_MAX = 4 << 30
 
 _T = TypeVar("_T")
@@ -56,8 +56,8 @@ class Recorder:
     the private directory is made.  Where this user is not root, this process enters a user namespace of its own.
 
     With ``sites``, syncs and calls that change names have the place in the program that made them, as far as it can be
-    told (``callers``); that takes time, and a program with many threads that maps
-    memory all the time may hold it up.
+    told (``callers``).  That takes time; and a program that maps memory while its other threads read mapped pages of
+    this same directory may hold it up for ever.
 
     A mapped page counts as written when the kernel writes it back: at msync, at close, or when the trace is asked for.
     ``sync(2)`` and ``syncfs(2)`` are not seen, for the kernel does not tell.  While a file is synced, the kernel lets
@@ -185,6 +185,15 @@ def missing() -> str:
     if not sys.platform.startswith("linux"):
         return "FUSE over /dev/fuse is Linux's"
     reason = unusable()
-    if not reason and os.geteuid() != 0 and not namespace.may_enter():
-        return "this user is not root and may not enter a user namespace"
-    return reason
+    if reason:
+        return reason
+    if os.geteuid() != 0:
+        return "" if namespace.may_enter() else "this user is not root and may not enter a user namespace"
+    private = leftovers.make_private()
+    try:
+        Connection(private / leftovers.TREE).close()
+    except OSError as failure:
+        return str(failure)
+    finally:
+        leftovers.remove_private(private)
+    return ""
