@@ -8,10 +8,15 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 
 from durakv_fuzz.block.crash_mount import CrashMount
 from durakv_fuzz.block.enumerate import device_states
 from durakv_fuzz.block.recorder import BlockRecorder
+
+
+def tell(directory: Path) -> None:
+    os.write(sys.stdout.fileno(), os.fsencode(directory) + b"\n")
 
 
 def main(what: str) -> None:
@@ -20,7 +25,7 @@ def main(what: str) -> None:
         os.write(fd, b"data")
         os.fsync(fd)
         if what == "recorder":
-            print(recorder.directory, flush=True)
+            tell(recorder.directory)
             time.sleep(60)
         os.close(fd)
         trace = recorder.stop()
@@ -28,7 +33,7 @@ def main(what: str) -> None:
         for state in device_states(trace, budget=1):
             with crashes.mounted(state) as directory:
                 (directory / "more").write_bytes(b"more")
-                print(directory, flush=True)
+                tell(directory)
                 time.sleep(60)
 
 

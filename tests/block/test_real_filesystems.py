@@ -16,10 +16,12 @@ import pytest
 
 from durakv_fuzz.block.crash_mount import CrashMount
 from durakv_fuzz.block.enumerate import DeviceState, device_states
+from durakv_fuzz.block.mounts import MountError
 from durakv_fuzz.block.real import REAL, MakeError, RealFilesystem, made, missing
 from durakv_fuzz.block.recorder import BlockRecorder
 from durakv_fuzz.block.states import Device
 from durakv_fuzz.block.trace import BlockTrace
+from durakv_fuzz.program.recording import Recording
 from durakv_fuzz.trace import SECTOR_BYTES
 
 from .real_filesystems import NAMES, loop_files, mounts_under, needs
@@ -221,6 +223,8 @@ def test_notes_of_forked_children_are_in_the_order_in_which_they_were_told() -> 
 
 def test_what_was_settled_is_in_every_state_and_what_came_after_the_end_in_none() -> None:
     with BlockRecorder(needs("xfs")) as recorder:
+        recording: Recording = recorder
+        assert recording.directory == recorder.directory
         write_file(recorder.directory / "before", b"settled", sync=False)
         recorder.settle()
         write_file(recorder.directory / "between", b"written", sync=True)
@@ -287,11 +291,20 @@ def test_stopping_twice_is_told() -> None:
 def test_a_file_system_that_is_unknown_or_cannot_be_made_is_named() -> None:
     with pytest.raises(ValueError, match="'fat' is none of the file systems ext4, xfs, btrfs"):
         missing("fat")
-    with pytest.raises(MakeError, match="mkfs.nothing is not installed"):
+    with pytest.raises(MakeError, match=r"mkfs\.nothing is not installed"):
         made(RealFilesystem("nothing", 1 << 20, ("mkfs.nothing",), ""))
     kind = REAL[needs("ext4")]
     with pytest.raises(MakeError, match=r"mkfs\.ext4 .* failed: "):
         made(RealFilesystem("ext4", 4096, kind.make, ""))
+
+
+def test_a_device_that_holds_no_file_system_is_not_mounted_and_leaves_nothing() -> None:
+    trace = BlockTrace(needs("ext4"), 64 << 20, {})
+    with CrashMount(trace) as crashes:
+        (state,) = device_states(trace, budget=1)
+        with pytest.raises(MountError, match="cannot mount ext4: "):
+            with crashes.mounted(state):
+                raise AssertionError("zeros were mounted")
 
 
 def test_a_flush_that_takes_no_possible_time_is_refused() -> None:

@@ -6,7 +6,7 @@ Each state is a file in memory with a loop device of its own, so that nothing ca
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ from durakv_fuzz.choose import Recorded
 from durakv_fuzz.recorder.process import Server
 
 _KEEPER = "durakv_fuzz.block.keeper"
-_BUSY_SECONDS = 1.0
+_BUSY_SECONDS = 0.5
 
 
 class CrashMount:
@@ -57,10 +57,10 @@ class CrashMount:
         return {**self._trace.base, **self._device.image(state.crash_seq, Recorded(state.answers)).changed}
 
     @contextmanager
-    def mounted(self, state: DeviceState) -> Iterator[Path]:
+    def mounted(self, state: DeviceState) -> Generator[Path]:
         """The directory that the machine wakes up with; the file system's journal was repeated.
 
-        Raises ``MountError`` if the file system refuses.  Whoever still is in the directory at the end, and a second
+        Raises ``MountError`` if the file system refuses.  Whoever still is in the directory at the end, and half a second
         later, stays in a file system that nobody else sees any more.
         """
         directory = self._private / MOUNT

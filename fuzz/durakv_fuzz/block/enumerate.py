@@ -157,7 +157,7 @@ def _but(usual: Choose, label: str, answer: int, details: Choose = kindest) -> C
 
 
 def _weights(trace: BlockTrace) -> dict[int, float]:
-    weights = {seq: 1.0 for seq in range(trace.first_seq, trace.seq + 1)}
+    weights = dict.fromkeys(range(trace.first_seq, trace.seq + 1), 1.0)
 
     def favour(seq: int, weight: float) -> None:
         for point in range(seq - _NEAR_EVENTS + 1, seq + _NEAR_EVENTS + 1):

@@ -16,7 +16,7 @@ from durakv_fuzz.recorder.process import Adopted
 
 def main() -> None:
     """Wait for the hanging up too: that is how a starter that goes on says that it is done."""
-    with suppress(EOFError):  # it ended before this process was there
+    with suppress(EOFError, ProcessLookupError):  # it ended before this process was there
         adopted = Adopted()
         poll = select.poll()
         poll.register(adopted.control.fileno(), select.POLLIN)

@@ -51,11 +51,10 @@ class BlockRecorder:
         self._stack = ExitStack()
         with ExitStack() as stack:
             stack.callback(clear, self._private)
-            self._server = Server(
-                _SERVER, self._private, str(self._private), str(kind.device_bytes), repr(float(sync_seconds))
-            )
+            self._server = Server(_SERVER, self._private, str(self._private), repr(float(sync_seconds)))
             stack.callback(self._server.close)
-            self._server.ask("begin", filesystem, made(kind) if blocks is None else dict(blocks), kind.atomic)
+            base = made(kind) if blocks is None else dict(blocks)
+            self._server.ask("begin", BlockTrace(filesystem, kind.device_bytes, base, kind.atomic))
             fd = os.open(self._private / DEVICE, os.O_RDWR | os.O_CLOEXEC)
             try:
                 loop = LoopDevice(fd)
@@ -75,7 +74,10 @@ class BlockRecorder:
         self._stack.close()
 
     def note(self, kind: str, payload: int | str) -> None:
-        """Remember, at this point of the order, what somebody was told.  From any thread or forked child."""
+        """Remember, at this point of the order, what somebody was told.  From any thread or forked child.
+
+        ``OSError`` if the recording has ended.
+        """
         word = msgspec.msgpack.encode((kind, payload))
         if len(word) > WORD_BYTES_MAX:
             raise ValueError(f"a note of {len(word)} bytes; at most {WORD_BYTES_MAX} are possible")

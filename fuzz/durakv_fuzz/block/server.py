@@ -1,6 +1,6 @@
 """The device's process: it serves one file from memory, which a loop device makes a disk of, and records what is done.
 
-    python -m durakv_fuzz.block.server STARTER CONTROL WORDS PRIVATE DEVICE-BYTES SYNC-SECONDS
+    python -m durakv_fuzz.block.server STARTER CONTROL WORDS PRIVATE SYNC-SECONDS
 
 The file is the root of its mount.  It takes no discards (FALLOCATE), so that the kernel writes the zeros it wants.
 """
@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from errno import EINVAL, ENOSPC, ENOSYS
 from pathlib import Path
 
@@ -49,20 +50,18 @@ _WORD = msgspec.msgpack.Decoder(tuple[str, int | str])
 
 
 class Record:
-    """What was done since the last settling."""
+    """What was done since the last settling of a device that holds ``content``, which is changed by its owner."""
 
-    def __init__(self, filesystem: str, device_bytes: int, base: dict[int, bytes], atomic: tuple[int, ...]) -> None:
-        self._filesystem = filesystem
-        self._atomic = atomic
-        self._device_bytes = device_bytes
-        self.content = base
+    def __init__(self, blank: BlockTrace, content: dict[int, bytes]) -> None:
+        self._blank = blank
+        self._content = content
         self._notes: list[Note] = []
         self._seq = 0
         self.settle()
 
     def settle(self) -> None:
         """Everything so far is durable."""
-        self._base = dict(self.content)
+        self._base = dict(self._content)
         self._first_seq = self._seq
         self._writes: list[BlockWrite] = []
         self._flushes: list[Flush] = []
@@ -96,16 +95,14 @@ class Record:
         if self._bytes > RECORDED_BYTES_MAX:
             return Failure(f"{self._bytes} bytes were written; at most {RECORDED_BYTES_MAX} are recorded of one run")
         unfinished = [Flush(start, -1) for start in self._under_way.values()]
-        return BlockTrace(
-            filesystem=self._filesystem,
-            device_bytes=self._device_bytes,
+        return replace(
+            self._blank,
             base=self._base,
             first_seq=self._first_seq,
             seq=self._seq,
             writes=tuple(self._writes),
             flushes=tuple(sorted((*self._flushes, *unfinished), key=lambda flush: flush.start)),
             notes=tuple(self._notes),
-            atomic=self._atomic,
             times=tuple(self._times),
         )
 
@@ -120,10 +117,10 @@ class DeviceServer:
     """See the module."""
 
     def __init__(self, adopted: Adopted) -> None:
-        private, device_bytes, sync_seconds = adopted.arguments
+        private, sync_seconds = adopted.arguments
         self._adopted = adopted
         self._private = Path(private)
-        self._device_bytes = int(device_bytes)
+        self._device_bytes = 0
         self._sync_seconds = float(sync_seconds)
         self._connection = Connection(self._private / DEVICE, source="durakv-block", root_type=stat.S_IFREG)
         self._content: dict[int, bytes] = {}
@@ -219,12 +216,14 @@ class DeviceServer:
         message = receive(self._adopted.control)
         self._hear()
         match message:
-            case ("begin", str(filesystem), dict(base), tuple(atomic)):
-                self._content = base
-                self._record = Record(filesystem, self._device_bytes, base, atomic)
+            case ("begin", BlockTrace() as blank):
+                self._device_bytes = blank.device_bytes
+                self._content = dict(blank.base)
+                self._record = Record(blank, self._content)
                 answer: object = None
             case ("settle",) if self._record is not None:
-                answer = self._record.settle()
+                self._record.settle()
+                answer = None
             case ("stop",) if self._record is not None:
                 answer = self._record.trace()
                 self._record = None
@@ -297,7 +296,7 @@ def main() -> None:
     """Serve, unless the starter ended before this process was there."""
     try:
         adopted = Adopted()
-    except EOFError:
+    except (EOFError, ProcessLookupError):
         clear(Path(sys.argv[4]))
         return
     DeviceServer(adopted).run()

@@ -25,7 +25,8 @@ from durakv_fuzz.trace import SECTOR_BYTES
 LOST, TORN, KEPT = 0, 1, 2
 FIRST, LAST, ANY = 0, 1, 2
 
-_CHECKPOINT_WRITES = 64
+_CHECKPOINTS_MAX = 64
+_CHECKPOINT_WRITES_MIN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Device:
         self._starts = [write.start for write in trace.writes]
         self._durable_from = durable_from(trace) if durable is None else durable(trace)
         self._all_durable_from = list(accumulate(self._durable_from, max))
+        self._apart = max(_CHECKPOINT_WRITES_MIN, len(trace.writes) // _CHECKPOINTS_MAX)
         self._checkpoints: list[_Content] = [_Content(trace.base)]
         self._cut: dict[int, list[_Piece]] = {}
 
@@ -76,14 +78,14 @@ class Device:
 
     def _content(self, count: int) -> _Content:
         """After so many writes, all of them kept."""
-        while len(self._checkpoints) <= count // _CHECKPOINT_WRITES:
+        while len(self._checkpoints) <= count // self._apart:
             content = self._checkpoints[-1].copy()
-            begin = (len(self._checkpoints) - 1) * _CHECKPOINT_WRITES
-            for number in range(begin, begin + _CHECKPOINT_WRITES):
+            begin = (len(self._checkpoints) - 1) * self._apart
+            for number in range(begin, begin + self._apart):
                 content.write(self._whole(number))
             self._checkpoints.append(content)
-        content = self._checkpoints[count // _CHECKPOINT_WRITES].copy()
-        for number in range(count - count % _CHECKPOINT_WRITES, count):
+        content = self._checkpoints[count // self._apart].copy()
+        for number in range(count - count % self._apart, count):
             content.write(self._whole(number))
         return content
 
@@ -97,7 +99,7 @@ class Device:
 
 
 def durable_from(trace: BlockTrace) -> list[int]:
-    """A device that keeps its word: a write is durable once a flush that began after it has ended; else past the end."""
+    """Of a device that keeps its word: a write is durable when a flush has ended that began after it; else never."""
     never = trace.seq + 1
     starts = [flush.start for flush in trace.flushes]
     earliest = [never] * (len(starts) + 1)

@@ -55,21 +55,21 @@ class BlockTrace:
     filesystem: str
     device_bytes: int
     base: dict[int, bytes]
-    first_seq: int
-    """Where crashes begin: everything before is durable."""
-
-    seq: int
-    writes: tuple[BlockWrite, ...]
-    """By their start."""
-
-    flushes: tuple[Flush, ...]
-    """By their start."""
-
-    notes: tuple[Note, ...]
-    atomic: tuple[int, ...]
+    atomic: tuple[int, ...] = ()
     """Blocks of which the file system believes that no write of them tears."""
 
-    times: tuple[float, ...]
+    first_seq: int = 0
+    """Where crashes begin: everything before is durable."""
+
+    seq: int = 0
+    writes: tuple[BlockWrite, ...] = ()
+    """By their start."""
+
+    flushes: tuple[Flush, ...] = ()
+    """By their start."""
+
+    notes: tuple[Note, ...] = ()
+    times: tuple[float, ...] = ()
     """For each event from ``first_seq`` on, seconds of the recorder's clock (``time.monotonic``)."""
 
     def tears(self, write: BlockWrite) -> bool:
