@@ -15,7 +15,7 @@ from durakv_fuzz.content import Buffer, Content, freeze, is_blank, resize, thaw
 from durakv_fuzz.faults import AfterFailedSync
 from durakv_fuzz.image import Image
 from durakv_fuzz.layers import with_layer
-from durakv_fuzz.pending import DataUnit, EntryUnit, Pending
+from durakv_fuzz.pending import DataUnit, EntryUnit, Part, Pending
 from durakv_fuzz.places import Places, key_of
 from durakv_fuzz.trace import BARRIERS, NAMING, PAGE_BYTES, SECTOR_BYTES, Kind, Operation
 from durakv_fuzz.tree import EMPTY_DIRECTORY, Node, NodeKind, Tree, with_data, with_status
@@ -218,9 +218,16 @@ class Kernel:
             moved = (operation.file, other) if other else (operation.file,)
             moves_directory = operation.directory != operation.new_directory and self._moves(operation, moved)
             self._places.follow(operation, other)
-        unit = EntryUnit(operation, label, other, moves_directory)
-        unit.apply(self.names)
-        self.entries.add(unit)
+        if kind is Kind.RENAME and operation.directory != operation.new_directory and not moves_directory:
+            units = [
+                EntryUnit(operation, label, part=Part.ARRIVAL),
+                EntryUnit(operation, f"{label}, the old name", part=Part.DEPARTURE),
+            ]
+        else:
+            units = [EntryUnit(operation, label, other, moves_directory)]
+        for unit in units:
+            unit.apply(self.names)
+            self.entries.add(unit)
 
     def _make_node(self, operation: Operation) -> None:
         if operation.kind is Kind.SYMLINK:

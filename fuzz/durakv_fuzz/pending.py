@@ -60,6 +60,18 @@ class DataUnit:
         data[start : self.offset + last] = self.patch[first:last]
 
 
+class Part(IntEnum):
+    """What a unit does of its operation."""
+
+    WHOLE = 0
+
+    ARRIVAL = 1
+    """Of a file's rename to another directory: it has its new name."""
+
+    DEPARTURE = 2
+    """And then it has its old one no more.  Each directory is one's own, and some file systems log only one."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EntryUnit:
     """One change of names."""
@@ -73,11 +85,14 @@ class EntryUnit:
     moves_directory: bool = False
     """Whether it puts a directory into another one."""
 
+    part: Part = Part.WHOLE
+
     @property
     def home(self) -> int:
         """The directory whose sync makes it durable: the one that a name came to, or left."""
         operation = self.operation
-        return operation.new_directory if operation.new_name else operation.directory
+        came = operation.new_name and self.part is not Part.DEPARTURE
+        return operation.new_directory if came else operation.directory
 
     def apply(self, names: dict[str, int]) -> None:
         """Do to the names what it does when it survives."""
@@ -85,8 +100,10 @@ class EntryUnit:
         if operation.kind is Kind.REMOVE:
             names.pop(operation.key, None)
         elif operation.kind is Kind.RENAME:
-            names.pop(operation.key, None)
-            names[operation.new_key] = operation.file
+            if self.part is not Part.ARRIVAL:
+                names.pop(operation.key, None)
+            if self.part is not Part.DEPARTURE:
+                names[operation.new_key] = operation.file
         elif operation.kind is Kind.EXCHANGE:
             names[operation.key] = self.other
             names[operation.new_key] = operation.file
