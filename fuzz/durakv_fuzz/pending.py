@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import islice
 from typing import Generic, Protocol, TypeVar, overload
@@ -42,8 +42,15 @@ class DataUnit:
     def of(cls, operation: Operation, offset: int, patch: bytes, size_after: int, what: str) -> DataUnit:
         """The unit of an operation that just happened; ``what`` describes it."""
         is_truncation = operation.kind is Kind.TRUNCATE
-        ways = 3 if len(patch) > SECTOR_BYTES or (is_truncation and patch) else 2
+        ways = _ways(patch, is_truncation=is_truncation)
         return cls(operation, f"data {what}", offset, patch, size_after, is_truncation, ways)
+
+    def within(self, size: int) -> DataUnit:
+        """What it does to the first so many bytes of a file; of a truncation, all."""
+        if self.is_truncation or self.offset + len(self.patch) <= size:
+            return self
+        patch = self.patch[: size - self.offset]
+        return replace(self, patch=patch, size_after=size, ways=_ways(patch, is_truncation=False))
 
     def apply(self, data: Buffer) -> None:
         """Do to ``data`` what it does to a file when all of it survives."""
@@ -58,6 +65,10 @@ class DataUnit:
         if len(data) < start:
             resize(data, start)
         data[start : self.offset + last] = self.patch[first:last]
+
+
+def _ways(patch: bytes, *, is_truncation: bool) -> int:
+    return 3 if len(patch) > SECTOR_BYTES or (is_truncation and patch) else 2
 
 
 class Part(IntEnum):
