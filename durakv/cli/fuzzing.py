@@ -12,6 +12,7 @@ from zipfile import is_zipfile
 import click
 
 from durakv.cli import exits
+from durakv.cli.calibrating import calibrate
 from durakv.cli.output import json_option, print_json, print_lines, tell
 from durakv.cli.programs import program, replay_program, survey, targets
 from durakv.durability import FsyncPolicy
@@ -38,6 +39,9 @@ def fuzz() -> None:
 
     The exit code is 1 if a promise was broken (for teeth: if a break was not found).
     """
+
+
+fuzz.add_command(calibrate)
 
 
 @fuzz.command("run")

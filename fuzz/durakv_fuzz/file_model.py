@@ -37,7 +37,8 @@ def content_in_parts(state: FileState, choose: Choose, fill: Fill) -> bytes | Co
     """Any part of any open unit, and any size the file had on the way.
 
     Each write answers: lost, torn, or kept; a torn one answers the same for each page, and a torn page for each
-    sector.  Then a size beyond what the kept parts need may have survived without its data.
+    sector.  Of a truncation the zeros may be there, as far as the file reaches, without the size.  Then
+    a size beyond what the kept parts need may have survived without its data.
     """
     parts: list[tuple[DataUnit, list[tuple[int, int]] | None]] = []
     size_since = 0
@@ -55,7 +56,10 @@ def content_in_parts(state: FileState, choose: Choose, fill: Fill) -> bytes | Co
     data = thaw(state.durable)
     for unit, torn in parts:
         if unit.is_truncation:
-            unit.apply(data)
+            if torn is None:
+                unit.apply(data)
+            else:
+                _wipe(unit, data, torn)
             continue
         if torn is None and len(data) >= unit.offset:
             data[unit.offset : unit.offset + len(unit.patch)] = unit.patch
@@ -72,14 +76,22 @@ def content_in_parts(state: FileState, choose: Choose, fill: Fill) -> bytes | Co
 
 
 def content_in_order(state: FileState, choose: Choose, *, zero_tail: bool) -> bytes | Content:
-    """A prefix of the open units, the next one up to some sector; with ``zero_tail``, sizes that ran ahead (F4).
+    """What a file system leaves that lets files grow in order (F4).
 
-    The tail of zeros may begin at any byte of the first write that is not whole.
+    The kernel writes pages that are in a file already when it likes, and a device their sectors: so either a prefix of
+    the units survives, the next one up to some sector, or those within the old size do in any order, and growth alone
+    is a prefix.  With ``zero_tail``, sizes may have run ahead of all that: then nothing orders the data.
     """
-    open_count = state.open_count
-    if not open_count:
+    if not state.open_count:
         return _whole(state)
-    whole = choose(open_count + 1, f"writes kept {state.units[-1].label}")
+    if _has_no_order(state, zero_tail=zero_tail) and choose(2, f"in any order {state.units[-1].label}") == 0:
+        return _in_any_order(state, choose, zero_tail=zero_tail)
+    return _prefix(state, choose, zero_tail=zero_tail)
+
+
+def _prefix(state: FileState, choose: Choose, *, zero_tail: bool) -> bytes | Content:
+    """The tail of zeros may begin at any byte of the first write that is not whole."""
+    whole = choose(state.open_count + 1, f"writes kept {state.units[-1].label}")
     data = thaw(state.durable)
     torn: DataUnit | None = None
     size_since = 0
@@ -98,6 +110,36 @@ def content_in_order(state: FileState, choose: Choose, *, zero_tail: bool) -> by
         and (pick := choose(1 + len(sizes), "size ahead"))
     ):
         resize(data, sizes[pick - 1])
+    return freeze(data)
+
+
+def _has_no_order(state: FileState, *, zero_tail: bool) -> bool:
+    """Whether more can be left than a prefix: more than one sector in doubt, within the old size or a zero tail."""
+    if any(state.required) and any(unit.is_truncation for unit in state.units):
+        return False  # what was synced may be behind the end that the truncation made
+    size = len(state.durable)
+    units = [
+        unit
+        for unit, required in zip(state.units, state.required, strict=True)
+        if not required and unit.patch and (zero_tail or unit.offset < size)
+    ]
+    return len(units) > 1 or any(len(unit.patch) > SECTOR_BYTES for unit in units)
+
+
+def _in_any_order(state: FileState, choose: Choose, *, zero_tail: bool) -> bytes | Content:
+    nothing = Fill(())
+    if zero_tail:
+        return content_in_parts(state, choose, nothing)
+    size = len(state.durable)
+    within = [
+        (unit.within(size), required)
+        for unit, required in zip(state.units, state.required, strict=True)
+        if unit.is_truncation or unit.offset < size
+    ]
+    units, required = tuple(unit for unit, _ in within), tuple(required for _, required in within)
+    data = thaw(content_in_parts(FileState(state.durable, units, required, 0), choose, nothing))
+    if len(data) == size and not any(unit.is_truncation for unit in state.units):
+        data.extend(_prefix(state, choose, zero_tail=False)[size:])
     return freeze(data)
 
 
@@ -138,7 +180,7 @@ def _choose_sectors(unit: DataUnit, choose: Choose) -> list[tuple[int, int]]:
         if last - first <= SECTOR_BYTES:
             if choose(2, "page"):
                 parts.append((first, last))
-        elif pick := 1 if last - first == size else choose(3, "page"):
+        elif pick := 1 if last - first == size and not unit.is_truncation else choose(3, "page"):
             if pick == 2:
                 parts.append((first, last))
             else:
@@ -160,13 +202,25 @@ def _choose_some(first: int, last: int, choose: Choose) -> Iterator[tuple[int, i
 
 def _tear(unit: DataUnit, data: Buffer, choose: Choose, *, anywhere: bool) -> None:
     """Keep the beginning of one write: up to a sector, or up to any byte (of a long one, any 64th)."""
-    if unit.is_truncation or not unit.patch:
+    if not unit.patch:
+        return
+    if unit.is_truncation:
+        stops = [*range(0, len(unit.patch), SECTOR_BYTES), len(unit.patch)]
+        _wipe(unit, data, [(0, stops[choose(len(stops), f"torn {unit.label}")])])
         return
     first = unit.operation.offset - unit.offset
     step = max(1, (len(unit.patch) - first) // 64) if anywhere else SECTOR_BYTES
     stops = [0, *range(first + step if anywhere else step, len(unit.patch), step)]
     if len(stops) > 1 and (stop := stops[choose(len(stops), f"torn {unit.label}")]):
         unit.apply_part(data, 0, stop)
+
+
+def _wipe(unit: DataUnit, data: Buffer, parts: Sequence[tuple[int, int]]) -> None:
+    """Put a truncation's zeros into a file that is as long as before."""
+    for first, last in parts:
+        start, stop = unit.offset + first, min(unit.offset + last, len(data))
+        if start < stop:
+            data[start:stop] = unit.patch[first : first + stop - start]
 
 
 def _larger_sizes(state: FileState, since: int, size: int) -> list[int]:

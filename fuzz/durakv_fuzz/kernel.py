@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from durakv_fuzz.content import Content, freeze, is_blank, resize, thaw
+from durakv_fuzz.content import Buffer, Content, freeze, is_blank, resize, thaw
 from durakv_fuzz.faults import AfterFailedSync
 from durakv_fuzz.image import Image
 from durakv_fuzz.layers import with_layer
-from durakv_fuzz.pending import DataUnit, EntryUnit, Pending
+from durakv_fuzz.pending import DataUnit, EntryUnit, Part, Pending
 from durakv_fuzz.places import Places, key_of
-from durakv_fuzz.trace import BARRIERS, NAMING, SECTOR_BYTES, Kind, Operation
+from durakv_fuzz.trace import BARRIERS, NAMING, PAGE_BYTES, SECTOR_BYTES, Kind, Operation
 from durakv_fuzz.tree import EMPTY_DIRECTORY, Node, NodeKind, Tree, with_data, with_status
 
 _STALE_COUNT_MAX = 3
@@ -218,9 +218,16 @@ class Kernel:
             moved = (operation.file, other) if other else (operation.file,)
             moves_directory = operation.directory != operation.new_directory and self._moves(operation, moved)
             self._places.follow(operation, other)
-        unit = EntryUnit(operation, label, other, moves_directory)
-        unit.apply(self.names)
-        self.entries.add(unit)
+        if kind is Kind.RENAME and operation.directory != operation.new_directory and not moves_directory:
+            units = [
+                EntryUnit(operation, label, part=Part.ARRIVAL),
+                EntryUnit(operation, f"{label}, the old name", part=Part.DEPARTURE),
+            ]
+        else:
+            units = [EntryUnit(operation, label, other, moves_directory)]
+        for unit in units:
+            unit.apply(self.names)
+            self.entries.add(unit)
 
     def _make_node(self, operation: Operation) -> None:
         if operation.kind is Kind.SYMLINK:
@@ -262,7 +269,7 @@ class Kernel:
         live = file.live
         size_before = len(live)
         if operation.kind is Kind.TRUNCATE:
-            start, patch = 0, b""
+            start, patch = _cut_page(live, operation.size)
             resize(live, operation.size)
         else:
             end = operation.offset + len(operation.data)
@@ -304,3 +311,12 @@ class Kernel:
 def _settled(node: Node, state: FileState) -> Node:
     assert isinstance(state.durable, Content)
     return with_data(node, state.durable)
+
+
+def _cut_page(data: Buffer, size: int) -> tuple[int, bytes]:
+    """The page in which a file is cut, from the new end's sector on, with zeros for what is cut off."""
+    end = min(len(data), size + -size % PAGE_BYTES)
+    if end <= size:
+        return 0, b""
+    start = size - size % SECTOR_BYTES
+    return start, bytes(data[start:size]) + bytes(end - size)

@@ -17,7 +17,7 @@ from durakv_fuzz.content import Content
 from durakv_fuzz.file_model import Fill, content_in_order, content_in_parts, content_killed
 from durakv_fuzz.image import NOTHING, Image
 from durakv_fuzz.kernel import FileState
-from durakv_fuzz.pending import EntryUnit
+from durakv_fuzz.pending import EntryUnit, Part
 from durakv_fuzz.timeline import Moment, Timeline
 from durakv_fuzz.trace import Trace
 
@@ -90,20 +90,38 @@ def _surviving_entries(moment: Moment, choose: Choose) -> list[EntryUnit]:
 
     And directories are put into other directories one after the other: if such a move survived, all before it did, or
     two of them could end up inside each other.
+
+    A file that went to another directory may be in both (btrfs does that), but never in none.
     """
     surviving: list[EntryUnit] = []
     passed: set[str] = set()
     moved = False
-    for unit, required in zip(reversed(moment.entries), reversed(moment.entries_required), strict=True):
+    departure: tuple[EntryUnit, bool] | None = None
+    for index in reversed(range(len(moment.entries))):
+        unit, required = moment.entries[index], moment.entries_required[index]
         operation = unit.operation
+        if unit.part is Part.DEPARTURE:
+            departure = unit, required
+            if index and moment.entries[index - 1].operation is operation:
+                continue  # asked if it arrived
+            surviving += _departed(departure, passed, choose)
+            continue
         names = (operation.key, operation.new_key) if operation.new_name else (operation.key,)
         forced = required or (operation.new_name and (not passed.isdisjoint(names) or (moved and unit.moves_directory)))
         if forced or choose(2, unit.label):
+            if unit.part is Part.ARRIVAL and departure is not None:
+                surviving += _departed(departure, passed, choose)
             surviving.append(unit)
             passed.update(names)
             moved = moved or unit.moves_directory
     surviving.reverse()
     return surviving
+
+
+def _departed(departure: tuple[EntryUnit, bool], passed: set[str], choose: Choose) -> list[EntryUnit]:
+    """The departure of a file that arrived, if that survived too."""
+    unit, required = departure
+    return [unit] if required or unit.operation.key in passed or choose(2, unit.label) else []
 
 
 def _ordered(moment: Moment, choose: Choose, *, zero_tail: bool) -> Settled:
@@ -114,6 +132,8 @@ def _ordered(moment: Moment, choose: Choose, *, zero_tail: bool) -> Settled:
             forced = index + 1
     count = len(moment.entries) - forced + 1
     kept = forced + (choose(count, "journal length") if count > 1 else 0)
+    if kept and kept < len(moment.entries) and moment.entries[kept].operation is moment.entries[kept - 1].operation:
+        kept += 1  # a journal holds both halves of a rename, or none
     names = dict(moment.names)
     for unit in moment.entries[:kept]:
         unit.apply(names)
@@ -123,8 +143,11 @@ def _ordered(moment: Moment, choose: Choose, *, zero_tail: bool) -> Settled:
 def _killed(moment: Moment, choose: Choose) -> Settled:
     """Everything handed over survives; a call in flight got as far as the chooser says."""
     names = dict(moment.names)
+    happened = True
     for unit in moment.entries:
-        if unit.operation not in moment.in_flight or choose(2, unit.label):
+        if unit.part is not Part.DEPARTURE:  # which happens with the arrival
+            happened = unit.operation not in moment.in_flight or choose(2, unit.label) == 1
+        if happened:
             unit.apply(names)
     return names, lambda state: content_killed(state, choose, moment.in_flight)
 

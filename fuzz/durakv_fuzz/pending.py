@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import islice
 from typing import Generic, Protocol, TypeVar, overload
@@ -24,6 +24,8 @@ class DataUnit:
     label: str
     offset: int
     patch: bytes
+    """Of a truncation that cuts a page, what stood in it before the new end, and zeros up to its old end."""
+
     size_after: int
     """The file's size right after it, as its program saw it."""
 
@@ -31,14 +33,24 @@ class DataUnit:
     """Whether it sets the size and writes nothing."""
 
     ways: int
-    """How it may survive: lost or kept; or, of more than a sector, lost, torn or kept."""
+    """How it may survive: lost or kept; or, of more than a sector, lost, torn or kept.
+
+    Torn is a truncation whose zeros came to the disk without the new size.
+    """
 
     @classmethod
     def of(cls, operation: Operation, offset: int, patch: bytes, size_after: int, what: str) -> DataUnit:
         """The unit of an operation that just happened; ``what`` describes it."""
         is_truncation = operation.kind is Kind.TRUNCATE
-        ways = 2 if len(patch) <= SECTOR_BYTES else 3
+        ways = _ways(patch, is_truncation=is_truncation)
         return cls(operation, f"data {what}", offset, patch, size_after, is_truncation, ways)
+
+    def within(self, size: int) -> DataUnit:
+        """What it does to the first so many bytes of a file; of a truncation, all."""
+        if self.is_truncation or self.offset + len(self.patch) <= size:
+            return self
+        patch = self.patch[: size - self.offset]
+        return replace(self, patch=patch, size_after=size, ways=_ways(patch, is_truncation=False))
 
     def apply(self, data: Buffer) -> None:
         """Do to ``data`` what it does to a file when all of it survives."""
@@ -55,6 +67,22 @@ class DataUnit:
         data[start : self.offset + last] = self.patch[first:last]
 
 
+def _ways(patch: bytes, *, is_truncation: bool) -> int:
+    return 3 if len(patch) > SECTOR_BYTES or (is_truncation and patch) else 2
+
+
+class Part(IntEnum):
+    """What a unit does of its operation."""
+
+    WHOLE = 0
+
+    ARRIVAL = 1
+    """Of a file's rename to another directory: it has its new name."""
+
+    DEPARTURE = 2
+    """And then it has its old one no more.  Each directory is one's own, and some file systems log only one."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EntryUnit:
     """One change of names."""
@@ -68,11 +96,14 @@ class EntryUnit:
     moves_directory: bool = False
     """Whether it puts a directory into another one."""
 
+    part: Part = Part.WHOLE
+
     @property
     def home(self) -> int:
         """The directory whose sync makes it durable: the one that a name came to, or left."""
         operation = self.operation
-        return operation.new_directory if operation.new_name else operation.directory
+        came = operation.new_name and self.part is not Part.DEPARTURE
+        return operation.new_directory if came else operation.directory
 
     def apply(self, names: dict[str, int]) -> None:
         """Do to the names what it does when it survives."""
@@ -80,8 +111,10 @@ class EntryUnit:
         if operation.kind is Kind.REMOVE:
             names.pop(operation.key, None)
         elif operation.kind is Kind.RENAME:
-            names.pop(operation.key, None)
-            names[operation.new_key] = operation.file
+            if self.part is not Part.ARRIVAL:
+                names.pop(operation.key, None)
+            if self.part is not Part.DEPARTURE:
+                names[operation.new_key] = operation.file
         elif operation.kind is Kind.EXCHANGE:
             names[operation.key] = self.other
             names[operation.new_key] = operation.file

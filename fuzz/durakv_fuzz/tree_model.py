@@ -3,7 +3,9 @@
 What is asked, and how it is answered, is the same; the fault model's F3 and F4 then mean:
 
 - The sync of a directory settles the changes of names in it; of a rename or an exchange, in the directory that the
-  first name went to.  That of a file settles its data and size, and no name.  ``sync_all`` settles everything.
+  first name went to.  A file that was renamed to another directory may be in both until the sync of the one it left,
+  too (as on btrfs); the ordered models know no such thing.  That of a file settles its data and size, and no name.
+  ``sync_all`` settles everything.
 - In the ordered models all directories share one journal: changes of names survive as one prefix.
 - A directory without a name takes everything beneath along, also what was synced, or moved there.
 - An unlinked file is gone; if its removal is lost it is there again, with what was written to it since, as far as that

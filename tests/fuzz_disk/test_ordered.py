@@ -60,23 +60,56 @@ def test_what_the_directory_sync_committed_need_not_be_committed_again() -> None
     assert outcomes(disk, model=Model.ORDERED) == {one(f=b""), one(a=b"", f=b"")}
 
 
-def test_a_write_that_was_synced_is_no_part_of_the_prefix() -> None:
+def test_a_write_that_was_synced_is_kept_whatever_becomes_of_the_others() -> None:
     disk = SimulatedDisk(Image({"f": Z * 3}))
     file = disk.open("f", writable=True)
     file.write_at(A, 0)
     file.write_through(A, 512)
     file.write_at(A, 1024)
-    assert outcomes(disk, model=Model.ORDERED) == {one(f=data) for data in (Z + A + Z, A + A + Z, A + A + A)}
+    assert outcomes(disk, model=Model.ORDERED) == {one(f=data) for data in (Z + A + Z, A + A + Z, Z + A + A, A + A + A)}
 
 
-def test_writes_of_one_file_survive_as_a_prefix_with_a_torn_last_one() -> None:
+def test_a_file_grows_in_order_with_a_torn_last_write() -> None:
+    disk = SimulatedDisk(Image({"f": b""}))
+    file = disk.open("f", writable=True)
+    file.write_at(A + B, 0)
+    file.write_at(B, 1024)
+    assert outcomes(disk, model=Model.ORDERED) == {one(f=data) for data in (b"", A, A + B, A + B + B)}
+
+
+def test_sectors_that_are_in_a_file_already_survive_in_any_order() -> None:
     disk = SimulatedDisk(Image({"f": Z * 3}))
     file = disk.open("f", writable=True)
     file.write_at(A + B, 0)
     file.write_at(B, 1024)
-    assert outcomes(disk, model=Model.ORDERED) == {one(f=data + Z) for data in (Z + Z, A + Z, A + B)} | {
-        one(f=A + B + B)
+    assert outcomes(disk, model=Model.ORDERED) == {
+        one(f=first + second + third) for first in (Z, A) for second in (Z, B) for third in (Z, B)
     }
+
+
+def test_a_write_across_the_end_is_in_any_order_within_and_grows_in_order() -> None:
+    disk = SimulatedDisk(Image({"f": Z * 2}))
+    disk.open("f", writable=True).write_at(A * 4, 0)
+    assert outcomes(disk, model=Model.ORDERED) == {
+        one(f=first + second + grown) for first in (Z, A) for second in (Z, A) for grown in (b"", A, A + A)
+    }
+
+
+def test_nothing_orders_a_tail_that_may_be_zeros() -> None:
+    disk = SimulatedDisk(Image({"f": Z}))
+    disk.open("f", writable=True).write_at(A * 2, 512)
+    assert one(f=Z + Z + A) in outcomes(disk, model=Model.ORDERED_ZERO_TAIL)
+
+
+def test_what_was_synced_behind_an_end_that_a_truncation_made_is_kept() -> None:
+    disk = SimulatedDisk(Image({"f": Z * 2}))
+    file = disk.open("f", writable=True)
+    file.write_at(A, 512)
+    file.truncate(512)
+    file.write_through(B, 1024)
+    for found in outcomes(disk, model=Model.ORDERED):
+        assert found is not None
+        assert dict(found)["f"][1024:] == B
 
 
 def test_a_size_never_runs_ahead_of_its_data_unless_the_tail_may_be_zeros() -> None:

@@ -11,7 +11,7 @@ from durakv_fuzz.choose import Seeded, harshest, kindest
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.image import NOTHING, Image
 from durakv_fuzz.model import Model, crash_image
-from durakv_fuzz.trace import Kind, Operation
+from durakv_fuzz.trace import PAGE_BYTES, SECTOR_BYTES, Kind, Operation
 
 from .litmus import EMPTY, one, outcomes
 
@@ -133,15 +133,30 @@ def test_only_dead_files_leave_old_content() -> None:
     assert outcomes(disk) == {one(g=b"alive" * 1000, h=data) for data in (b"", bytes(9000) + b"h", bytes(9001))}
 
 
-def test_a_truncation_may_be_lost() -> None:
+def test_a_truncation_may_be_lost_or_leave_zeros_at_the_old_size() -> None:
     disk = disk_with(f=b"0123456789")
     file = disk.open("f", writable=True)
     file.truncate(4)
-    assert outcomes(disk) == {one(f=b"0123456789"), one(f=b"0123")}
+    assert outcomes(disk) == {one(f=b"0123456789"), one(f=b"0123" + bytes(6)), one(f=b"0123")}
     file.sync()
     assert outcomes(disk) == {one(f=b"0123")}
     file.truncate(6)
     assert outcomes(disk) == {one(f=b"0123"), one(f=b"0123\0\0")}
+
+
+def test_the_zeros_of_a_truncation_end_with_the_page_and_come_sector_by_sector() -> None:
+    disk = disk_with(f=b"x" * (PAGE_BYTES + 1))
+    disk.open("f", writable=True).truncate(PAGE_BYTES - SECTOR_BYTES - 1)
+    last, page = 1, SECTOR_BYTES
+    kept = b"x" * (PAGE_BYTES - SECTOR_BYTES - 1)
+    assert outcomes(disk) == {
+        one(f=kept + first + second + b"x")
+        for first in (b"x" * last, bytes(last))
+        for second in (b"x" * page, bytes(page))
+    } | {one(f=kept)}
+    disk = disk_with(f=b"x" * (PAGE_BYTES + 1))
+    disk.open("f", writable=True).truncate(PAGE_BYTES)
+    assert outcomes(disk) == {one(f=b"x" * (PAGE_BYTES + 1)), one(f=b"x" * PAGE_BYTES)}
 
 
 def test_write_through_keeps_its_own_range_and_nothing_else() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from durakv_fuzz.kernel import FileState
 from durakv_fuzz.model import Model
-from durakv_fuzz.pending import EntryUnit
+from durakv_fuzz.pending import EntryUnit, Part
 from durakv_fuzz.timeline import Moment, Timeline
 from durakv_fuzz.trace import Kind
 from durakv_fuzz.tree import Node
@@ -34,7 +34,7 @@ def file_in_a_new_directory() -> Litmus:
 def rename_across() -> Litmus:
     program = Program({"d": "dir", "d/f": b"1"})
     program.rename("d/f", "g")
-    return program, Model.POWER_LOSS, {one(d="dir", d_f=b"1"), one(d="dir", g=b"1")}
+    return program, Model.POWER_LOSS, {one(d="dir", d_f=b"1"), one(d="dir", d_f=b"1", g=b"1"), one(d="dir", g=b"1")}
 
 
 def moved_around() -> Litmus:
@@ -96,6 +96,10 @@ def directories_move_as_they_like(unit: EntryUnit) -> EntryUnit:
     return replace(unit, moves_directory=False)
 
 
+def renames_between_directories_are_atomic(unit: EntryUnit) -> EntryUnit:
+    return replace(unit, part=Part.WHOLE)
+
+
 def exchanges_only_rename(unit: EntryUnit) -> EntryUnit:
     kind = Kind.RENAME if unit.operation.kind is Kind.EXCHANGE else unit.operation.kind
     return replace(unit, operation=replace(unit.operation, kind=kind))
@@ -126,6 +130,7 @@ def test_a_model_that_is_right_is_accepted() -> None:
     ("bend", "expected"),
     [
         (each_entry(everything_is_in_the_root), "rename_across"),
+        (each_entry(renames_between_directories_are_atomic), "rename_across"),
         (each_entry(directories_move_as_they_like), "moved_around"),
         (each_entry(exchanges_only_rename), "exchanged"),
         (a_sync_of_one_directory_is_of_all, "file_in_a_new_directory"),

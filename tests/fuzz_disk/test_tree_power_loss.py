@@ -51,14 +51,50 @@ def test_the_sync_of_a_directory_says_nothing_about_another() -> None:
     assert outcomes(program) == {one(d="dir", e="dir", d_f=b"")}
 
 
+BEFORE, BOTH, AFTER = (
+    one(d="dir", e="dir", d_f=b"1"),
+    one(d="dir", e="dir", d_f=b"1", e_g=b"1"),
+    one(d="dir", e="dir", e_g=b"1"),
+)
+
+
 def test_a_rename_is_settled_by_the_directory_it_went_to() -> None:
     program = Program({"d": "dir", "e": "dir", "d/f": b"1"})
     program.rename("d/f", "e/g")
     program.sync_directory("d")
-    before, after = one(d="dir", e="dir", d_f=b"1"), one(d="dir", e="dir", e_g=b"1")
-    assert outcomes(program) == {before, after}
+    assert outcomes(program) == {BEFORE, AFTER}
     program.sync_directory("e")
-    assert outcomes(program) == {after}
+    assert outcomes(program) == {AFTER}
+
+
+def test_a_renamed_file_may_be_in_both_directories_until_the_one_it_left_is_synced_and_is_never_in_none() -> None:
+    program = Program({"d": "dir", "e": "dir", "d/f": b"1"})
+    program.rename("d/f", "e/g")
+    assert outcomes(program) == {BEFORE, BOTH, AFTER}
+    assert outcomes(program, model=ORDERED) == {BEFORE, AFTER}
+    program.sync_directory("e")
+    assert outcomes(program) == {BOTH, AFTER}
+    assert outcomes(program, model=ORDERED) == {AFTER}
+    program.sync_directory("d")
+    assert outcomes(program) == {AFTER}
+
+
+def test_a_new_file_under_the_old_name_replaces_the_one_that_may_still_be_there() -> None:
+    program = Program({"d": "dir", "e": "dir", "d/f": b"1"})
+    program.rename("d/f", "e/g")
+    program.create("d/f", b"2")
+    program.sync("d/f")
+    program.sync_directory("d")
+    new = one(d="dir", e="dir", d_f=b"2", e_g=b"1")
+    assert outcomes(program) == {new}, "the name that was made anew shows that the file has left"
+
+
+def test_a_killed_rename_to_another_directory_happened_or_not() -> None:
+    program = Program({"d": "dir", "e": "dir", "d/f": b"1"})
+    program.rename("d/f", "e/g")
+    start = program.trace.operations[-1].start
+    killed = outcomes(program, crash_seq=start + 1, model=Model.PROCESS_CRASH)
+    assert killed == {BEFORE, AFTER}
 
 
 def test_a_replaced_file_is_the_old_or_the_new_one() -> None:

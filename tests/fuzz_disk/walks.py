@@ -82,6 +82,7 @@ class Walk:
             (from_, name), (to, new_name) = self.naive.at(old), self.naive.at(new)
             to.names[new_name] = from_.names.pop(name)
             self._done(new)
+            self._done(old)
 
     def link(self) -> None:
         old, new = self._some(files=True), self._new()
