@@ -40,6 +40,9 @@ FAILURES_FORGIVEN = 3
 
 DELAY_SECONDS_MAX = 3600.0
 
+ALONE_SECONDS = 0.25
+"""Once nobody has written for so long, a base is synced in larger steps, which a writer who comes may wait for."""
+
 Steps: TypeAlias = Generator[bool, None, None]
 """Pieces of work; each says whether the next one should follow at once."""
 
@@ -449,7 +452,7 @@ class Rewrite:
         identity = _identity(self._directory.manifest)
         if isinstance(image, RdbImage):
             facts = rdb_facts(identity=identity, number=number, seq=seq)
-            return RdbImageWriter(self._filesystem, base_temporary(number, "rdb"), facts, image)
+            return RdbImageWriter(self._filesystem, base_temporary(number, "rdb"), facts, image, self._watch())
         header = SnapshotHeader(
             identity=identity,
             seq=seq,
@@ -458,7 +461,21 @@ class Rewrite:
             content=image.content,
             created_ms=self._clock.time_ms(),
         )
-        return ImageWriter(self._filesystem, base_temporary(number), header, image)
+        return ImageWriter(self._filesystem, base_temporary(number), header, image, self._watch())
+
+    def _watch(self) -> Callable[[], bool]:
+        """Whether somebody has written lately, to be asked again and again."""
+        commit, monotonic = self._commit, self._clock.monotonic
+        seen, since = commit.applied_seq, monotonic()
+
+        def busy() -> bool:
+            nonlocal seen, since
+            now = monotonic()
+            if commit.applied_seq != seen:
+                seen, since = commit.applied_seq, now
+            return now - since < ALONE_SECONDS
+
+        return busy
 
     def _write_image(self, number: int, seq: int, image: Image | RdbImage) -> Generator[bool, None, int]:
         writer = self._image_writer(number, seq, image)

@@ -21,6 +21,7 @@ from durakv.keyspace.kinds.hash import expired_fields
 from durakv.keyspace.store import SlotStore, slot_of
 from durakv.keyspace.values import DATABASE_COUNT, SLOT_COUNT, Value
 from durakv.machine import Batch, Command
+from durakv_formats.columns import size_of_strings
 
 if TYPE_CHECKING:
     from durakv.keyspace.deferred import Deferred
@@ -183,6 +184,6 @@ class Keyspace(Databases[SlotStore]):
 
 
 def _copied(values: Mapping[bytes, Value]) -> dict[bytes, Value]:
-    if set(map(type, values.values())) <= {bytes}:
+    if size_of_strings(values) is not None:
         return dict(values)
     return {key: copy_value(value) for key, value in values.items()}
