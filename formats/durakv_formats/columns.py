@@ -15,18 +15,19 @@ from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from durakv_formats.column_kinds import (
+    KIND_EXPIRY,
+    KIND_HASH,
+    KIND_LIST,
+    KIND_MORE,
+    KIND_SET,
+    KIND_STREAM,
+    KIND_STRING,
+    KIND_ZSET,
+)
 from durakv_formats.compiled import count_bytes
 from durakv_formats.errors import FormatError, LimitError, UnsupportedVersionError
 
-KIND_STRING = 0
-KIND_HASH = 1
-KIND_LIST = 2
-KIND_SET = 3
-KIND_ZSET = 4
-KIND_STREAM = 5
-KIND_MORE = 128
-"""Added to the kind of a container: further pieces of it."""
-KIND_EXPIRY = 255
 DATABASE_MAX = (1 << 31) - 1
 
 
