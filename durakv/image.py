@@ -8,7 +8,7 @@ most; how long that is, is the machine's choice.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -60,9 +60,12 @@ def freeze_rdb(machine: RdbMachine) -> RdbImage:
 class ImageWriter:
     """Writes one image under a temporary name, a few chunks a step."""
 
-    def __init__(self, filesystem: Filesystem, name: str, header: SnapshotHeader, image: Image) -> None:
+    def __init__(
+        self, filesystem: Filesystem, name: str, header: SnapshotHeader, image: Image, busy: Callable[[], bool]
+    ) -> None:
+        """``busy``: does somebody write to the log, whom syncs of this file would keep waiting?"""
         self._blocks = image.blocks
-        self._writer = BaseWriter(filesystem, name, header)
+        self._writer = BaseWriter(filesystem, name, header, busy)
 
     def step(self, lock: threading.Lock) -> int | None:
         """Write a few chunks; return the size of the base once it is whole and durable."""
@@ -85,12 +88,15 @@ class ImageWriter:
 class RdbImageWriter:
     """Writes one image as an RDB file under a temporary name, some entries a step."""
 
-    def __init__(self, filesystem: Filesystem, name: str, facts: Iterable[Aux], image: RdbImage) -> None:
+    def __init__(
+        self, filesystem: Filesystem, name: str, facts: Iterable[Aux], image: RdbImage, busy: Callable[[], bool]
+    ) -> None:
+        """``busy`` as for :class:`ImageWriter`."""
         self._entries = image.entries
         from durakv_formats.rdb import RdbWriter
 
         self._writer = RdbWriter(image.target)
-        self._file = BaseFile(filesystem, name, self._writer.begin(facts))
+        self._file = BaseFile(filesystem, name, self._writer.begin(facts), busy)
 
     def step(self, lock: threading.Lock) -> int | None:
         """Write some entries; return the size of the base once it is whole and durable."""

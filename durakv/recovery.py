@@ -23,17 +23,17 @@ from durakv.log.reader import CHUNK_BYTES, Record, SegmentEnd, read_runs
 from durakv.log.segment import numbers_given_out_max
 from durakv.machine import Command, DeferringMachine, RdbMachine, RunMachine, SlottedMachine, StateMachine
 from durakv.report import Cut, RecoveryReport
-from durakv.snapshot.reader import BaseReader, read_base
-from durakv.stock_base import RdbPart, read_rdb_part
 from durakv.storage.filesystem import Filesystem
 from durakv.strays import refuse_outdated
 from durakv_formats.manifest import Manifest, ManifestFile
 from durakv_formats.runs import Run
-from durakv_formats.snapshot import SnapshotHeader
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # otherwise where it is used: not every directory has a base
     from durakv.snapshot.lazy import LazyBase
+    from durakv.snapshot.reader import BaseReader
+    from durakv.stock_base import RdbPart
     from durakv_formats.rdb import Entry
+    from durakv_formats.snapshot import SnapshotHeader
 
 Progress = Callable[[int, int], None]
 """Called with the bytes read so far and the bytes there are."""
@@ -168,6 +168,8 @@ def _load_base(
         return
     if base.name.endswith(".dkv") and manifest.identity is not None:
         assert base.last is not None, "the manifest was checked"
+        from durakv.snapshot.reader import read_base
+
         with read_base(filesystem, base.name) as reader:
             reader.expect(identity=manifest.identity, number=base.seq, seq=base.last)
             found.report.base_keys = _restore(reader, base.name, machine, meter)
@@ -203,6 +205,7 @@ def _defer(base: ManifestFile, manifest: Manifest, found: Recovered, machine: St
 
 def _load_rdb(filesystem: Filesystem, name: str, machine: StateMachine, meter: _Meter) -> RdbPart:
     """Load the RDB file that a stock base may begin with."""
+    from durakv.stock_base import read_rdb_part
 
     restore = machine.restore_entry if isinstance(machine, RdbMachine) else None
 

@@ -19,26 +19,29 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Generator
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from durakv import journal
 from durakv.clock import Clock
 from durakv.commit import TRIM_BYTES, Commit
 from durakv.directory import NO_SPACE, Directory, base_name, base_temporary, next_base_number, replace_base
 from durakv.errors import Closed, DiskFull, DurakvError
-from durakv.image import Image, ImageWriter, RdbImage, RdbImageWriter, freeze, freeze_rdb
 from durakv.machine import RdbMachine, SlottedMachine, StateMachine, Unmergeable
-from durakv.merge import MergeResult, MergeTask, SealedFile, merge_steps
-from durakv.merge_process import MergeProcess, Unimportable, can_start_child
 from durakv.options import BaseFormat, Options
-from durakv.stock_base import MAGIC_BYTES, is_rdb, rdb_facts
 from durakv_formats.manifest import Manifest, ManifestFile
-from durakv_formats.snapshot import SnapshotHeader
+
+if TYPE_CHECKING:  # otherwise where it is used: most programs end before they rewrite
+    from durakv.image import Image, ImageWriter, RdbImage, RdbImageWriter
+    from durakv.merge import MergeResult, MergeTask, SealedFile
+    from durakv.merge_process import MergeProcess
 
 FAILURES_FORGIVEN = 3
 """Before this many failures in a row an automatic rewrite is tried again at once, as stock servers do."""
 
 DELAY_SECONDS_MAX = 3600.0
+
+ALONE_SECONDS = 0.25
+"""Once nobody has written for so long, a base is synced in larger steps, which a writer who comes may wait for."""
 
 Steps: TypeAlias = Generator[bool, None, None]
 """Pieces of work; each says whether the next one should follow at once."""
@@ -138,7 +141,7 @@ class Rewrite:
         self._options = options
         self._clock = clock
         path = getattr(self._filesystem, "path", None)
-        self._path: str | None = path if child and isinstance(path, str) and can_start_child() else None
+        self._path: str | None = path if child and isinstance(path, str) else None
         self._guard = threading.Lock()
         self._requests: list[RewriteHandle] = []
         self._serving: list[RewriteHandle] = []
@@ -263,6 +266,8 @@ class Rewrite:
                 journal.info("%s: making the base from memory: %s", self._filesystem.describe(), reason)
             else:
                 return
+        from durakv.image import freeze
+
         frozen: list[Image] = []
         seq = self._runner.rotate(lambda _seq: frozen.append(freeze(machine)))
         yield True
@@ -271,6 +276,8 @@ class Rewrite:
     def _rewrite_as_rdb(self, machine: StateMachine) -> Steps:
         if not isinstance(machine, RdbMachine):
             raise DurakvError(f"base_format='rdb': {type(machine).__name__} has no form as an RDB file; choose 'dkv'")
+        from durakv.image import freeze_rdb
+
         frozen: list[RdbImage] = []
         seq = self._runner.rotate(lambda _seq: frozen.append(freeze_rdb(machine)))
         yield True
@@ -280,6 +287,8 @@ class Rewrite:
         """Whether the base begins with an RDB file, which can be read neither slot by slot nor as a part of the log."""
         if base is None or not _is_plain(base):
             return False
+        from durakv.stock_base import MAGIC_BYTES, is_rdb
+
         file = self._filesystem.open(base.name)
         try:
             return is_rdb(file.read_at(MAGIC_BYTES, 0))
@@ -303,12 +312,12 @@ class Rewrite:
         if not log:
             return  # what is there is a base already, or nothing at all
         number = next_base_number(self._filesystem, manifest)
-        suffix = "rdb" if isinstance(source, RdbImage) else "dkv"
+        suffix = "rdb" if self._options.base_format is BaseFormat.RDB else "dkv"
         try:
-            if isinstance(source, (Image, RdbImage)):
-                size = yield from self._write_image(number, seq, source)
-            else:
+            if isinstance(source, SlottedMachine):
                 size = yield from self._merge(self._task(number, seq, log, source))
+            else:
+                size = yield from self._write_image(number, seq, source)
             yield True
             self._filesystem.rename(base_temporary(number, suffix), base_name(number, suffix))
         except (Exception, GeneratorExit):
@@ -388,6 +397,8 @@ class Rewrite:
     # --- making a base --------------------------------------------------------------------------------------------
 
     def _task(self, number: int, seq: int, log: list[SealedFile], machine: SlottedMachine) -> MergeTask:
+        from durakv.merge import MergeTask
+
         manifest = self._directory.manifest
         base = manifest.base if manifest.base is not None and not _is_plain(manifest.base) else None
         return MergeTask(
@@ -407,7 +418,10 @@ class Rewrite:
         )
 
     def _merge(self, task: MergeTask) -> Generator[bool, None, int]:
-        if self._path is not None:
+        from durakv.merge import merge_steps
+        from durakv.merge_process import Unimportable, can_start_child
+
+        if self._path is not None and can_start_child():
             try:
                 return (yield from self._merge_in_child(self._path, task))
             except Unimportable as reason:
@@ -428,6 +442,8 @@ class Rewrite:
             steps.close()
 
     def _merge_in_child(self, path: str, task: MergeTask) -> Generator[bool, None, int]:
+        from durakv.merge_process import MergeProcess
+
         process = self.process = MergeProcess(path, task)
         try:
             while True:
@@ -446,10 +462,14 @@ class Rewrite:
         return process.result.bytes
 
     def _image_writer(self, number: int, seq: int, image: Image | RdbImage) -> ImageWriter | RdbImageWriter:
+        from durakv.image import ImageWriter, RdbImage, RdbImageWriter
+        from durakv.stock_base import rdb_facts
+        from durakv_formats.snapshot import SnapshotHeader
+
         identity = _identity(self._directory.manifest)
         if isinstance(image, RdbImage):
             facts = rdb_facts(identity=identity, number=number, seq=seq)
-            return RdbImageWriter(self._filesystem, base_temporary(number, "rdb"), facts, image)
+            return RdbImageWriter(self._filesystem, base_temporary(number, "rdb"), facts, image, self._watch())
         header = SnapshotHeader(
             identity=identity,
             seq=seq,
@@ -458,7 +478,21 @@ class Rewrite:
             content=image.content,
             created_ms=self._clock.time_ms(),
         )
-        return ImageWriter(self._filesystem, base_temporary(number), header, image)
+        return ImageWriter(self._filesystem, base_temporary(number), header, image, self._watch())
+
+    def _watch(self) -> Callable[[], bool]:
+        """Whether somebody has written lately, to be asked again and again."""
+        commit, monotonic = self._commit, self._clock.monotonic
+        seen, since = commit.applied_seq, monotonic()
+
+        def busy() -> bool:
+            nonlocal seen, since
+            now = monotonic()
+            if commit.applied_seq != seen:
+                seen, since = commit.applied_seq, now
+            return now - since < ALONE_SECONDS
+
+        return busy
 
     def _write_image(self, number: int, seq: int, image: Image | RdbImage) -> Generator[bool, None, int]:
         writer = self._image_writer(number, seq, image)
@@ -476,6 +510,8 @@ class Rewrite:
 
 def _sealed(manifest: Manifest, seq: int) -> tuple[list[ManifestFile], list[SealedFile]]:
     """The files that a base up to ``seq`` replaces, and those among them that are log."""
+    from durakv.merge import SealedFile
+
     replaced: list[ManifestFile] = []
     log: list[SealedFile] = []
     prior = 0

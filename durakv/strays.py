@@ -13,7 +13,6 @@ import re
 from durakv.directory import MANIFEST_NAME, debris, frame_identity
 from durakv.errors import Corruption, UnsupportedVersion
 from durakv.log.reader import CHUNK_BYTES
-from durakv.snapshot.reader import read_base
 from durakv.storage.filesystem import Filesystem
 from durakv_formats.errors import FormatError
 from durakv_formats.frame import FrameDecoder
@@ -75,6 +74,8 @@ def _first_numbers(filesystem: Filesystem, name: str, identity: int, number: int
 
 def _base_end(filesystem: Filesystem, name: str, identity: bytes) -> int:
     """The last number that a base of this directory says it holds; 0 if it is none."""
+    from durakv.snapshot.reader import read_base  # not above: nearly always there is no such file
+
     try:
         with read_base(filesystem, name) as reader:
             return reader.header.seq if reader.header.identity == identity else 0

@@ -14,12 +14,16 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any, NamedTuple, TypeVar
 
-from durakv.bench.labels import Box, place
+from durakv.bench.labels import Box, column, place
 from durakv.bench.results import Report
 
 Drawing = TypeVar("Drawing")
 
 _WIDTH_INCHES = 10.0
+_COLUMN_GAP = 26.0
+"""Between the axes and a column of labels beside them, for the lines that lead there."""
+_EDGE = 6.0
+"""Between such a column and the edge of the drawing."""
 _POINTS_PER_INCH = 72
 """Drawn at one pixel a point, so that sizes of text are the same numbers in both."""
 
@@ -35,6 +39,7 @@ class Colour(NamedTuple):
 INK = Colour("ink", "#1c2430", "#e4e8ee")
 SOFT = Colour("soft", "#667080", "#98a2b1")
 LINE = Colour("line", "#dde2e8", "#323a45")
+FAINT = Colour("faint", "#b4bdc8", "#667283")
 PAPER = Colour("paper", "#ffffff", "#14181e")
 BAND = Colour("band", "#eef6f1", "#17251f")
 OURS = Colour("ours", "#0b62b8", "#5bb4f5")
@@ -45,8 +50,9 @@ _OTHERS = (
     Colour("other-4", "#86690a", "#e3c64b"),
     Colour("other-5", "#5a5f9e", "#a9aef0"),
     Colour("other-6", "#4a5563", "#b7c0cc"),
+    Colour("other-7", "#0f7f91", "#56cfe0"),
 )
-_COLOURS = (INK, SOFT, LINE, PAPER, BAND, OURS, *_OTHERS)
+_COLOURS = (INK, SOFT, LINE, FAINT, PAPER, BAND, OURS, *_OTHERS)
 _MARKERS = ("s", "^", "D", "v", "P", "X", "p", "h")
 _DASHES: Sequence[Any] = ("-", (0, (6, 2)), (0, (2, 2)), (0, (7, 2, 1, 2)))
 
@@ -93,15 +99,20 @@ def drawn(draw: Callable[[Report], Drawing]) -> Callable[[Report], Drawing]:
     return with_settings
 
 
-def figure(height_inches: float, rows: int = 1, columns: int = 1, **grid: float) -> tuple[Any, list[Any]]:
-    """A transparent figure and its axes, row by row; ``grid``: margins, as ``Figure.subplots_adjust`` takes them."""
+def figure(
+    height_inches: float, rows: int = 1, columns: int = 1, *, heights: Sequence[float] | None = None, **grid: float
+) -> tuple[Any, list[Any]]:
+    """A transparent figure and its axes, row by row.
+
+    ``heights`` are those of the rows, in proportion; ``grid``: margins, as ``Figure.subplots_adjust`` takes them.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     made: Any = Figure(figsize=(_WIDTH_INCHES, height_inches), dpi=_POINTS_PER_INCH)
     FigureCanvasAgg(made)
     made.patch.set_alpha(0)
-    axes: list[Any] = list(made.subplots(rows, columns, squeeze=False).flat)
+    axes: list[Any] = list(made.subplots(rows, columns, squeeze=False, height_ratios=heights).flat)
     made.subplots_adjust(**grid)
     for one in axes:
         one.patch.set_alpha(0)
@@ -161,8 +172,7 @@ def label(axes: Any, labels: Sequence[Label], *, taken: Sequence[Box] = (), righ
     renderer = made.canvas.get_renderer()
     texts = [
         axes.text(
-            one.x, one.y, one.text, color=one.colour, fontsize=11, fontweight="bold" if one.bold else "normal",
-            va="center", ha="left",
+            one.x, one.y, one.text, color=one.colour, fontsize=11, fontweight=_weight(one), va="center", ha="left"
         )
         for one in labels
     ]  # fmt: skip
@@ -179,6 +189,41 @@ def label(axes: Any, labels: Sequence[Label], *, taken: Sequence[Box] = (), righ
             axes.plot(xs, ys, color=one.colour, linewidth=0.6, alpha=0.6, zorder=1, scalex=False, scaley=False)
 
 
+def leave_room(made: Any, labels: Sequence[Label], *, least: float) -> None:
+    """End the axes where labels beside them fit, but leave them at least that part of the figure's width."""
+    renderer = made.canvas.get_renderer()
+    texts = [made.text(0, 0, one.text, fontsize=11, fontweight=_weight(one)) for one in labels]
+    widest = max((text.get_window_extent(renderer).width for text in texts), default=0.0)
+    for text in texts:
+        text.remove()
+    made.subplots_adjust(right=max(least, 1 - (widest + _COLUMN_GAP + _EDGE) / made.bbox.width))
+
+
+def label_column(axes: Any, labels: Sequence[Label]) -> None:
+    """Write the labels under each other to the right of the axes, in the order of their points, a line to each.
+
+    None lies over another while the axes are as high as all of them.
+    """
+    _settle(axes)
+    renderer = axes.figure.canvas.get_renderer()
+    left = axes.bbox.x1 + _COLUMN_GAP
+    anchors = [tuple(axes.transData.transform((one.x, one.y))) for one in labels]
+    texts = [
+        axes.text(0, 0, one.text, color=one.colour, fontsize=11, fontweight=_weight(one), va="center", ha="left")
+        for one in labels
+    ]
+    heights = [text.get_window_extent(renderer).height + 1 for text in texts]
+    middles = column([y for _, y in anchors], heights, axes.bbox.y0, axes.bbox.y1)
+    back = axes.transData.inverted()
+    for one, text, (x, y), middle in zip(labels, texts, anchors, middles, strict=True):
+        text.set_position(back.transform((left, middle)))
+        # Level up to the edge and then aside, so that a leader crosses as few curves as it can.
+        bends = [(x + 6, y), (max(x + 6, axes.bbox.x1), y), (left - 4, middle)]
+        xs, ys = zip(*(back.transform(bend) for bend in bends), strict=True)
+        axes.plot(xs, ys, color=one.colour, linewidth=0.8, alpha=0.6, linestyle=(0, (1, 2)), zorder=2, clip_on=False,
+                  scalex=False, scaley=False)  # fmt: skip
+
+
 def along(axes: Any, lines: Sequence[tuple[Sequence[float], Sequence[float]]]) -> list[Box]:
     """The pixels that lines cover, as boxes that labels keep clear of."""
     _settle(axes)
@@ -191,6 +236,10 @@ def along(axes: Any, lines: Sequence[tuple[Sequence[float], Sequence[float]]]) -
             middles = [(step + 0.5) / steps for step in range(steps)]
             boxes += [_square(x0 + (x1 - x0) * part, y0 + (y1 - y0) * part, 5) for part in middles]
     return boxes
+
+
+def _weight(one: Label) -> str:
+    return "bold" if one.bold else "normal"
 
 
 def _square(x: float, y: float, half: float) -> Box:

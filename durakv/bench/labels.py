@@ -63,6 +63,43 @@ def place(
     return placed
 
 
+def column(middles: Sequence[float], heights: Sequence[float], low: float, high: float) -> list[float]:
+    """Where labels of these heights go that stand under each other: in the order of what they belong to, which is at
+    ``middles``, and together as near to it as they can be.
+
+    None lies over another; if there is room for all of them, none is below ``low`` or above ``high``.
+    """
+    order = sorted(range(len(middles)), key=lambda index: middles[index])
+    # Labels that touch are a pile, which goes to where its members want it on average; piles that touch are one.
+    piles: list[tuple[list[int], float]] = []
+    for index in order:
+        pile = [index]
+        wanted = middles[index] - heights[index] / 2
+        while True:
+            tall = sum(heights[one] for one in pile)
+            wanted = max(low, min(wanted, high - tall))
+            if not piles or piles[-1][1] + sum(heights[one] for one in piles[-1][0]) <= wanted:
+                break
+            pile = piles.pop()[0] + pile
+            wanted = _bottom(pile, middles, heights)
+        piles.append((pile, wanted))
+    found = [0.0] * len(middles)
+    for pile, bottom in piles:
+        for index in pile:
+            found[index] = bottom + heights[index] / 2
+            bottom += heights[index]
+    return found
+
+
+def _bottom(pile: Sequence[int], middles: Sequence[float], heights: Sequence[float]) -> float:
+    """Where a pile begins that is as near to all of its members' points as it can be."""
+    below = total = 0.0
+    for index in pile:
+        total += middles[index] - below - heights[index] / 2
+        below += heights[index]
+    return total / len(pile)
+
+
 def _candidates(anchor: tuple[float, float], size: tuple[float, float], *, rightwards: bool) -> Iterator[Box]:
     for step in range(_ROWS_MAX):
         for sign in (1, -1) if step else (1,):

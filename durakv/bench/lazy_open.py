@@ -32,7 +32,8 @@ from durakv.keyspace.values import SLOT_COUNT
 from durakv.options import Load, Options
 from durakv.snapshot.writer import BaseWriter
 from durakv.storage.posix import PosixFilesystem
-from durakv_formats.columns import KIND_STRING, Column, encode_columns
+from durakv_formats.column_kinds import KIND_STRING
+from durakv_formats.columns import Column, encode_columns
 from durakv_formats.snapshot import SnapshotHeader
 
 VALUE_BYTES = 100

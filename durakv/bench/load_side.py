@@ -179,13 +179,16 @@ def _write_server_log(folder: Path, keys: int) -> None:
 
 
 def write_base(directory: Path, keyspace: Keyspace) -> float:
-    """Write the state out as a base that is durable, as a rewrite from the live state does; the seconds it took."""
+    """Write the state out as a base that is durable, as a rewrite from the live state does; the seconds it took.
+
+    Nobody writes meanwhile, as nobody can while a server does its SAVE.
+    """
     (directory / _APPENDONLYDIR).mkdir(parents=True, exist_ok=True)
     filesystem = PosixFilesystem(directory / _APPENDONLYDIR)
     started = time.perf_counter()
     image = freeze(keyspace)
     header = SnapshotHeader(_IDENTITY, 1, 1, image.slot_count, image.content, 0)
-    writer = ImageWriter(filesystem, base_temporary(1), header, image)
+    writer = ImageWriter(filesystem, base_temporary(1), header, image, busy=lambda: False)
     lock = threading.Lock()
     while writer.step(lock) is None:
         pass

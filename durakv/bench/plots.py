@@ -6,18 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from durakv.bench import canvas, picture, units
-from durakv.bench.canvas import INK, OURS, PAPER, SOFT, Label, Look
+from durakv.bench import canvas, concurrency, picture, units
+from durakv.bench.canvas import INK, OURS, PAPER, SOFT, Label
 from durakv.bench.fits import fits
-from durakv.bench.medians import POWER, Medians, measured, usual_value_bytes
-from durakv.bench.results import Case, Interference, Latency, Mode, Report, Round, Shape
+from durakv.bench.medians import POWER
+from durakv.bench.results import Case, Interference, Latency, Mode, Report, Round
 from durakv.bench.tables import quantile
 
-_CONCURRENT = (Shape.THREADS, Shape.TASKS, Shape.CLIENTS)
 _STEPS = 100
 """Of a distribution's line."""
-_KNEE = 0.9
-"""More writers than reach this part of the best rate only wait longer."""
 
 
 @canvas.drawn
@@ -37,32 +34,9 @@ def picture_png(report: Report) -> bytes | None:
 @canvas.drawn
 def concurrency_svg(report: Report) -> str | None:
     """Throughput against writers, for each store that was measured with several numbers of them."""
-    series = _sweeps(report)
-    if not series:
+    figure = concurrency.draw(report)
+    if figure is None:
         return None
-    looks = canvas.looks([(store, f"{setting}, {shape}") for store, setting, shape in series])
-    figure, (axes,) = canvas.figure(5.2, left=0.065, right=0.7, top=0.91, bottom=0.13)
-    axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
-    labels: list[Label] = []
-    for (store, setting, shape), found in series.items():
-        look = looks[store, f"{setting}, {shape}"]
-        widths, rates = [of.case.width for of in found], [of.rate for of in found]
-        _line(axes, widths, rates, look)
-        knee = next(of for of in found if of.rate >= _KNEE * max(rates))
-        axes.plot([knee.case.width], [knee.rate], "o", markersize=13, markerfacecolor="none", color=look.colour)
-        labels.append(
-            Label(widths[-1], rates[-1], f"{store} {setting}, {shape}", look.colour, store == "durakv"),
-        )
-    widths = sorted({of.case.width for found in series.values() for of in found})
-    axes.set_xticks(widths, [f"{width:,}" for width in widths])
-    axes.xaxis.minorticks_off()
-    axes.yaxis.minorticks_off()
-    axes.yaxis.set_major_formatter(canvas.short)
-    canvas.titles(axes, x="writers, each waiting for each of its writes", y="↑ writes a second")
-    lines = [([of.case.width for of in found], [of.rate for of in found]) for found in series.values()]
-    ordered = sorted(labels, key=lambda one: (not one.bold, -one.y))
-    canvas.label(axes, ordered, taken=canvas.along(axes, lines), rightwards=True)
     return canvas.svg(figure, "concurrency", "Writes a second against the number of writers, store by store.")
 
 
@@ -183,24 +157,6 @@ def interference_svg(report: Report) -> str | None:
 
 
 # --- their parts ------------------------------------------------------------------------------------------------------
-
-
-def _sweeps(report: Report) -> dict[tuple[str, str, str], list[Medians]]:
-    found = [
-        of
-        for of in measured(report)
-        if of.case.mode is Mode.CLOSED and of.case.shape in _CONCURRENT and of.case.store != "raw"
-    ]
-    usual = usual_value_bytes([of.case for of in found]) if found else 0
-    series: dict[tuple[str, str, str], list[Medians]] = {}
-    for of in sorted(found, key=lambda of: of.case.width):
-        if of.case.value_bytes == usual:
-            series.setdefault((of.case.store, of.case.setting, of.case.shape.value), []).append(of)
-    return {name: cases for name, cases in series.items() if len({of.case.width for of in cases}) > 1}
-
-
-def _line(axes: Any, xs: Sequence[float], ys: Sequence[float], look: Look) -> None:
-    axes.plot(xs, ys, color=look.colour, marker=look.marker, linestyle=look.dashes, linewidth=look.width, markersize=6)
 
 
 def _typical(rounds: Sequence[Round]) -> Round:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from durakv.keyspace.kinds import CONTAINERS, kind_of
+from durakv.keyspace.kinds import CONTAINERS, copy_value, kind_of
 from durakv.keyspace.kinds.hash import Hash
 from durakv.keyspace.store import SlotStore
 from durakv.keyspace.values import DATABASE_COUNT, Container, Plain, Value
-from durakv_formats.columns import KIND_EXPIRY, KIND_MORE, KIND_STRING, Column, decode_columns, encode_columns
+from durakv_formats.column_kinds import KIND_EXPIRY, KIND_MORE, KIND_STRING
+from durakv_formats.columns import Column, decode_columns, encode_columns, encode_strings, size_of_strings
 
 BLOCK_BYTES = 8 << 20
 """A block is closed once its keys and values are this large."""
@@ -24,6 +25,10 @@ Contents = tuple[int, Mapping[bytes, Value], Mapping[bytes, int]]
 
 def encode_blocks(contents: Iterable[Contents]) -> Iterator[tuple[bytes, int]]:
     """The blocks of one slot, each with the number of its keys."""
+    contents = list(contents)
+    if len(contents) == 1 and (payload := _plain_block(*contents[0])) is not None:
+        yield payload, len(contents[0][1])
+        return
     columns: list[Column] = []
     count = size = 0
     for database, values, deadlines in contents:
@@ -45,6 +50,18 @@ def encode_blocks(contents: Iterable[Contents]) -> Iterator[tuple[bytes, int]]:
                     yield encode_columns([Column(database, KIND_MORE + kind, keys, [piece])]), 0
     if count:
         yield encode_columns(columns), count
+
+
+def _plain_block(database: int, values: Mapping[bytes, Value], deadlines: Mapping[bytes, int]) -> bytes | None:
+    """The one block of a slot with nothing but a few strings, as most are; None for any other."""
+    return None if deadlines or not values else encode_strings(database, values, BLOCK_BYTES - 1)
+
+
+def copied(values: Mapping[bytes, Value]) -> dict[bytes, Value]:
+    """Values that stay as they are now."""
+    if size_of_strings(values) is not None:
+        return dict(values)
+    return {key: copy_value(value) for key, value in values.items()}
 
 
 def decode_block(

@@ -9,20 +9,19 @@ by slot, so a rewrite merges it with the log in another process (``merge.py``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from durakv.keyspace.blocks import Contents, decode_block, encode_blocks
 from durakv.keyspace.command import in_database
 from durakv.keyspace.databases import Databases
-from durakv.keyspace.kinds import copy_value
 from durakv.keyspace.kinds.hash import expired_fields
 from durakv.keyspace.store import SlotStore, slot_of
-from durakv.keyspace.values import DATABASE_COUNT, SLOT_COUNT, Value
+from durakv.keyspace.values import DATABASE_COUNT, SLOT_COUNT
 from durakv.machine import Batch, Command
 
 if TYPE_CHECKING:
+    from durakv.keyspace.blocks import Contents
     from durakv.keyspace.deferred import Deferred
     from durakv_formats.rdb import Entry, Target
 
@@ -60,6 +59,8 @@ class Keyspace(Databases[SlotStore]):
 
     def restore_slot(self, slot: int, payload: bytes, /) -> int:
         """See :class:`durakv.machine.SlottedMachine`."""
+        from durakv.keyspace.blocks import decode_block  # not above: many a program starts without a base
+
         if not 0 <= slot < self.slot_count:
             raise ValueError(f"there is no slot {slot}, only {self.slot_count} of them")
         return decode_block(payload, slot, self.store, self._slot_of)
@@ -92,6 +93,8 @@ class Keyspace(Databases[SlotStore]):
 
     def blocks(self, slot: int) -> Iterator[tuple[bytes, int]]:
         """The blocks of a base that hold this slot as it is, each with the number of its keys."""
+        from durakv.keyspace.blocks import encode_blocks
+
         return encode_blocks(self._contents(slot))
 
     def freeze_slots(self) -> Iterator[tuple[int, bytes, int]]:
@@ -99,8 +102,10 @@ class Keyspace(Databases[SlotStore]):
 
         The call copies the dictionaries and the containers but no byte strings: some 50 ms for a million keys.
         """
+        from durakv.keyspace.blocks import copied, encode_blocks
+
         slots = [
-            (slot, [(number, _copied(values), dict(deadlines)) for number, values, deadlines in self._contents(slot)])
+            (slot, [(number, copied(values), dict(deadlines)) for number, values, deadlines in self._contents(slot)])
             for slot in range(self.slot_count)
         ]
         return ((slot, payload, count) for slot, contents in slots for payload, count in encode_blocks(contents))
@@ -111,6 +116,8 @@ class Keyspace(Databases[SlotStore]):
 
     def restore(self, chunks: Iterable[bytes], /) -> None:
         """See :class:`durakv.machine.StateMachine`."""
+        from durakv.keyspace.blocks import decode_block
+
         for store in self._stores:
             store.clear()
         for chunk in chunks:
@@ -124,10 +131,11 @@ class Keyspace(Databases[SlotStore]):
 
     def freeze_entries(self) -> tuple[Target, Iterator[Entry]]:
         """See :class:`durakv.machine.RdbMachine`; the call copies the dictionaries, as that of ``freeze_slots``."""
+        from durakv.keyspace.blocks import copied
         from durakv.keyspace.rdb import target_of, to_entry
 
         contents = [
-            (number, _copied(values), dict(deadlines))
+            (number, copied(values), dict(deadlines))
             for slot in range(self.slot_count)
             for number, values, deadlines in self._contents(slot)
         ]
@@ -180,9 +188,3 @@ class Keyspace(Databases[SlotStore]):
             self._expiry_slot = 0
             self._expiry_database = (self._expiry_database + 1) % DATABASE_COUNT
         return effects
-
-
-def _copied(values: Mapping[bytes, Value]) -> dict[bytes, Value]:
-    if set(map(type, values.values())) <= {bytes}:
-        return dict(values)
-    return {key: copy_value(value) for key, value in values.items()}

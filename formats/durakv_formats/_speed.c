@@ -1,6 +1,7 @@
 /* The compiled twin of what a log does for each record: encode a batch, frame it, read plain frames back.
  *
- * It also puts what was read into the dictionaries of a keyspace's slots, the other half of the price of a replay.
+ * It also puts what was read into the dictionaries of a keyspace's slots, the other half of the price of a replay, and
+ * looks through such a dictionary before it is written into a base.
  *
  * Every function does the plain case only, and returns None (or stops) for everything else: another type, a size
  * beyond the common, damage, the end of the data.  The caller then goes the way written in Python, which decides what
@@ -589,6 +590,25 @@ static PyObject *put_all(PyObject *module, PyObject *const *arguments, Py_ssize_
     return PyLong_FromSsize_t(at);
 }
 
+PyDoc_STRVAR(count_bytes_doc,
+             "count_bytes(strings, /)\n--\n\n"
+             "How many bytes the keys and the values of a dictionary have together; None if any is no byte string.");
+
+static PyObject *count_bytes(PyObject *module, PyObject *strings)
+{
+    (void)module;
+    PyObject *key, *value;
+    Py_ssize_t at = 0, size = 0;
+    if (!PyDict_CheckExact(strings))
+        Py_RETURN_NONE;
+    while (PyDict_Next(strings, &at, &key, &value)) {
+        if (!PyBytes_CheckExact(key) || !PyBytes_CheckExact(value))
+            Py_RETURN_NONE;
+        size += PyBytes_GET_SIZE(key) + PyBytes_GET_SIZE(value);
+    }
+    return PyLong_FromSsize_t(size);
+}
+
 /* --- the module ------------------------------------------------------------------------------------------------- */
 
 static PyMethodDef methods[] = {
@@ -597,6 +617,7 @@ static PyMethodDef methods[] = {
     {"decode_run", (PyCFunction)(void (*)(void))decode_run, METH_FASTCALL, decode_run_doc},
     {"decode_columns", (PyCFunction)(void (*)(void))decode_columns, METH_FASTCALL, decode_columns_doc},
     {"put_all", (PyCFunction)(void (*)(void))put_all, METH_FASTCALL, put_all_doc},
+    {"count_bytes", count_bytes, METH_O, count_bytes_doc},
     {"decode_frames", (PyCFunction)(void (*)(void))decode_frames, METH_FASTCALL, decode_frames_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -9,23 +9,25 @@ Kinds 1 to 5 hold containers; kinds 129 to 133 hold further pieces of such as an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from durakv_formats.column_kinds import (
+    KIND_EXPIRY,
+    KIND_HASH,
+    KIND_LIST,
+    KIND_MORE,
+    KIND_SET,
+    KIND_STREAM,
+    KIND_STRING,
+    KIND_ZSET,
+)
+from durakv_formats.compiled import count_bytes
 from durakv_formats.errors import FormatError, LimitError, UnsupportedVersionError
 
-KIND_STRING = 0
-KIND_HASH = 1
-KIND_LIST = 2
-KIND_SET = 3
-KIND_ZSET = 4
-KIND_STREAM = 5
-KIND_MORE = 128
-"""Added to the kind of a container: further pieces of it."""
-KIND_EXPIRY = 255
 DATABASE_MAX = (1 << 31) - 1
 
 
@@ -207,6 +209,26 @@ def encode_columns(columns: Sequence[Column | tuple[int, int, list[bytes], list[
         return _encoder.encode(rows)
     except OverflowError as failure:
         raise LimitError(0, f"a value that does not fit into 64 bits ({failure})") from failure
+
+
+def encode_strings(database: int, strings: Mapping[bytes, Any], bytes_max: int) -> bytes | None:
+    """What ``encode_columns`` makes of one column of strings, in less time: most blocks hold nothing else.
+
+    None if that has to be asked: something is no byte string, or all of them have more bytes than that together.
+    """
+    size = size_of_strings(strings)
+    if size is None or size > bytes_max or not 0 <= database <= DATABASE_MAX:
+        return None
+    return _encoder.encode([(KIND_STRING, database, list(strings), list(strings.values()))])
+
+
+def size_of_strings(strings: Mapping[bytes, Any]) -> int | None:
+    """How many bytes keys and values have together; None if any of them is no byte string."""
+    if count_bytes is not None and isinstance(strings, dict):
+        return count_bytes(strings)
+    if not {*map(type, strings), *map(type, strings.values())} <= {bytes}:
+        return None
+    return sum(map(len, strings)) + sum(map(len, strings.values()))
 
 
 def decode_columns(payload: bytes) -> list[Column]:

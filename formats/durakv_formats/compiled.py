@@ -23,13 +23,18 @@ plain_columns: Callable[[bytes, int], tuple[list[bytes], list[bytes], list[bytes
 put_all: Callable[[list[Any], int, list[bytes], list[Any]], int] | None
 """Puts values into the dictionaries of their keys' slots; how many, for it stops where there is no dictionary."""
 
+count_bytes: Callable[[dict[Any, Any]], int | None] | None
+"""Of a dictionary: how many bytes keys and values have together; None if any is no byte string."""
+
 try:
     from durakv_formats import _speed
-except ImportError:
-    plain_batch = plain_frame = plain_frames = plain_run = plain_columns = put_all = None
-else:
+
     plain_batch, plain_frame, plain_frames = _speed.encode_batch, _speed.encode_frame, _speed.decode_frames
-    plain_run, plain_columns, put_all = _speed.decode_run, _speed.decode_columns, _speed.put_all
+    plain_run, plain_columns = _speed.decode_run, _speed.decode_columns
+    put_all, count_bytes = _speed.put_all, _speed.count_bytes
+except (ImportError, AttributeError):
+    # An attribute is missing where the source was updated in place and the twin was not built anew.
+    plain_batch = plain_frame = plain_frames = plain_run = plain_columns = put_all = count_bytes = None
 
 COMPILED = plain_batch is not None
 """Whether the twin is there."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from durakv_formats.columns import KIND_EXPIRY, KIND_STRING, decode_columns
+from durakv_formats.column_kinds import KIND_EXPIRY, KIND_STRING
+from durakv_formats.columns import decode_columns
 from durakv_formats.errors import FormatError
 from durakv_formats.frame import Frame, FrameDecoder, FrameError, find_frames
 from durakv_formats.manifest import decode_manifest

@@ -7,6 +7,8 @@ import math
 import random
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from durakv.bench.results import (
     VERSION,
     Case,
@@ -259,3 +261,54 @@ def verdicts() -> tuple[Verdict, ...]:
         Verdict("worst insert while growing", 6.0, 10.0, False, unit="ms"),
         Verdict("first read after a lazy open", None, 0.005, False, note="needs 5 M keys"),
     )
+
+
+def crowded() -> Report:
+    """A run of every peer in every setting: 28 curves, many of them close to each other."""
+    one_and_many = {
+        ("SQLite", POWER): {"WAL, synchronous=FULL": (3_050, 2_870), "DELETE, synchronous=FULL": (1_180, 1_040)},
+        ("SQLite", PROCESS): {"WAL, synchronous=NORMAL": (61_000, 31_000), "WAL, synchronous=OFF": (66_000, 33_500)},
+        ("LMDB", POWER): {"default": (4_150, 4_020)},
+        ("LMDB", PROCESS): {"sync=False": (98_000, 52_000), "writemap=True, map_async=True": (182_000, 71_000)},
+        ("RocksDB", POWER): {"WAL, sync=true": (6_700, 34_800)},
+        ("RocksDB", PROCESS): {"WAL, sync=false": (213_000, 118_000)},
+        ("LevelDB", POWER): {"sync=True": (6_900, 41_500)},
+        ("LevelDB", PROCESS): {"sync=False": (402_000, 167_000)},
+        ("diskcache", POWER): {"sqlite_synchronous=FULL": (2_650, 2_120)},
+        ("diskcache", PROCESS): {"default": (13_900, 9_700)},
+    }
+    servers = {
+        "appendfsync always": (POWER, (3_700, 17_900), (53_000, 54_500)),
+        "appendfsync everysec": (PROCESS, (15_600, 20_300), (101_000, 103_000)),
+        "appendfsync no": (PROCESS, (15_900, 20_800), (104_000, 105_500)),
+    }
+    chance = random.Random(28)
+    threads = {
+        (store, setting, promise): rates for (store, promise), found in one_and_many.items()
+        for setting, rates in found.items()
+    }  # fmt: skip
+    cases = [case for case in report().cases if case.store == "durakv" and case.setting == "always"]
+    cases += _curve(chance, ("durakv", "everysec", PROCESS), Shape.THREADS, {1: 385_000, 64: 271_000})
+    cases += _curve(chance, ("durakv", "everysec", PROCESS), Shape.TASKS, {1: 34_000, 64: 109_000})
+    cases += _curve(chance, ("durakv", "no", PROCESS), Shape.THREADS, {1: 391_000, 64: 268_000})
+    cases += _curve(chance, ("durakv", "no", PROCESS), Shape.TASKS, {1: 35_000, 64: 110_000})
+    for about, rates in threads.items():
+        cases += _curve(chance, about, Shape.THREADS, dict(zip((1, 64), rates, strict=True)))
+    for store, faster in (("redis-server", 1.0), ("Valkey", 1.06)):
+        for setting, (promise, single, external) in servers.items():
+            about = (store, setting, promise)
+            for shape, widths, rates in ((Shape.THREADS, (1, 64), single), (Shape.CLIENTS, (50, 64), external)):
+                if (store, shape) == ("Valkey", Shape.CLIENTS):
+                    continue
+                scaled = {width: rate * faster for width, rate in zip(widths, rates, strict=True)}
+                cases += _curve(chance, about, shape, scaled)
+    return msgspec.structs.replace(report(), cases=tuple(cases))
+
+
+def _curve(
+    chance: random.Random, about: tuple[str, str, Promise], shape: Shape, rates: dict[int, float]
+) -> Iterable[Case]:
+    store, setting, promise = about
+    for width, rate in rates.items():
+        rounds = tuple(one_round(chance, rate, shape, width, promise) for _ in range(5))
+        yield Case(store, setting, promise, shape, width, VALUE_BYTES, client=client(store, shape), rounds=rounds)

@@ -10,7 +10,7 @@ import random
 
 import pytest
 
-from durakv.bench.labels import Box, place
+from durakv.bench.labels import Box, column, place
 
 BOUNDS = Box(0, 0, 700, 500)
 
@@ -47,3 +47,30 @@ def test_what_is_taken_is_left_alone() -> None:
 def test_rightwards_labels_stay_to_the_right() -> None:
     anchors = [(300.0, 250.0)] * 6
     assert all(box.left > 300 for box in place(anchors, [(90, 14)] * 6, BOUNDS, rightwards=True))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_labels_in_a_column_keep_their_order_and_clear_of_each_other(seed: int) -> None:
+    chance = random.Random(seed)
+    middles = [chance.choice([chance.uniform(-20, 520), 250.0]) for _ in range(25)]
+    heights = [chance.uniform(12, 19) for _ in middles]
+    found = column(middles, heights, 0, 500)
+    boxes = sorted(zip(found, heights, middles, strict=True))
+    assert [middle for _, _, middle in boxes] == sorted(middles)
+    for (one, height, _), (other, other_height, _) in itertools.pairwise(boxes):
+        assert other - one >= (height + other_height) / 2 - 1e-6
+    assert boxes[0][0] - boxes[0][1] / 2 >= -1e-6
+    assert boxes[-1][0] + boxes[-1][1] / 2 <= 500 + 1e-6
+
+
+def test_a_label_in_a_column_stands_level_with_its_point_if_nothing_is_in_the_way() -> None:
+    assert column([400, 100, 250], [14] * 3, 0, 500) == [400, 100, 250]
+
+
+def test_labels_that_share_a_point_share_the_way_from_it() -> None:
+    assert column([250, 250], [14] * 2, 0, 500) == [243, 257]
+
+
+def test_a_column_that_is_too_short_is_left_at_its_foot_at_most() -> None:
+    found = sorted(column([50] * 5, [14] * 5, 0, 28))
+    assert found == [7, 21, 35, 49, 63]

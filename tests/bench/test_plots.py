@@ -111,7 +111,7 @@ def test_the_picture_is_to_be_had_as_png() -> None:
 def test_concurrency_shows_the_stores_that_were_swept_only() -> None:
     shown = words(plots.concurrency_svg(made_up.report()))
     assert "durakv always, tasks" in shown
-    assert "LevelDB sync, threads" in shown
+    assert "LevelDB sync · " in shown
     assert "diskcache" not in shown
 
 

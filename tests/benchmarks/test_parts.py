@@ -133,7 +133,7 @@ def _save(filesystem: PosixFilesystem, keyspace: Keyspace) -> int:
     """Write the state out as a base; return its size."""
     image = freeze(keyspace)
     header = SnapshotHeader(bytes(16), 1, 1, image.slot_count, image.content, 0)
-    writer = ImageWriter(filesystem, base_temporary(1), header, image)
+    writer = ImageWriter(filesystem, base_temporary(1), header, image, busy=lambda: False)
     lock = threading.Lock()
     while (size := writer.step(lock)) is None:
         pass

@@ -22,7 +22,8 @@ from durakv_formats import (
     decode_columns,
     encode_columns,
 )
-from durakv_formats.columns import DATABASE_MAX
+from durakv_formats import columns as columns_module
+from durakv_formats.columns import DATABASE_MAX, encode_strings, size_of_strings
 
 GOOD = [
     Column(0, KIND_STRING, [b"a", b"b"], [b"1", b""]),
@@ -47,6 +48,34 @@ def test_columns_survive(columns: list[Column]) -> None:
     payload = encode_columns(columns)
     assert decode_columns(payload) == columns
     assert encode_columns([(*column,) for column in columns]) == payload
+
+
+@pytest.fixture(params=["as it is", "in Python"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the compiled twin, if it was built, and without."""
+    if request.param == "in Python":
+        monkeypatch.setattr(columns_module, "count_bytes", None)
+
+
+@pytest.mark.usefixtures("either_way")
+def test_strings_alone_are_encoded_as_a_column_of_them() -> None:
+    for strings in ({b"a": b"1", b"b": b"", b"": b"x" * 300}, {b"%d" % number: b"v" for number in range(70_000)}):
+        size = sum(map(len, strings)) + sum(map(len, strings.values()))
+        expected = encode_columns([Column(7, KIND_STRING, list(strings), list(strings.values()))])
+        assert size_of_strings(strings) == size
+        assert encode_strings(7, strings, size) == expected
+        assert encode_strings(7, strings, size - 1) is None
+        assert encode_strings(-1, strings, size) is None
+        assert encode_strings(DATABASE_MAX + 1, strings, size) is None
+
+
+@pytest.mark.usefixtures("either_way")
+@pytest.mark.parametrize("other", ["text", 1, None, bytearray(b"b"), [b"b"], type("Own", (bytes,), {})(b"b")])
+def test_what_is_not_strings_alone_is_left_to_others(other: Any) -> None:
+    assert size_of_strings({b"a": b"b", b"c": other}) is None
+    assert encode_strings(0, {b"a": b"b", b"c": other}, 1 << 20) is None
+    if type(other).__hash__ is not None:
+        assert size_of_strings({b"a": b"b", other: b"c"}) is None
 
 
 def test_no_part_of_a_payload_is_a_payload() -> None:

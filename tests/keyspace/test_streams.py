@@ -20,7 +20,8 @@ from durakv.keyspace.kinds.by_id import ById, Id
 from durakv.keyspace.kinds.stream import Stream
 from durakv.keyspace.store import SlotStore
 from durakv.machine import Command
-from durakv_formats.columns import KIND_STREAM, Column, decode_columns, encode_columns
+from durakv_formats.column_kinds import KIND_STREAM
+from durakv_formats.columns import Column, decode_columns, encode_columns
 from durakv_formats.errors import FormatError
 from tests.keyspace.family_streams import comparable_stream, streams
 from tests.keyspace.test_merge import accepted, blocks_of, merged, restored

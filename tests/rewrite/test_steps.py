@@ -20,6 +20,7 @@ from durakv.engine import Engine
 from durakv.errors import Closed, Corruption, DiskFull, DurakvError, Poisoned
 from durakv.options import Options
 from durakv.snapshot.reader import read_base
+from durakv.snapshot.writer import STEP_BYTES, STEP_BYTES_ALONE
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.faults import Fault
 from durakv_fuzz.trace import Kind, Operation
@@ -41,7 +42,7 @@ class Opened:
         self.engine = Engine(
             None,
             machine,
-            options=Options(fsync="always", segment_bytes=4096, **(OFF | options)),  # type: ignore[arg-type]
+            options=Options(fsync="always", **(OFF | {"segment_bytes": 4096} | options)),  # type: ignore[arg-type]
             filesystem=disk,
             clock=self.clock,
             background=False,
@@ -105,6 +106,34 @@ def test_a_rewrite_leaves_one_base_one_empty_segment_and_the_same_state(machine:
     assert status.base_bytes == opened.disk.open(base_name(1)).size()
     assert status.log_bytes == 94
     assert reopened(opened.disk, machine)[0].state == before
+
+
+def test_a_base_from_memory_is_synced_in_larger_steps_while_nobody_writes() -> None:
+    noise = random.Random(5)
+    opened = Opened(new_disk(), Plain(), segment_bytes=8 << 20)
+    for index in range(200):
+        opened.put(b"set", b"key%d" % index, noise.randbytes(20_000))
+
+    def most_unsynced(write: bool) -> int:
+        before = len(opened.disk.trace.operations)
+        handle = opened.engine._rewrite.request()
+        opened.clock.advance(1.0)
+        while not handle.done():
+            opened.engine.step()
+            opened.clock.advance(0.3)
+            if write:
+                opened.put(b"set", b"another", b"value")
+        most = unsynced = 0
+        for operation in opened.disk.trace.operations[before:]:
+            if ".base." in operation.name and operation.kind in (Kind.WRITE, Kind.SYNC):
+                unsynced = unsynced + operation.size if operation.kind is Kind.WRITE else 0
+                most = max(most, unsynced)
+        return most
+
+    opened.put(b"set", b"key0", b"")
+    assert most_unsynced(write=True) < 2 * STEP_BYTES
+    opened.put(b"set", b"key0", b"")
+    assert STEP_BYTES_ALONE <= most_unsynced(write=False) < 2 * STEP_BYTES_ALONE
 
 
 def test_a_second_rewrite_replaces_the_base(machine: type[Plain]) -> None:

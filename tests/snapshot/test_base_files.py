@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from durakv.errors import Corruption, UnsupportedVersion
 from durakv.snapshot.reader import READ_BYTES, read_base
-from durakv.snapshot.writer import SYNC_BYTES, WRITE_BYTES_MIN, BaseWriter
+from durakv.snapshot.writer import STEP_BYTES, STEP_BYTES_ALONE, BaseWriter
 from durakv_formats.snapshot import SnapshotHeader, StoredBlock
 from durakv_fuzz.choose import harshest
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.model import crash_image
-from durakv_fuzz.trace import Kind
+from durakv_fuzz.trace import Kind, Operation
 
 IDENTITY = bytes(range(16))
 NAME = "appendonly.aof.3.base.dkv"
@@ -53,6 +53,15 @@ def read(disk: SimulatedDisk, name: str = NAME) -> list[StoredBlock]:
 
 def contents(blocks: list[StoredBlock]) -> list[Block]:
     return [(block.slot, block.payload(), block.count) for block in blocks]
+
+
+def most_unsynced(calls: list[Operation]) -> int:
+    """The most bytes that one sync found written since the one before it."""
+    most = unsynced = 0
+    for operation in calls:
+        unsynced = unsynced + operation.size if operation.kind is Kind.WRITE else 0
+        most = max(most, unsynced)
+    return most
 
 
 def changed(disk: SimulatedDisk, data: bytes) -> SimulatedDisk:
@@ -108,12 +117,37 @@ def test_small_blocks_are_gathered_and_the_disk_is_synced_as_it_goes() -> None:
     calls = [operation for operation in disk.trace.operations if operation.kind in (Kind.WRITE, Kind.SYNC)]
     writes = [operation.size for operation in calls if operation.kind is Kind.WRITE]
     assert sum(writes) == size
-    assert min(writes[:-1]) >= WRITE_BYTES_MIN
-    unsynced = 0
-    for operation in calls:
-        unsynced = unsynced + operation.size if operation.kind is Kind.WRITE else 0
-        assert unsynced < SYNC_BYTES + 2 * WRITE_BYTES_MIN, "one sync has to carry too much"
-    assert unsynced == 0
+    assert min(writes[:-1]) >= STEP_BYTES
+    assert most_unsynced(calls) < 2 * STEP_BYTES, "one sync has to carry too much"
+    assert calls[-1].kind is Kind.SYNC
+
+
+def test_a_sync_carries_more_while_nobody_writes_to_the_log_and_little_once_somebody_does() -> None:
+    disk = new_disk()
+    noise = random.Random(2)
+    blocks = [noise.randbytes(30_000) for _ in range(300)]
+    busy = False
+    writer = BaseWriter(disk, NAME, header(), busy=lambda: busy)
+    for block in blocks[:200]:
+        writer.block(0, block, 1)
+    alone = [operation for operation in disk.trace.operations if operation.kind in (Kind.WRITE, Kind.SYNC)]
+    assert STEP_BYTES_ALONE <= most_unsynced(alone) < 2 * STEP_BYTES_ALONE
+    busy = True  # with much gathered that was not yet written
+    for block in blocks[200:]:
+        writer.block(0, block, 1)
+    size = writer.finish()
+    calls = [operation for operation in disk.trace.operations if operation.kind in (Kind.WRITE, Kind.SYNC)]
+    assert most_unsynced(calls[len(alone) :]) < 2 * STEP_BYTES
+    assert calls[-1].kind is Kind.SYNC
+    assert sum(operation.size for operation in calls if operation.kind is Kind.WRITE) == size
+    assert [payload for _, payload, _ in contents(read(disk))] == blocks
+
+
+def test_one_large_block_is_synced_in_pieces_too() -> None:
+    disk = new_disk()
+    write(disk, [(0, random.Random(3).randbytes(1_000_000), 1)])
+    calls = [operation for operation in disk.trace.operations if operation.kind in (Kind.WRITE, Kind.SYNC)]
+    assert most_unsynced(calls) < 2 * STEP_BYTES
 
 
 def test_a_finished_base_survives_a_power_loss_once_its_name_does() -> None:
@@ -127,7 +161,8 @@ def test_a_finished_base_survives_a_power_loss_once_its_name_does() -> None:
 def test_an_aborted_base_leaves_nothing() -> None:
     disk = new_disk()
     writer = BaseWriter(disk, NAME, header())
-    writer.block(0, b"x" * (WRITE_BYTES_MIN + 1), 1)
+    writer.block(0, random.Random(4).randbytes(2 * STEP_BYTES), 1)
+    assert len(disk.image().files[NAME]) > STEP_BYTES
     writer.abort()
     assert disk.list() == []
 

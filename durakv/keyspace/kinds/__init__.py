@@ -13,7 +13,7 @@ from durakv.keyspace.kinds.stream import Stream
 from durakv.keyspace.kinds.zset import SortedSet
 from durakv.keyspace.values import Container, Value
 from durakv.machine import Command
-from durakv_formats import columns
+from durakv_formats import column_kinds
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -28,12 +28,12 @@ class Kind(msgspec.Struct, frozen=True):
     type: type[bytes] | type[Container]
 
 
-STRING = Kind(columns.KIND_STRING, b"string", bytes)
-HASH = Kind(columns.KIND_HASH, b"hash", Hash)
-LIST = Kind(columns.KIND_LIST, b"list", List)
-SET = Kind(columns.KIND_SET, b"set", Set)
-ZSET = Kind(columns.KIND_ZSET, b"zset", SortedSet)
-STREAM = Kind(columns.KIND_STREAM, b"stream", Stream)
+STRING = Kind(column_kinds.KIND_STRING, b"string", bytes)
+HASH = Kind(column_kinds.KIND_HASH, b"hash", Hash)
+LIST = Kind(column_kinds.KIND_LIST, b"list", List)
+SET = Kind(column_kinds.KIND_SET, b"set", Set)
+ZSET = Kind(column_kinds.KIND_ZSET, b"zset", SortedSet)
+STREAM = Kind(column_kinds.KIND_STREAM, b"stream", Stream)
 KINDS = (STRING, HASH, LIST, SET, ZSET, STREAM)
 KIND_BY_TYPE: dict[type, Kind] = {kind.type: kind for kind in KINDS}
 CONTAINERS: dict[int, type[Container]] = {

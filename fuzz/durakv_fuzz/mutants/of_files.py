@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Iterator
 
 import durakv.directory
+import durakv.image
 import durakv.log.segment
-import durakv.rewrite
 import durakv_formats.frame
 from durakv.image import Image
 from durakv.log.segment import Segment
@@ -137,7 +137,7 @@ def base_frozen_too_late() -> list[Patch]:
 
         return Image("chunks", 1, blocks())
 
-    return [Patch(durakv.rewrite, "freeze", broken)]
+    return [Patch(durakv.image, "freeze", broken)]
 
 
 @mutants("etcd's log: the checksum covers the data, but neither type nor length of a record")

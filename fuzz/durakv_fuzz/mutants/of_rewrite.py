@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 
 import durakv.merge
 import durakv.rewrite
+import durakv.stock_base
 from durakv.directory import replace_base
 from durakv.keyspace.kinds.list import List
 from durakv.keyspace.pending import Pending
@@ -113,7 +114,7 @@ def rdb_base_one_command_behind() -> list[Patch]:
     def broken(*, identity: bytes, number: int, seq: int) -> list[Aux]:
         return rdb_facts(identity=identity, number=number, seq=seq - 1)
 
-    return [Patch(durakv.rewrite, "rdb_facts", broken)]
+    return [Patch(durakv.stock_base, "rdb_facts", broken)]
 
 
 @mutants("a compaction that writes what changed, and forgets to copy what did not")
