@@ -192,6 +192,11 @@ class Draft:
         """Overwrite as many bytes as are given; beyond the end they are added, after zeros where there is a gap."""
         start = place.start
         size, done = len(data), 0
+        index, inside = divmod(start, PAGE_BYTES)
+        page = self._changed.get(index)
+        if inside + size <= PAGE_BYTES and isinstance(page, bytearray):  # the usual case, for the sake of speed
+            page[inside : inside + size] = data
+            done = size
         while done < size:
             index, inside = divmod(start + done, PAGE_BYTES)
             count = min(PAGE_BYTES - inside, size - done)

@@ -42,10 +42,9 @@ def content_in_parts(state: FileState, choose: Choose, fill: Fill) -> bytes | Co
     """
     parts: list[tuple[DataUnit, list[tuple[int, int]] | None]] = []
     size_since = 0
-    required = state.required
-    for index, unit in enumerate(state.units):
+    for index, (unit, required) in enumerate(zip(state.units, state.required, strict=True)):
         kept = unit.ways - 1
-        answer = kept if required[index] else choose(unit.ways, unit.label)
+        answer = kept if required else choose(unit.ways, unit.label)
         if answer == kept:
             parts.append((unit, None))
             if unit.is_truncation:
@@ -96,9 +95,9 @@ def _prefix(state: FileState, choose: Choose, *, zero_tail: bool) -> bytes | Con
     data = thaw(state.durable)
     torn: DataUnit | None = None
     size_since = 0
-    for index, unit in enumerate(state.units):
-        if state.required[index] or whole > 0:
-            whole -= not state.required[index]
+    for index, (unit, required) in enumerate(zip(state.units, state.required, strict=True)):
+        if required or whole > 0:
+            whole -= not required
             unit.apply(data)
             if unit.is_truncation:
                 size_since = index

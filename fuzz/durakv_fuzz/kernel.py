@@ -252,10 +252,12 @@ class Kernel:
         self.nodes = with_layer(self.nodes, {operation.file: node})
 
     def _bury(self, number: int | None, operation: Operation) -> None:
-        file = None if number is None else self.files.get(number)
+        if number is None:
+            return
+        file = self.files.get(number)
         if file is None or (operation.kind is Kind.RENAME and number == operation.file):
             return
-        if self._places is not None and list(self.names.values()).count(number or 0) > 1:
+        if self._places is not None and list(self.names.values()).count(number) > 1:
             return
         content = freeze(file.live)
         if not is_blank(content):

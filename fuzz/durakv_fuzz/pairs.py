@@ -13,7 +13,7 @@ import re
 
 from durakv_fuzz.coverage import CrashPoint, Pair, Unit, UnitFates, open_units, ordered_pairs
 from durakv_fuzz.model import Model
-from durakv_fuzz.roles import without_numbers
+from durakv_fuzz.roles import sketch
 from durakv_fuzz.timeline import Timeline
 from durakv_fuzz.tree_model import crash_tree
 
@@ -51,5 +51,5 @@ class Pairs:
     def _brief(self, unit: Unit) -> str:
         brief = self._briefs.get(unit.label)
         if brief is None:
-            brief = self._briefs[unit.label] = without_numbers(_PLACE.sub("", unit.label))
+            brief = self._briefs[unit.label] = sketch(_PLACE.sub("", unit.label))
         return brief

@@ -37,6 +37,7 @@ _PATTERNS = {
     "appendonly.aof.N.base.rdb": Role.BASE,
     "appendonly.aof.N.base.aof": Role.BASE,
 }
+_RANDOM = re.compile(r"\b(?=\w*\d[A-Za-z]+\d)\w{6,}")
 _DIGITS = re.compile(r"\d+")
 
 
@@ -45,6 +46,11 @@ def role_of(name: str) -> Role:
     """The role of a file of that name."""
     role = _NAMES.get(name)
     return role if role is not None else _PATTERNS.get(without_numbers(name), Role.OTHER)
+
+
+def sketch(text: str) -> str:
+    """Text about files with every number as ``N``, and every word that looks drawn by lot, as ``3f9a07``."""
+    return without_numbers(_RANDOM.sub("N", text))
 
 
 def without_numbers(name: str) -> str:

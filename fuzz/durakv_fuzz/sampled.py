@@ -20,7 +20,7 @@ from typing import TypeAlias
 from durakv_fuzz.choose import Choose, Seeded, Uneven, harshest, kindest
 from durakv_fuzz.enumerate import Flip, Proposal, TreeState, distinct, names_only, weights_of
 from durakv_fuzz.model import Model
-from durakv_fuzz.roles import without_numbers
+from durakv_fuzz.roles import sketch
 from durakv_fuzz.timeline import Timeline
 from durakv_fuzz.trace import Operation
 from durakv_fuzz.tree_model import crash_tree
@@ -33,6 +33,9 @@ _LEAST = 1e-3
 _BORED = 0.9
 _EXHAUSTED = 0.05
 """A signature is given up after some thirty tries in vain, once all of its crash points had their turn."""
+
+_FIRST_MAX = 100
+"""Of more signatures, as of a program that draws its names by lot, not each is tried before the heavy ones go on."""
 
 _ROUND = 32
 _FEW = 3
@@ -111,7 +114,7 @@ class Sampled:
 
     def proposals(self) -> Iterator[Proposal]:
         """See ``Walk``."""
-        for group in sorted(self._groups, key=lambda group: -group.weight):
+        for group in sorted(self._groups, key=lambda group: -group.weight)[:_FIRST_MAX]:
             if self._sorts:
                 yield self._next(group)
         enough = REPEATS * max(1, len(self._sorts))
@@ -179,4 +182,4 @@ def _signatures(timeline: Timeline, points: Sequence[int]) -> Iterator[object]:
 
 
 def _role(timeline: Timeline, operation: Operation) -> str:
-    return without_numbers(timeline.describe(operation))
+    return sketch(timeline.describe(operation))

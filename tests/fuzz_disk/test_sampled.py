@@ -10,10 +10,13 @@ from __future__ import annotations
 import time
 import tracemalloc
 
+import pytest
+
 from durakv_fuzz.choose import Recorded
 from durakv_fuzz.enumerate import TreeState, explain
 from durakv_fuzz.model import Model
 from durakv_fuzz.pairs import Pairs
+from durakv_fuzz.roles import sketch
 from durakv_fuzz.sampled import Sampled, sampled_states
 from durakv_fuzz.smaller_tree import minimal_crash
 from durakv_fuzz.timeline import Timeline
@@ -108,6 +111,19 @@ def test_pairs_are_counted_of_which_one_was_lost_and_a_later_one_kept() -> None:
             assert OLD not in state.image.paths()
     assert (rename, removal) in pairs.tried
     assert pairs.tried <= pairs.possible
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("rename temp-12.rdb -> dump.rdb", "rename temp-N.rdb -> dump.rdb"),
+        ("create objects/3f/a9c07be2", "create objects/Nf/N"),
+        ("create log1", "create logN"),
+        ("write data/catalog", "write data/catalog"),
+    ],
+)
+def test_paths_that_differ_in_numbers_only_are_one(text: str, same: str) -> None:
+    assert sketch(text) == same
 
 
 def test_only_the_models_asked_for_are_tried() -> None:

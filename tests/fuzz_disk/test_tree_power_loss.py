@@ -11,10 +11,11 @@ import pytest
 from durakv_fuzz.choose import harshest, kindest
 from durakv_fuzz.model import Model
 from durakv_fuzz.trace import Kind, Operation
+from durakv_fuzz.trace_file import dump_trace, load_trace
 from durakv_fuzz.tree import NodeKind, Tree
 from durakv_fuzz.tree_model import crash_tree
 
-from .trees import Outcome, Program, one, outcomes, tree_of
+from .trees import Outcome, Program, one, outcomes, seen, tree_of
 
 EMPTY: Outcome = frozenset()
 ORDERED = Model.ORDERED
@@ -263,6 +264,22 @@ def test_a_process_crash_loses_nothing_but_may_stop_a_call_half_way() -> None:
         one(d="dir", e="dir", e_f=b"1"),
         one(d="dir", d_e="dir", d_e_f=b"1"),
     }
+
+
+def test_a_trace_that_was_cut_by_a_process_crash_is_a_trace() -> None:
+    program = Program({"d": "dir"})
+    program.create("d/f", b"1", mode=0o600)
+    program.symlink("f", "d/l")
+    program.set_mode("d/f", 0o644)
+    program.link("d/f", "g")
+    program.rename("d", "e")
+    program.sync_directory()
+    for crash_seq in range(program.trace.seq + 1):
+        for choose in (harshest, kindest):
+            cut = program.trace.killed(crash_seq, choose)
+            expected = crash_tree(program.trace, crash_seq, choose, model=Model.PROCESS_CRASH)
+            seen_now = crash_tree(load_trace(dump_trace(cut)), cut.seq, kindest, model=Model.PROCESS_CRASH)
+            assert seen(seen_now) == seen(expected)
 
 
 def test_a_rename_of_one_link_onto_another_of_the_same_file_does_nothing() -> None:
