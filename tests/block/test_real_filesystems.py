@@ -7,6 +7,7 @@ itself and read.  What is lost, torn or kept here was lost, torn or kept by the 
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ from durakv_fuzz.trace import SECTOR_BYTES
 
 from .real_filesystems import NAMES, loop_files, mounts_under, needs
 
-BUDGET = 64
+BUDGET = 40
 Program = Callable[[Path, BlockRecorder], None]
 
 
@@ -151,7 +152,7 @@ def _new_files(directory: Path, recorder: BlockRecorder) -> None:
 
 def test_syncing_a_new_file_makes_its_name_durable_on_these_file_systems(filesystem: str) -> None:
     trace = recorded(filesystem, _new_files)
-    for state, directory in crashed(trace, budget=60):
+    for state, directory in crashed(trace):
         for number in range(told(trace, state, "acked") + 1):
             assert read(directory / f"new-{number}") == b"%d" % number
 
@@ -174,7 +175,7 @@ def test_an_overwritten_file_tears_where_it_is_written_in_place(filesystem: str)
         filesystem, _overwrites, prepare=lambda directory: write_file(directory / "file", b"a" * _WIDE, sync=True)
     )
     mixed, within_a_page = 0, 0
-    for _, directory in crashed(trace):
+    for _, directory in crashed(trace, budget=60):
         data = read(directory / "file")
         assert len(data) == _WIDE
         changes = [at for at in range(1, _WIDE) if data[at] != data[at - 1]]
@@ -246,7 +247,7 @@ def test_a_recovery_is_recorded_in_turn(filesystem: str) -> None:
         second = recorder.stop()
     assert second.writes
     assert second.base == crashes.blocks(state)
-    for again, directory in crashed(second, budget=40):
+    for again, directory in crashed(second):
         assert read(directory / "synced").startswith(acked), "a crash in the recovery lost what the first one had not"
         assert read(directory / "recovered") == b"yes" or told(second, again, "acked") < 0
 
@@ -260,6 +261,27 @@ def test_a_program_that_stays_in_a_crash_state_does_not_stop_the_next_one() -> N
                 held.append(os.open(directory / "held", os.O_CREAT | os.O_WRONLY))
     for fd in held:
         os.close(fd)
+
+
+def test_a_program_that_goes_on_does_not_keep_the_recording_from_its_end() -> None:
+    with BlockRecorder(needs("ext4")) as recorder:
+        child = os.fork()
+        if child == 0:  # it has the recorder's sockets too
+            fd = os.open(recorder.directory / "file", os.O_CREAT | os.O_WRONLY)
+            recorder.note("open", fd)
+            time.sleep(60)
+            os._exit(0)
+        try:
+            while not (recorder.directory / "file").exists():
+                time.sleep(0.005)
+            began = time.monotonic()
+            trace = recorder.stop()
+            assert time.monotonic() - began < 8
+            assert not recorder.directory.exists()
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    assert trace.filesystem == "ext4"
 
 
 # --- what is left, and what is missing --------------------------------------------------------------------------------

@@ -60,8 +60,8 @@ class CrashMount:
     def mounted(self, state: DeviceState) -> Generator[Path]:
         """The directory that the machine wakes up with; the file system's journal was repeated.
 
-        Raises ``MountError`` if the file system refuses.  Whoever still is in the directory at the end, and half a second
-        later, stays in a file system that nobody else sees any more.
+        Raises ``MountError`` if the file system refuses.  Whoever is still in the directory half a second
+        after the end stays in a file system that nobody else sees any more.
         """
         directory = self._private / MOUNT
         fd = os.memfd_create("durakv-block-crash", os.MFD_CLOEXEC)

@@ -33,7 +33,8 @@ def private_directory() -> Path:
     """A new directory of this process, with an empty ``device`` and an empty ``mount``."""
     prefix = f"durakv-block-{_namespace()}-{os.getpid()}-{_started(os.getpid())}-"
     private = Path(tempfile.mkdtemp(prefix=prefix))
-    (private / DEVICE).touch()
+    private.chmod(0o711)  # programs of other users pass through; what is inside has its own bits
+    (private / DEVICE).touch(0o600)
     (private / MOUNT).mkdir()
     return private
 

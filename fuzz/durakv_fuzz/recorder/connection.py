@@ -41,12 +41,18 @@ class Unmounted(Exception):
 class Connection:
     """A file system's side of one mount: not thread-safe, one process reads and answers.
 
-    ``directory`` has to be there.  Permission bits are checked by the kernel; every user may come in.  Raises
-    ``OSError`` where /dev/fuse cannot be opened or the mount is refused.
+    ``directory`` has to be there; it is a file if the mounted root is one (``root_type``, as in a mode).  Permission
+    bits are checked by the kernel; every user may come in.  Raises ``OSError`` where /dev/fuse cannot be opened or the
+    mount is refused.
     """
 
     def __init__(
-        self, directory: Path, *, source: str = "durakv", root_type: int = stat.S_IFDIR, wanted: InitFlag = WANTED
+        self,
+        directory: Path,
+        *,
+        source: str = "durakv",
+        root_type: int = stat.S_IFDIR,
+        wanted: InitFlag = WANTED,
     ) -> None:
         self.directory = directory
         self.fd = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
