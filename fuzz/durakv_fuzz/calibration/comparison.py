@@ -25,9 +25,6 @@ class Observation:
     states: int
     """Distinct states of the device, each mounted and looked at; those that differ by a mark alone count once."""
 
-    refused: int
-    """Of them, those that the file system would not mount because a write of its own was torn."""
-
     seconds: float
     cut_short: bool
     """Whether the time was over before the states were."""
@@ -116,10 +113,6 @@ class Calibration:
     def states(self, filesystem: str) -> int:
         """How many states of a device were looked at."""
         return sum(row.observed[filesystem].states for row in self.rows if filesystem in row.observed)
-
-    def refused(self, filesystem: str) -> int:
-        """How many of them the file system would not mount."""
-        return sum(row.observed[filesystem].refused for row in self.rows if filesystem in row.observed)
 
     def spread(self, model: Model) -> tuple[int, int]:
         """Of the pairs of step and outcome that the model allows, how many were seen on some file system; and all."""

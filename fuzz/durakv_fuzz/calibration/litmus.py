@@ -10,8 +10,8 @@ journal commit, with whatever it holds of the litmus by then; that is where file
              | path=word path=word ...      of several
 
 A word is ``missing``, ``directory``, ``empty``, the name of a version (``old``, ``new``) that the content equals, or
-what it is made of, in order: ``old+zeros`` begins like the old version and then there are zeros, ``part of new`` is
-something of the new version and nothing else, ``foreign`` is bytes of no version.
+what it is made of: ``old+zeros`` begins like the old version and then there are zeros, ``part of new`` is something of
+the new version and nothing else, ``mixed old/new`` has more than two parts, ``foreign`` has bytes of no version.
 """
 
 from __future__ import annotations
@@ -114,7 +114,11 @@ def describe(data: bytes, versions: Mapping[str, bytes]) -> str:
         if parts[-1:] != [name]:
             parts.append(name)
         at += max(1, lengths.get(name, 1))
-    if len(parts) > 1 or parts[0] not in versions:
+    if "foreign" in parts:
+        return "foreign"
+    if len(parts) > 2:
+        return "mixed " + "/".join(name for name in (*versions, "zeros") if name in parts)
+    if len(parts) == 2 or parts[0] == "zeros":
         return "+".join(parts)
     return f"part of {parts[0]}"
 
