@@ -13,6 +13,7 @@ import click
 
 from durakv.cli import exits
 from durakv.cli.calibrating import calibrate
+from durakv.cli.faults import faults
 from durakv.cli.output import json_option, print_json, print_lines, tell
 from durakv.cli.programs import program, replay_program, survey, targets
 from durakv.durability import FsyncPolicy
@@ -267,5 +268,5 @@ def _as_json(total: Summary, paths: list[Path]) -> dict[str, object]:
     }
 
 
-for _command in (program, survey, targets):
+for _command in (program, survey, targets, faults):
     fuzz.add_command(_command)

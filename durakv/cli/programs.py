@@ -115,7 +115,7 @@ def program(
     Drivers print `issued N`, `acked N` and `synced N`; checkers print `found N` or `wrong TEXT`.  The exit code is 1 if
     a promise was broken.
     """
-    chosen, words = _subjects(command, target, setting, ready, driver, check, Promise(promise), window or 0.0)
+    chosen, words = chosen_subjects(command, target, setting, ready, driver, check, Promise(promise), window or 0.0)
     limits = Limits(states=states, seconds=budget if budget is not None or states is not None else 60.0)
     start = start_and_judge
     if isinstance(chosen[0], SavedFiles):
@@ -137,7 +137,7 @@ def program(
         raise exits.Failure("no disk can be used here", exits.USAGE)
     seen: list[Seen] = []
     for subject in chosen:
-        plan = _plan_of(subject, count)
+        plan = plan_of(subject, count)
         try:
             seen.append(examine(subject, examination, plan, _progress(subject, quiet=as_json)))
         except CannotRecord as error:
@@ -216,7 +216,7 @@ def replay_program(path: Path) -> int:
     return exits.OK if judgement.is_kept else exits.TOLD
 
 
-def _subjects(
+def chosen_subjects(
     command: tuple[str, ...],
     target: str | None,
     setting: str | None,
@@ -226,6 +226,7 @@ def _subjects(
     promise: Promise,
     window: float,
 ) -> tuple[Sequence[Subject], dict[str, str]]:
+    """What a command line names, and the words that name it; of a target there are none."""
     if target is not None:
         if command or ready or driver or check:
             raise click.UsageError("--target says all: leave out COMMAND, --ready, --driver and --check")
@@ -260,7 +261,8 @@ def _subjects(
     return [subject], words
 
 
-def _plan_of(subject: Subject, count: int | None) -> Plan:
+def plan_of(subject: Subject, count: int | None) -> Plan:
+    """The plan that suits the subject best, with another count if one is given."""
     plan = getattr(subject, "plan", Plan())
     assert isinstance(plan, Plan)
     return plan if count is None else Plan(count, plan.prepared, plan.sync_seconds, plan.environment)

@@ -359,6 +359,18 @@ def test_somebody_is_told_of_sync_before_it_begins(tmp_path: Path) -> None:
     assert len(told) == 1
 
 
+def test_who_has_synced_everything_itself_answers_and_no_fault_comes(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, (Fail(errno.EIO, calls=frozenset({"syncfs"})),), on_sync=lambda call: True)
+
+    def body() -> None:
+        descriptor = os.open(tmp_path, os.O_RDONLY)
+        assert ctypes.CDLL(None).syncfs(descriptor) == 0
+
+    with start_function(body, watch) as run:
+        ended = run.wait(20)
+    assert (ended.code, ended.fired, [call.name for call in ended.calls]) == (0, (0,), ["syncfs"])
+
+
 @needs_killable
 def test_a_call_that_signals_rain_upon_is_counted_once(tmp_path: Path) -> None:
     caught: list[int] = []

@@ -12,7 +12,7 @@ from durakv_fuzz.injector.numbers import CHANGES, SYNCS, WRITES
 from durakv_fuzz.injector.run import Ended, Run, start, start_function
 from durakv_fuzz.injector.seccomp import CannotInject, missing
 from durakv_fuzz.injector.supervisor import Watch
-from durakv_fuzz.injector.sweep import Outcome, Point, sweep
+from durakv_fuzz.injector.sweep import Outcome, Point, Sweep, sweep, swept
 
 __all__ = [
     "ALWAYS",
@@ -30,10 +30,12 @@ __all__ = [
     "Run",
     "Short",
     "Slow",
+    "Sweep",
     "Watch",
     "interrupt",
     "missing",
     "start",
     "start_function",
     "sweep",
+    "swept",
 ]

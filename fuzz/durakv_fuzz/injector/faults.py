@@ -103,6 +103,8 @@ class Slow:
         return f"{self.seconds} s before {_where(self)}"
 
 
+_GROUPS = {frozenset[str](): "call", SYNCS: "sync", WRITES: "write", SYNCS | WRITES: "write or sync"}
+
 Fault = Kill | Fail | Short | Slow
 
 
@@ -159,6 +161,6 @@ def _check(fault: Fault) -> None:
 
 
 def _where(fault: Fault) -> str:
-    what = "/".join(sorted(fault.calls)) if fault.calls else "call"
+    what = _GROUPS.get(fault.calls) or "/".join(sorted(fault.calls))
     until = "" if fault.times == 1 else " and all later" if fault.times == ALWAYS else f" and {fault.times - 1} more"
     return f"{what} {fault.at}{until}{'' if fault.path == '*' else f' of {fault.path}'}"

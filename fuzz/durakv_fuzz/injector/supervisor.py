@@ -53,9 +53,12 @@ class Watch:
     on_call: Callable[[Call], None] | None = None
     """Told of each counted call, in the supervisor's thread, before anything is done to it."""
 
-    on_sync: Callable[[Call], None] | None = None
-    """Told of each ``sync`` and ``syncfs`` before it begins; it begins when this returns.  So whoever records the same
-    disk may note there that everything so far is about to be durable, though not when it has become so."""
+    on_sync: Callable[[Call], bool | None] | None = None
+    """Told of each ``sync`` and ``syncfs`` before it begins; it begins when this returns.
+
+    So whoever records the same disk may note there that everything so far is about to be durable.  If it has made it so
+    itself it returns True: then the call is answered with success, and no fault comes at it.
+    """
 
     def __post_init__(self) -> None:
         numbers_of(self.stopped)  # names that are known nowhere
@@ -145,8 +148,9 @@ class Supervisor:
         self.calls.append(call)
         if self._watch.on_call is not None:
             self._watch.on_call(call)
-        if self._watch.on_sync is not None and name in ("sync", "syncfs"):
-            self._watch.on_sync(call)
+        if self._watch.on_sync is not None and name in ("sync", "syncfs") and self._watch.on_sync(call):
+            self._listener.answer(notification.key, 0)
+            return
         seconds, deed = self.plan.decide(call)
         if seconds:
             due = time.monotonic() + seconds

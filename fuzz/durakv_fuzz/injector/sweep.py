@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from durakv_fuzz.injector.calls import Call
 from durakv_fuzz.injector.faults import Fault, is_for
@@ -74,6 +74,48 @@ class Outcome:
         return "\n".join(lines)
 
 
+class Sweep(Generic[Told]):
+    """One script, run once without a fault, and then with one kind of fault after the other."""
+
+    def __init__(
+        self,
+        run: Callable[[Path, tuple[Fault, ...]], tuple[Ended, Told]],
+        check: Callable[[Path, Ended, Told], str],
+        *,
+        scratch: Path,
+    ) -> None:
+        """Runs it without a fault.  Directories are made under ``scratch``, one at a time, and removed."""
+        self._run = run
+        self._check = check
+        self._scratch = scratch
+        ended, self.verdict = self._once(())
+        self.calls = ended.calls
+        """Those of the run without a fault; ``verdict`` is what was wrong after it."""
+
+    def met(self, fault: Callable[[int], Fault]) -> list[Call]:
+        """The calls that such a fault is for."""
+        return [call for call in self.calls if is_for(fault(1), call)]
+
+    def points(self, fault: Callable[[int], Fault], points_max: int | None = None) -> Iterator[Point]:
+        """One run for each call that the fault is for; with ``points_max``, for so many of them, evenly spread.
+
+        The first and the last call are always among them.
+        """
+        met = self.met(fault)
+        for number in _spread(len(met), points_max):
+            faults = (fault(number),)
+            ended, verdict = self._once(faults)
+            yield Point(faults[0], met[number - 1], not ended.unfired, verdict)
+
+    def _once(self, faults: tuple[Fault, ...]) -> tuple[Ended, str]:
+        directory = Path(tempfile.mkdtemp(prefix="injector-", dir=self._scratch))
+        try:
+            ended, told = self._run(directory, faults)
+            return ended, self._check(directory, ended, told)
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
 def sweep(
     run: Callable[[Path, tuple[Fault, ...]], tuple[Ended, Told]],
     check: Callable[[Path, Ended, Told], str],
@@ -84,35 +126,19 @@ def sweep(
 ) -> Outcome:
     """Run without a fault, then with ``fault(1)``, ``fault(2)``, … up to the number of calls that it is for.
 
-    With ``points_max``, so many of them, evenly spread, the first and the last among them.  Directories are made under
-    ``scratch``, one at a time, and removed.  Raises ``CannotInject`` if there is no call to meet.
+    ``points_max`` and ``scratch`` as of :class:`Sweep`.  Raises ``CannotInject`` if there is no call to meet.
     """
-    ended, verdict = _once(run, check, (), scratch)
-    met = [call for call in ended.calls if is_for(fault(1), call)]
-    if not met:
+    return swept(Sweep(run, check, scratch=scratch), fault, points_max)
+
+
+def swept(script: Sweep[Told], fault: Callable[[int], Fault], points_max: int | None = None) -> Outcome:
+    """The outcome of one kind of fault.  Raises ``CannotInject`` if there is no call to meet."""
+    if not script.met(fault):
         raise CannotInject(
-            f"{fault(1)}: no such call among the {len(ended.calls)} of the run; does it write elsewhere?"
+            f"{fault(1)}: no such call among the {len(script.calls)} of the run; does it write elsewhere?"
         )
-    points = [Point(None, None, True, verdict)]
-    for number in _spread(len(met), points_max):
-        faults = (fault(number),)
-        this, verdict = _once(run, check, faults, scratch)
-        points.append(Point(faults[0], met[number - 1], not this.unfired, verdict))
-    return Outcome(ended.calls, tuple(points))
-
-
-def _once(
-    run: Callable[[Path, tuple[Fault, ...]], tuple[Ended, Told]],
-    check: Callable[[Path, Ended, Told], str],
-    faults: tuple[Fault, ...],
-    scratch: Path,
-) -> tuple[Ended, str]:
-    directory = Path(tempfile.mkdtemp(prefix="injector-", dir=scratch))
-    try:
-        ended, told = run(directory, faults)
-        return ended, check(directory, ended, told)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    first = Point(None, None, True, script.verdict)
+    return Outcome(script.calls, (first, *script.points(fault, points_max)))
 
 
 def _spread(count: int, points_max: int | None) -> Sequence[int]:

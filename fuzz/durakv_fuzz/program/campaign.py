@@ -16,6 +16,7 @@ from typing import TypeAlias
 from durakv_fuzz.program.calls import CallFailed, CallHung, call
 from durakv_fuzz.program.disks import Crash, Disk, Run
 from durakv_fuzz.program.oracle import NOTHING_TOLD, Judgement, Told, Verdict, judge, told_before
+from durakv_fuzz.program.recorded_calls import recorded_call
 from durakv_fuzz.program.recording import Recording
 from durakv_fuzz.program.subject import Found, Plan, Promise, Subject
 from durakv_fuzz.program.telling import RecordingTeller
@@ -166,7 +167,11 @@ class Campaign:
                 call(lambda: subject.prepare(recording.directory), self._limits.drive_seconds)
             recording.settle()
             teller = RecordingTeller(recording)
-            call(lambda: subject.drive(recording.directory, range(plan.count), teller), self._limits.drive_seconds)
+            recorded_call(
+                recording,
+                lambda: subject.drive(recording.directory, range(plan.count), teller),
+                self._limits.drive_seconds,
+            )
 
         try:
             return self._disk.record(work, sync_seconds=plan.sync_seconds)
@@ -195,7 +200,8 @@ class Campaign:
         subject = self._subject
 
         def work(recording: Recording) -> None:
-            call(lambda: subject.check(recording.directory), self._limits.check_seconds * _PATIENCE)
+            seconds = self._limits.check_seconds * _PATIENCE
+            recorded_call(recording, lambda: subject.check(recording.directory), seconds)
 
         yield from self._crash_later(run, crash, plan, told, work, "recovery")
 
@@ -206,7 +212,8 @@ class Campaign:
         def work(recording: Recording) -> None:
             numbers = range(first, first + _NUMBERS_OF_SECOND_LIFE)
             teller = RecordingTeller(recording)
-            call(lambda: subject.drive(recording.directory, numbers, teller), self._limits.drive_seconds)
+            seconds = self._limits.drive_seconds
+            recorded_call(recording, lambda: subject.drive(recording.directory, numbers, teller), seconds)
 
         yield from self._crash_later(run, crash, plan, told, work, "second")
 

@@ -18,8 +18,10 @@ from durakv_fuzz.injector.faults import Fault
 from durakv_fuzz.injector.guard import launch
 from durakv_fuzz.injector.run import Ended, start_function
 from durakv_fuzz.injector.supervisor import Watch
-from durakv_fuzz.injector.sweep import Outcome, sweep
+from durakv_fuzz.injector.sweep import Outcome, Sweep, swept
 from durakv_fuzz.program.subject import Found, Plan, Promise, Subject
+
+BROKEN = "BROKEN without a fault"
 
 _RECORD = struct.Struct("=cq")
 _REPORT_BYTES_MAX = 64 << 20
@@ -66,27 +68,42 @@ def sweep_subject(
 ) -> Outcome:
     """Drive the subject with ``fault(n)`` for each of its calls that the fault is for; start it again; judge.
 
+    See :func:`script_of`.
+    """
+    script = script_of(subject, scratch=scratch, plan=plan or Plan(count=20), seconds=seconds)
+    return swept(script, fault, points_max)
+
+
+def script_of(subject: Subject, *, scratch: Path, plan: Plan, seconds: float, stack_depth: int = 0) -> Sweep[Told]:
+    """The subject, driven once without a fault and ready to be driven with some.
+
     Preparing and checking run in processes of their own without faults.  ``seconds`` is for each of the three; a
     driver that hangs is killed and judged by what it told until then, a check that hangs has one more try in three
-    times that.  ``sync_seconds`` of the plan is about recorded disks, and not used.
+    times that.  ``sync_seconds`` of the plan is about recorded disks, and not used.  Calls of the run without a fault
+    have ``stack_depth`` frames.
     """
-    plan = plan or Plan(count=20)
 
     def run(directory: Path, faults: tuple[Fault, ...]) -> tuple[Ended, Told]:
         if plan.prepared:
             _apart(lambda: subject.prepare(directory), seconds)
-        return drive(subject, directory, faults, plan, seconds)
+        return drive(subject, directory, faults, plan, seconds, stack_depth=0 if faults else stack_depth)
 
     def check(directory: Path, ended: Ended, told: Told) -> str:
-        if not ended.faults and (ended.code or told.late or len(told.acked) < plan.count):
-            return f"BROKEN without a fault: {len(told.acked)} of {plan.count} acknowledged; {told.complaint}"
+        if not ended.faults and (ended.code or told.late or not told.acked or told.issued - told.acked):
+            return f"{BROKEN}: {len(told.acked)} of {plan.count} acknowledged; {told.complaint}"
         return judge(subject, directory, told.acked, seconds)
 
-    return sweep(run, check, fault, scratch=scratch, points_max=points_max)
+    return Sweep(run, check, scratch=scratch)
 
 
 def drive(
-    subject: Subject, directory: Path, faults: tuple[Fault, ...], plan: Plan, seconds: float
+    subject: Subject,
+    directory: Path,
+    faults: tuple[Fault, ...],
+    plan: Plan,
+    seconds: float,
+    *,
+    stack_depth: int = 0,
 ) -> tuple[Ended, Told]:
     """Run the subject's driver once under these faults."""
     teller = _Memory()
@@ -98,7 +115,7 @@ def drive(
         subject.drive(directory, range(plan.count), teller)
 
     try:
-        with start_function(body, Watch(directory, faults), stderr=errors) as program:
+        with start_function(body, Watch(directory, faults, stack_depth=stack_depth), stderr=errors) as program:
             try:
                 ended = program.wait(seconds)
             except TimeoutError:

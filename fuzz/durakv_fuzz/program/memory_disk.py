@@ -133,6 +133,10 @@ class MemoryRecording:
         """See :class:`Recording`; whoever still works in the directory is cut off."""
         self._recorder.load(self._recorder.tree())
 
+    def sync_all(self, thread: int) -> None:
+        """See :class:`ToldOfSyncs`."""
+        self._recorder.sync_all(thread)
+
 
 class MemoryDisk:
     """See the module.  ``models`` are the kinds of crashes that are tried."""

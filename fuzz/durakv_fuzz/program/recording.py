@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Recording(Protocol):
@@ -18,4 +18,13 @@ class Recording(Protocol):
 
     def settle(self) -> None:
         """Take everything so far for durable."""
+        ...
+
+
+@runtime_checkable
+class ToldOfSyncs(Protocol):
+    """A recording that does not see ``sync(2)`` and ``syncfs(2)`` by itself."""
+
+    def sync_all(self, thread: int) -> None:
+        """Everything so far becomes durable, because this thread asks for it; returns when it is."""
         ...

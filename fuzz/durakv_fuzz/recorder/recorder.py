@@ -51,8 +51,8 @@ class Recorder:
     this same directory may hold it up for ever.
 
     A mapped page counts as written when the kernel writes it back: at msync, at close, or when the trace is asked for.
-    ``sync(2)`` and ``syncfs(2)`` are not seen, for the kernel does not tell.  While a file is synced, the kernel lets
-    nobody else write to that same file.  Raises ``OSError`` or ``ServerEnded``.
+    ``sync(2)`` and ``syncfs(2)`` are not seen, for the kernel does not tell; who sees them calls ``sync_all``.  While
+    a file is synced, the kernel lets nobody else write to that same file.  Raises ``OSError`` or ``ServerEnded``.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Recorder:
         if os.geteuid() != 0:
             namespace.enter()
         leftovers.clean(within)
+        self._sync_seconds = sync_seconds
         self._limits = Limits(sync_seconds, capacity_bytes, record_bytes_max, sites=sites)
         self._lock = threading.Lock()
         self._base = EMPTY
@@ -99,6 +100,7 @@ class Recorder:
         limits = replace(self._limits, refusals=tuple(refusals))
         if sync_seconds is not None:
             limits = replace(limits, sync_seconds=sync_seconds)
+        self._sync_seconds = limits.sync_seconds
         with self._lock:
             packed = pack(tree, self._known)
             self._base, self._known = tree, contents(tree)
@@ -122,6 +124,16 @@ class Recorder:
         """Take everything so far for durable, mapped pages included."""
         self._write_back()
         self._ask(type(None), "settle")
+
+    def sync_all(self, thread: int) -> None:
+        """Record a sync of everything by this thread, which waits in it; returns when it is done, as an fsync would.
+
+        One at a time.
+        """
+        self._write_back()
+        self._ask(type(None), "begin_sync", thread)
+        time.sleep(self._sync_seconds)
+        self._ask(type(None), "end_sync")
 
     def trace(self) -> Trace:
         """What was recorded since the load; goes on being recorded."""

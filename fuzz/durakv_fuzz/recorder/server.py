@@ -26,6 +26,7 @@ from durakv_fuzz.recorder.naming import Naming
 from durakv_fuzz.recorder.process import Adopted, Failure, receive, send
 from durakv_fuzz.recorder.settings import Settings
 from durakv_fuzz.recorder.wire import UNANSWERED, Handlers, Opcode, ProtocolError
+from durakv_fuzz.trace import Kind, Operation
 from durakv_fuzz.tree import Tree
 
 _TURN = 64
@@ -77,11 +78,14 @@ class _Server:
         self._log = Log(adopted.words)
         self._life: Life | None = None
         self._stopped = False
+        self._syncing: Operation | None = None
         self._known: dict[int, bytes | Content] = {}
         self._watched = [adopted.control.fileno(), adopted.words.fileno(), adopted.starter_fd]
         self._commands: dict[str, Callable[..., Any]] = {
             "load": self._load,
             "settle": self._settle,
+            "begin_sync": self._begin_sync,
+            "end_sync": self._end_sync,
             "recorded": self._recorded,
             "tree": self._tree,
             "counts": self._counts,
@@ -134,6 +138,7 @@ class _Server:
         self._known = contents(tree)
         self._end_life()
         self._log.hear()  # words of the life before
+        self._syncing = None
         self._log = Log(self._adopted.words, limits.refusals)
         self._life = Life(self._directory, tree, limits, self._log)
         if limits.sites:
@@ -142,6 +147,16 @@ class _Server:
     def _settle(self) -> None:
         self._log.hear()
         self._log.settle()
+
+    def _begin_sync(self, thread: int) -> None:
+        self._syncing = Operation(Kind.SYNC_ALL)
+        self._log.start(self._syncing, thread)
+
+    def _end_sync(self) -> None:
+        operation, self._syncing = self._syncing, None
+        if operation is None:
+            raise ValueError("no sync of everything is under way")
+        self._log.end(operation)
 
     def _recorded(self) -> Recorded:
         self._log.hear()
