@@ -52,8 +52,6 @@ def calls_of(text: str) -> frozenset[str]:
 @click.option(
     "--promise",
     type=click.Choice([str(promise) for promise in Promise]),
-    default=str(Promise.ALWAYS),
-    show_default=True,
     help="What COMMAND promises; under any but none, what it acknowledged has to survive these faults.",
 )
 @click.option(
@@ -85,7 +83,7 @@ def faults(
     ready: str | None,
     driver: str | None,
     check: str | None,
-    promise: str,
+    promise: str | None,
     names: tuple[str, ...],
     calls: frozenset[str],
     points: int,
@@ -116,7 +114,7 @@ def faults(
     """
     if target is None and command and check is None:
         raise click.UsageError("without --check nobody says what is there afterwards")
-    subjects, _ = chosen_subjects(command, target, setting, ready, driver, check, Promise(promise), 0.0)
+    subjects, _ = chosen_subjects(command, target, setting, ready, driver, check, promise, None)
     kinds = _kinds(names, calls)
     seen: list[FaultsSeen] = []
     for subject in subjects:

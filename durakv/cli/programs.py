@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import click
 
 from durakv.cli import exits
 from durakv.cli.output import json_option, print_json, print_lines, tell
+from durakv_fuzz.block.real import MakeError
+from durakv_fuzz.program import interrupts
 from durakv_fuzz.program.artefact import BadArtefact, load
 from durakv_fuzz.program.campaign import CannotRecord, Limits, Outcome, start_and_judge
 from durakv_fuzz.program.commands import CommandSubject
@@ -19,10 +22,11 @@ from durakv_fuzz.program.examine import DISKS, MEMORY, MODELS, Examination, exam
 from durakv_fuzz.program.replay import replay
 from durakv_fuzz.program.report_files import REPORT_NAMES, words_of, write_reports
 from durakv_fuzz.program.saved_files import SavedFiles
-from durakv_fuzz.program.seen import TIERS, Report, Seen
+from durakv_fuzz.program.seen import TIERS, BadReport, Report, Seen
 from durakv_fuzz.program.subject import Plan, Promise, Subject
 from durakv_fuzz.program.survey import survey_subjects, take_survey
 from durakv_fuzz.program.survey_page import render_survey
+from durakv_fuzz.recorder.process import ServerEnded
 from durakv_fuzz.targets import subjects
 from durakv_fuzz.trace_file import BadTraceFile
 
@@ -58,9 +62,7 @@ def disks_of(text: str) -> tuple[str, ...]:
 @click.option(
     "--promise",
     type=click.Choice([str(promise) for promise in Promise]),
-    default=str(Promise.ALWAYS),
-    show_default=True,
-    help="What COMMAND promises for a power cut.",
+    help="What COMMAND promises for a power cut; always, if nothing is said.",
 )
 @click.option("--window", type=duration, metavar="TIME", help="For --promise window: how old a lost write may be.")
 @click.option("--count", type=click.IntRange(1, 1_000_000), help="How many numbers a driver writes.")
@@ -92,7 +94,7 @@ def program(
     ready: str | None,
     driver: str | None,
     check: str | None,
-    promise: str,
+    promise: str | None,
     window: float | None,
     count: int | None,
     disks: tuple[str, ...],
@@ -115,10 +117,14 @@ def program(
     Drivers print `issued N`, `acked N` and `synced N`; checkers print `found N` or `wrong TEXT`.  The exit code is 1 if
     a promise was broken.
     """
-    chosen, words = chosen_subjects(command, target, setting, ready, driver, check, Promise(promise), window or 0.0)
+    chosen, words = chosen_subjects(command, target, setting, ready, driver, check, promise, window)
     limits = Limits(states=states, seconds=budget if budget is not None or states is not None else 60.0)
     start = start_and_judge
     if isinstance(chosen[0], SavedFiles):
+        if count is not None or fresh is not None:
+            raise click.UsageError("--count, --fresh and --prepared are about programs with a --check")
+        if disks[0] != MEMORY:
+            raise click.UsageError(f"files are compared with what was saved in memory: --disk {MEMORY},{disks[0]}")
         start, fresh = chosen[0].start, False  # nothing is prepared that could be crashed or not
     examination = Examination(
         start=start,
@@ -136,12 +142,11 @@ def program(
     if all(missing(disk) for disk in disks):
         raise exits.Failure("no disk can be used here", exits.USAGE)
     seen: list[Seen] = []
-    for subject in chosen:
-        plan = plan_of(subject, count)
-        try:
-            seen.append(examine(subject, examination, plan, _progress(subject, quiet=as_json)))
-        except CannotRecord as error:
-            raise exits.Failure(str(error), exits.USAGE) from error
+    with interrupts.held(), _told_in_one_line():
+        for subject in chosen:
+            seen.append(examine(subject, examination, plan_of(subject, count), _progress(subject, quiet=as_json)))
+    if all(one.missing for one in seen):
+        raise exits.Failure(f"nothing was run: {seen[0].missing}", exits.USAGE)
     report = Report.of(seen)
     if output is not None:
         write_reports(report, output)
@@ -195,11 +200,23 @@ def survey(
     def done(seen: Seen) -> None:
         print_lines(_lines(seen, output))
 
-    report = take_survey(chosen, examination, output, done)
+    with interrupts.held(), _told_in_one_line():
+        report = take_survey(chosen, examination, output, done)
     write_reports(report, output)
     if write is not None:
         write.write_text(render_survey(report), encoding="utf-8")
     print_lines([f"report: {output / REPORT_NAMES[0]}"])
+
+
+@contextlib.contextmanager
+def _told_in_one_line() -> Generator[None]:
+    """What ends a campaign, and the exit code."""
+    try:
+        yield
+    except (CannotRecord, BadReport) as error:
+        raise exits.Failure(str(error), exits.USAGE) from error
+    except (MakeError, ServerEnded) as error:
+        raise exits.Failure(str(error), exits.FAILED) from error
 
 
 def replay_program(path: Path) -> int:
@@ -223,13 +240,14 @@ def chosen_subjects(
     ready: str | None,
     driver: str | None,
     check: str | None,
-    promise: Promise,
-    window: float,
+    promise: str | None,
+    window: float | None,
 ) -> tuple[Sequence[Subject], dict[str, str]]:
     """What a command line names, and the words that name it; of a target there are none."""
     if target is not None:
-        if command or ready or driver or check:
-            raise click.UsageError("--target says all: leave out COMMAND, --ready, --driver and --check")
+        if command or ready or driver or check or promise or window:
+            said = "COMMAND, --ready, --driver, --check, --promise and --window"
+            raise click.UsageError(f"--target says all: leave out {said}")
         try:
             found = [subject for subject in subjects(target) if setting in (None, subject.setting)]
         except LookupError as error:
@@ -242,9 +260,15 @@ def chosen_subjects(
         raise click.UsageError("--policy is about a --target")
     if not command:
         raise click.UsageError("say which program: COMMAND after --, or --target; see durakv fuzz program --help")
+    if (promise == Promise.WINDOW) != (window is not None):
+        raise click.UsageError("--promise window needs --window TIME, and no other promise has one")
     words = {"argv": shlex.join(command)}
     words |= {name: value for name, value in (("ready", ready), ("driver", driver), ("check", check)) if value}
     if check is None and driver is None and ready is None:
+        if promise is not None:
+            raise click.UsageError("--promise is about programs with a --check: saved files are always kept")
+        if not any("{dir}" in part for part in command):
+            raise click.UsageError("COMMAND has to be told where it saves: put {dir} into it")
         return [SavedFiles(command)], words
     if check is None:
         raise click.UsageError("without --check nobody says what is there after a crash")
@@ -254,7 +278,12 @@ def chosen_subjects(
         raise click.UsageError(f"--ready is no regular expression: {error}") from error
     try:
         subject = CommandSubject(
-            argv=command, ready=pattern, driver=driver or "", checker=check, promise=promise, window_seconds=window
+            argv=command,
+            ready=pattern,
+            driver=driver or "",
+            checker=check,
+            promise=Promise(promise or Promise.ALWAYS),
+            window_seconds=window or 0.0,
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error

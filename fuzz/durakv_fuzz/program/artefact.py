@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -29,6 +30,16 @@ SUFFIX = ".crash.zip"
 
 _BYTES_MAX = 4 << 30
 _NUMBERS_MAX = 1 << 24
+_DAMAGED = (
+    FileNotFoundError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    RuntimeError,  # of zipfile, for what is encrypted or compressed in other ways
+    UnicodeDecodeError,
+    msgspec.MsgspecError,
+)
 _REPRO = '''\
 """Start the program again on what the power cut left: python repro.py; needs pip install 'durakv[cli,fuzz]'."""
 
@@ -46,6 +57,13 @@ sys.exit(0 if judgement.is_kept else 1)
 
 class BadArtefact(ValueError):
     """The file is no crash, or a damaged one; the message has its path and says why."""
+
+
+class _Head(msgspec.Struct):
+    """What every version of ``crash.json`` begins with."""
+
+    format: str
+    version: int
 
 
 class Crashed(msgspec.Struct, forbid_unknown_fields=True):
@@ -143,11 +161,12 @@ def load(path: Path) -> tuple[Crashed, bytes, bytes]:
                     raise BadArtefact(f"{path}: unpacked it has more than {_BYTES_MAX} bytes")
                 words, state = archive.read("crash.json"), archive.read("state.tar")
                 trace = archive.read("trace") if "trace" in archive.namelist() else b""
+        head = msgspec.json.decode(words, type=_Head)
+        if head.format != FORMAT or head.version != VERSION:
+            raise BadArtefact(f"{path}: it is {head.format!r} {head.version}, this durakv reads {FORMAT!r} {VERSION}")
         crashed = msgspec.json.decode(words, type=Crashed)
-    except (FileNotFoundError, zipfile.BadZipFile, KeyError, msgspec.MsgspecError) as cause:
-        raise BadArtefact(f"{path}: it is no crash that durakv wrote: {cause}") from cause
-    if crashed.format != FORMAT or crashed.version != VERSION:
-        raise BadArtefact(f"{path}: it is {crashed.format!r} {crashed.version}, this durakv reads {FORMAT!r} {VERSION}")
+    except _DAMAGED as cause:
+        raise BadArtefact(f"{path}: it is no crash that durakv wrote, or a damaged one: {cause}") from cause
     if max(len(crashed.acked), len(crashed.owed), len(crashed.answers)) > _NUMBERS_MAX:
         raise BadArtefact(f"{path}: it names more than {_NUMBERS_MAX} numbers")
     return crashed, state, trace
@@ -158,5 +177,5 @@ def unpack(state: bytes, directory: Path, path: Path) -> None:
     try:
         with closing(tarfile.open(fileobj=io.BytesIO(state))) as archive:
             archive.extractall(directory, filter="data")
-    except tarfile.TarError as cause:
+    except (tarfile.TarError, EOFError, ValueError) as cause:
         raise BadArtefact(f"{path}: its state is damaged: {cause}") from cause

@@ -40,6 +40,11 @@ class DeviceCrash:
         """See :class:`Crash`."""
         return self.state.stage
 
+    @property
+    def key(self) -> str:
+        """See :class:`Crash`; no two file systems are made alike."""
+        return self.state.key
+
     def choices(self) -> tuple[str, Sequence[int]]:
         """See :class:`Crash`."""
         return "", self.state.answers
@@ -57,6 +62,11 @@ class DeviceRun:
     def notes(self) -> Sequence[Note]:
         """See :class:`Run`."""
         return self.trace.notes
+
+    @property
+    def is_empty(self) -> bool:
+        """See :class:`Run`; what the file system writes of itself is something, too."""
+        return not self.trace.writes
 
     def crashes(self, count: int, seed: int) -> Iterator[Crash]:
         """See :class:`Run`."""
@@ -103,6 +113,7 @@ class DeviceRun:
 
     def close(self) -> None:
         """Give up the mount point."""
+        self._mount = None
         self._stack.close()
 
     def _mounted(self) -> CrashMount:

@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
+from durakv_fuzz.program.interrupts import admitted, as_usual
+
 T = TypeVar("T")
 
 _PR_SET_PDEATHSIG = 1
@@ -85,7 +87,8 @@ class Pending(Generic[T]):
 
     def _read(self, deadline: float) -> bool:
         while (left := deadline - time.monotonic()) > 0:
-            ready, _, _ = select.select([self._receive], [], [], left)
+            with admitted():
+                ready, _, _ = select.select([self._receive], [], [], left)
             if ready:
                 part = os.read(self._receive, _READ_BYTES)
                 if not part:
@@ -136,7 +139,7 @@ def _run(function: Callable[[], Any], send: int, output: Path | None, parent: in
         gc.disable()  # a collection would touch, and so copy, the parent's whole heap
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         os.setsid()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        as_usual()
         sink = os.open(output or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)

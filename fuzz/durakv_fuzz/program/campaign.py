@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from durakv_fuzz.program.calls import CallFailed, CallHung, call
 from durakv_fuzz.program.disks import Crash, Disk, Run
+from durakv_fuzz.program.interrupts import admit
 from durakv_fuzz.program.oracle import NOTHING_TOLD, Judgement, Told, Verdict, judge, told_before
 from durakv_fuzz.program.recorded_calls import recorded_call
 from durakv_fuzz.program.recording import Recording
@@ -123,9 +124,11 @@ class Campaign:
         self._limits = limits
         self._start = start if start is not None else start_and_judge
         self._random = random.Random(seed)
+        self._later_random = random.Random(f"{seed} later")  # its own: how many are drawn depends on the time
         self._began = time.monotonic()
         self._later_seconds = 0.0
         self._kinds: Counter[tuple[str, str, bool, str]] = Counter()
+        self._seen: set[int] = set()
 
     def run(self, progress: Callable[[Outcome], None] = lambda outcome: None) -> Outcome:
         """Go on until a limit is reached; ``progress`` is called after each state."""
@@ -136,10 +139,15 @@ class Campaign:
     def steps(self) -> Iterator[Outcome]:
         """The same, one state after the other, for those who want to stop in between."""
         outcome = self.outcome
+        self._record(self._plans[0], to_the_end=True).close()
         self._began = time.monotonic()
-        while self._goes_on():
+        in_vain = 0
+        while self._goes_on() and in_vain < len(self._plans):
             plan = self._plans[outcome.runs % len(self._plans)]
             run = self._record(plan)
+            if run.is_empty:
+                run.close()
+                raise CannotRecord(f"{self._subject.name} changed nothing on its disk: there is nothing to crash")
             outcome.runs += 1
             before = outcome.states
             try:
@@ -150,8 +158,7 @@ class Campaign:
                         return
             finally:
                 run.close()
-            if outcome.states == before:
-                raise CannotRecord(f"{self._subject.name} changed nothing on its disk: there is nothing to crash")
+            in_vain = in_vain + 1 if outcome.states == before else 0
 
     def _goes_on(self) -> bool:
         limits, outcome = self._limits, self.outcome
@@ -159,7 +166,8 @@ class Campaign:
             return False
         return limits.seconds is None or time.monotonic() - self._began < limits.seconds
 
-    def _record(self, plan: Plan) -> Run:
+    def _record(self, plan: Plan, *, to_the_end: bool = False) -> Run:
+        """Record a run; ``to_the_end`` starts the program once more, since a check that always fails proves nothing."""
         subject = self._subject
 
         def work(recording: Recording) -> None:
@@ -172,15 +180,25 @@ class Campaign:
                 lambda: subject.drive(recording.directory, range(plan.count), teller),
                 self._limits.drive_seconds,
             )
+            if to_the_end:
+                found = call(lambda: subject.check(recording.directory), self._limits.check_seconds * _PATIENCE)
+                if found.refusal:
+                    raise CallFailed(found.refusal)
 
         try:
             return self._disk.record(work, sync_seconds=plan.sync_seconds)
         except (CallFailed, CallHung) as failure:
-            raise CannotRecord(f"{subject.name} ({subject.setting}) failed before any crash: {failure}") from failure
+            name = f"{subject.name} {subject.setting}".strip()
+            raise CannotRecord(f"{name} failed before any crash: {failure}") from failure
 
     def _crash_all(self, run: Run, plan: Plan) -> Iterator[None]:
-        for index, crash in enumerate(run.crashes(self._limits.states_per_run, self._random.getrandbits(32))):
+        index = -1
+        for crash in run.crashes(self._limits.states_per_run, self._random.getrandbits(32)):
+            admit()
             told = self._told(run, crash)
+            if not self._is_new(crash, told):
+                continue
+            index += 1
             found, judgement = self._start_on(run, crash, told)
             self._count(found, judgement, crash, run, "first", plan, told, NOTHING_TOLD)
             yield
@@ -194,7 +212,17 @@ class Campaign:
             self._later_seconds += time.monotonic() - began
 
     def _has_time_for_later_lives(self) -> bool:
+        if self._limits.seconds is None:
+            return True
         return self._later_seconds <= _LATER_SHARE * (time.monotonic() - self._began)
+
+    def _is_new(self, crash: Crash, told: Told) -> bool:
+        """Whether there was no such state, with the same said before it, in this run or an earlier one."""
+        key = hash((crash.key, told))
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        return True
 
     def _crash_recovery(self, run: Run, crash: Crash, plan: Plan, told: Told) -> Iterator[None]:
         subject = self._subject
@@ -223,9 +251,10 @@ class Campaign:
         try:
             later = run.serve_and_record(crash, work)
         except (CallFailed, CallHung) as failure:
+            verdict = Verdict.HANG if isinstance(failure, CallHung) else Verdict.NO_START
             self._count(
                 None,
-                Judgement(Verdict.NO_START, f"in its {life} life: {failure}"),
+                Judgement(verdict, f"in its {life} life: {failure}"),
                 crash,
                 run,
                 life,
@@ -236,8 +265,11 @@ class Campaign:
             yield
             return
         try:
-            for again in later.crashes(_STATES_OF_RECOVERY, self._random.getrandbits(32)):
+            for again in later.crashes(_STATES_OF_RECOVERY, self._later_random.getrandbits(32)):
+                admit()
                 total = self._told(later, again).with_earlier(told)
+                if not self._is_new(again, total):
+                    continue
                 found, judgement = self._start_on(later, again, total)
                 self._count(found, judgement, again, later, life, plan, total, told)
                 yield

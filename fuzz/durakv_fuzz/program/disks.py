@@ -37,6 +37,11 @@ class Crash(Protocol):
         """What kind of state it is, for statistics."""
         ...
 
+    @property
+    def key(self) -> str:
+        """The same for two states, of any two runs on this disk, in which the same is there."""
+        ...
+
     def choices(self) -> tuple[str, Sequence[int]]:
         """The model and the answers that make it again, from the run's trace."""
         ...
@@ -48,6 +53,11 @@ class Run(Protocol):
     @property
     def notes(self) -> Sequence[Note]:
         """What was said, in order."""
+        ...
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was done to the disk."""
         ...
 
     def crashes(self, count: int, seed: int) -> Iterator[Crash]:
@@ -71,7 +81,7 @@ class Run(Protocol):
         ...
 
     def close(self) -> None:
-        """Nothing of it is asked for any more."""
+        """Give back what it holds; it is got again if something is asked for after all."""
         ...
 
 

@@ -58,6 +58,11 @@ class TreeCrash:
         """See :class:`Crash`."""
         return self.state.stage
 
+    @property
+    def key(self) -> str:
+        """See :class:`Crash`."""
+        return self.state.image.digest()
+
     def choices(self) -> tuple[str, Sequence[int]]:
         """See :class:`Crash`."""
         return str(self.state.model), self.state.answers
@@ -76,6 +81,11 @@ class TreeRun:
     def notes(self) -> Sequence[Note]:
         """See :class:`Run`."""
         return self.trace.notes
+
+    @property
+    def is_empty(self) -> bool:
+        """See :class:`Run`."""
+        return not self.trace.operations
 
     def crashes(self, count: int, seed: int) -> Iterator[Crash]:
         """See :class:`Run`."""

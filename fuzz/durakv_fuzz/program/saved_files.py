@@ -3,6 +3,10 @@
 A version of a file is what it held when it got its name by a rename, when it was about to be cut to be written anew,
 when the program printed a line, and at the end.  Which versions there were is known from a run in memory; a run on a
 real file system is compared with that, so a program has to save the same each time.
+
+A line is read a moment after it was printed, when the program may be at its next save already.  So it acknowledges at
+most one more version of each file; what was written under its final name counts from the next line on.  The program's
+end acknowledges all.
 """
 
 from __future__ import annotations
@@ -17,8 +21,10 @@ from pathlib import Path
 from durakv_fuzz.choose import kindest
 from durakv_fuzz.model import Model
 from durakv_fuzz.program.calls import CallFailed, CallHung, call
+from durakv_fuzz.program.campaign import CannotRecord
 from durakv_fuzz.program.disks import Crash, Run
 from durakv_fuzz.program.files import Complaint, Damage, FilesSubject, Version, acknowledged, counted, judge_files
+from durakv_fuzz.program.interrupts import admit
 from durakv_fuzz.program.memory_disk import TreeRun
 from durakv_fuzz.program.oracle import ACKED, KEPT, Judgement, Told, Verdict
 from durakv_fuzz.program.subject import Found, Plan, Promise, Subject, Teller
@@ -57,10 +63,17 @@ class Saves:
             for path, content in files_of(_seen(timeline, position)).items():
                 known = versions.setdefault(path, [])
                 if not known or known[-1].content != content:
-                    known.append(Version(content, position, by_rename=path in renamed))
+                    by_rename = path in renamed
+                    known.append(Version(content, position - 1 if by_rename else position, by_rename))
         told = [note.seq for note in trace.notes if note.kind == ACKED]
         kept = counted(versions, files_of(_seen(timeline, trace.seq)))
-        return cls(kept, [acknowledged(kept, position) for position in (0, *told)])
+        acked = [dict.fromkeys(kept, -1)]
+        for position in told[:-1]:
+            done = acknowledged(kept, position)
+            acked.append({path: min(done[path], last + 1) for path, last in acked[-1].items()})
+        if told:
+            acked.append(acknowledged(kept, trace.seq + 1))
+        return cls(kept, acked)
 
 
 class SavedFiles:
@@ -99,15 +112,16 @@ class SavedFiles:
     def check(self, directory: Path) -> Found:
         """See :class:`Subject`; what is found are files, and ``start`` judges them."""
         complaint = self._files.reported(directory)
-        return Found(refusal=complaint.words if complaint else "")
+        return Found(refusal=f"its check says of what it saved: {complaint.words}" if complaint else "")
 
     def start(
         self, subject: Subject, run: Run, crash: Crash, told: Told, seconds: float
     ) -> tuple[Found | None, Judgement]:
         """Look at the files that the crash left."""
+        admit()
         saves = self._saves_of(run)
         if saves is None:
-            return None, Judgement(Verdict.HANG, "record it in memory first: nobody knows which versions there are")
+            raise CannotRecord(f"{self.name} has to be recorded in memory first: nobody knows what it saves")
         with run.serve(crash) as directory:
             content = {path: data for path in saves.versions if (data := _read(directory / path)) is not None}
             complaints = saves.judge(len(told.acked), content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -115,6 +116,13 @@ class Seen(msgspec.Struct, forbid_unknown_fields=True):
         return next(verdict for verdict in WORST_FIRST if counts.get(verdict))
 
 
+class _Head(msgspec.Struct):
+    """What every version begins with."""
+
+    format: str
+    version: int
+
+
 class Report(msgspec.Struct, forbid_unknown_fields=True):
     """Several of them, of one machine."""
 
@@ -134,16 +142,22 @@ class Report(msgspec.Struct, forbid_unknown_fields=True):
         return cls(FORMAT, VERSION, datetime.now(UTC).isoformat(timespec="seconds"), machine, list(seen))
 
     def save(self, path: Path) -> None:
-        """Write it as JSON."""
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+        """Write it as JSON; whoever is interrupted leaves what was there before."""
+        whole = path.with_name(f"{path.name}.new")
+        with whole.open("wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        whole.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Report:
         """Read one; raises :class:`BadReport` with the path."""
         try:
-            report = msgspec.json.decode(path.read_bytes(), type=cls)
-        except msgspec.MsgspecError as cause:
-            raise BadReport(f"{path}: {cause}") from cause
-        if (report.format, report.version) != (FORMAT, VERSION):
-            raise BadReport(f"{path}: it is {report.format!r} {report.version}, not {FORMAT!r} {VERSION}")
-        return report
+            content = path.read_bytes()
+            head = msgspec.json.decode(content, type=_Head)
+            if (head.format, head.version) != (FORMAT, VERSION):
+                raise BadReport(f"{path}: it is {head.format!r} {head.version}, not {FORMAT!r} {VERSION}")
+            return msgspec.json.decode(content, type=cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as cause:
+            raise BadReport(f"{path}: it is no report of programs, or a damaged one: {cause}") from cause
