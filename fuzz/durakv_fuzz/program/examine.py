@@ -137,10 +137,10 @@ def _worth_telling(outcome: Outcome, examination: Examination) -> list[Finding]:
 
 
 def _tell(finding: Finding, subject: Subject, examination: Examination) -> SeenFinding:
-    lines = story(finding)
+    told = story(finding)
     artefact = ""
     if examination.directory is not None:
-        artefact = _write_down(finding, subject, examination, examination.directory, lines)
+        artefact = _write_down(finding, subject, examination, examination.directory, told.lines)
     finding.run.close()
     judgement = finding.judgement
     return SeenFinding(
@@ -150,8 +150,12 @@ def _tell(finding: Finding, subject: Subject, examination: Examination) -> SeenF
         finding.life,
         finding.plan.prepared,
         finding.crash.crash_seq,
-        lines,
+        told.lines,
         artefact,
+        told.witness,
+        told.settled_by,
+        told.roles,
+        told.timeline,
     )
 
 
