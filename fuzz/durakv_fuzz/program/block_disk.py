@@ -46,7 +46,7 @@ class DeviceCrash:
 
 
 class DeviceRun:
-    """A run that was recorded on a real file system; close it, for it keeps a mount point."""
+    """A run that was recorded on a real file system; close it after each use, for it keeps a mount point."""
 
     def __init__(self, trace: BlockTrace) -> None:
         self.trace = trace
@@ -102,7 +102,8 @@ class DeviceRun:
         return lines[:_EXPLAINED_MAX]
 
     def close(self) -> None:
-        """Give up the mount point."""
+        """Give up the mount point; whoever asks again gets another one."""
+        self._mount = None
         self._stack.close()
 
     def _mounted(self) -> CrashMount:

@@ -16,7 +16,7 @@ from durakv_fuzz.program.subject import Promise
 REPORT_NAMES = ("programs.html", "programs.json", "programs.xml")
 
 _STYLE = """
-td.cell span { display: block; white-space: nowrap; }
+td.cell { min-width: 8.5rem; } td.cell span { display: block; white-space: nowrap; }
 blockquote { margin: .3rem 0; padding-left: .8rem; border-left: 3px solid var(--line); color: var(--soft); }
 pre { overflow-x: auto; background: var(--tile); padding: .6rem .8rem; border-radius: .4rem;
   font: 12.5px/1.45 ui-monospace, monospace; }
