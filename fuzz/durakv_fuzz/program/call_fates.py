@@ -54,7 +54,7 @@ class CallFates:
             for operation in timeline.trace.operations
             if operation.start < state.crash_seq and operation.done and operation.kind not in _SYNCS
         }
-        found |= dict(_names(moment, state.model, answers))
+        found |= _names(timeline, moment, state.model, answers)
         for number in moment.unsettled:
             found |= dict(_data(moment.files[number], moment, state.model, answers))
         return cls(found, tuple(_remarks(timeline, asked)))
@@ -63,21 +63,28 @@ class CallFates:
 _SYNCS = BARRIERS - {Kind.WRITE_THROUGH}
 
 
-def _names(moment: Moment, model: Model, answers: Mapping[str, Question]) -> Iterator[tuple[int, Fate]]:
+def _names(timeline: Timeline, moment: Moment, model: Model, answers: Mapping[str, Question]) -> dict[int, Fate]:
     journal = answers.get("journal length")
     forced = len(moment.entries) if journal is None else len(moment.entries) - journal.count + 1
     kept = forced if journal is None else forced + journal.answer
+    found: dict[int, Fate] = {}
     for index, (unit, required) in enumerate(zip(moment.entries, moment.entries_required, strict=True)):
         start = unit.operation.start
         question = answers.get(unit.label)
+        if unit.label != f"entry {timeline.describe(unit.operation)}":
+            # Half of a call, as the removal of the old name: it is asked about if the other half survived.
+            if question is not None and not question.answer:
+                found[start] = Fate.TORN
+            continue
         if question is not None:
-            yield start, Fate.KEPT if question.answer else Fate.LOST
+            found[start] = Fate.KEPT if question.answer else Fate.LOST
         elif model is Model.PROCESS_CRASH or (model is Model.POWER_LOSS and not required):
-            yield start, Fate.KEPT  # in a power loss: because a later change of the same name was
+            found[start] = Fate.KEPT  # in a power loss: because a later change of the same name was
         elif model is Model.POWER_LOSS or index < forced:
-            yield start, Fate.SETTLED
+            found[start] = Fate.SETTLED
         else:
-            yield start, Fate.KEPT if index < kept else Fate.LOST
+            found[start] = Fate.KEPT if index < kept else Fate.LOST
+    return found
 
 
 def _data(
@@ -89,27 +96,30 @@ def _data(
         for unit in state.units:
             operation = unit.operation
             if operation in moment.in_flight:
-                yield operation.start, _of(answers.get(f"in flight {operation}"))
+                yield operation.start, _of(answers.get(f"in flight {operation}"), Fate.UNNAMED)
         return
-    prefix = answers.get(f"writes kept {state.units[-1].label}")
-    kept = prefix.answer if prefix is not None else -1
+    last = state.units[-1].label
+    prefix = answers.get(f"writes kept {last}")
+    kept = prefix.answer if prefix is not None else 0
+    is_asked = prefix is not None or f"in any order {last}" in answers or any(u.label in answers for u in state.units)
+    unasked = Fate.LOST if is_asked else Fate.UNNAMED
     for unit, required in zip(state.units, state.required, strict=True):
         start = unit.operation.start
         if required:
             yield start, Fate.SETTLED
-        elif model is Model.POWER_LOSS:
-            yield start, _of(answers.get(unit.label))
-        elif prefix is None:
-            yield start, Fate.UNNAMED
-        else:
+            continue
+        # What is within the old size may be asked about by itself, and the rest as a prefix.
+        fates = {_of(answers[unit.label], unasked)} if unit.label in answers else set[Fate]()
+        if prefix is not None:
             torn = answers.get(f"torn {unit.label}") if kept == 0 else None
-            yield start, Fate.KEPT if kept > 0 else Fate.TORN if torn is not None and torn.answer else Fate.LOST
+            fates.add(Fate.KEPT if kept > 0 else Fate.TORN if torn is not None and torn.answer else Fate.LOST)
             kept -= 1
+        yield start, fates.pop() if len(fates) == 1 else Fate.TORN if fates else unasked
 
 
-def _of(question: Question | None) -> Fate:
+def _of(question: Question | None, unasked: Fate) -> Fate:
     if question is None:
-        return Fate.UNNAMED
+        return unasked
     if question.answer == question.count - 1:
         return Fate.KEPT
     return Fate.TORN if question.answer else Fate.LOST
