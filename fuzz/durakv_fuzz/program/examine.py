@@ -15,7 +15,7 @@ from durakv_fuzz.program.block_disk import BlockDisk
 from durakv_fuzz.program.calls import become_reaper
 from durakv_fuzz.program.campaign import Campaign, Finding, Limits, Outcome, Start, start_and_judge
 from durakv_fuzz.program.disks import Disk
-from durakv_fuzz.program.investigate import smallest, story
+from durakv_fuzz.program.investigate import smallest, story, without_private_paths
 from durakv_fuzz.program.memory_disk import MemoryDisk, TreeRun
 from durakv_fuzz.program.seen import Seen, SeenFinding
 from durakv_fuzz.program.subject import Plan, Promise, Subject
@@ -145,7 +145,7 @@ def _tell(finding: Finding, subject: Subject, examination: Examination) -> SeenF
     judgement = finding.judgement
     return SeenFinding(
         str(judgement.verdict),
-        judgement.reason,
+        without_private_paths(judgement.reason),
         finding.crash.tier,
         finding.life,
         finding.plan.prepared,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,8 @@ from durakv_fuzz.timeline import Timeline
 from durakv_fuzz.trace import Operation
 
 _LINES_MAX = 6
+_PRIVATE = re.compile(r"(?:/[^\s'\":]*)?/durakv-(?:recorder|block)-[\w-]+/[\w-]+")
+"""Where a program's directory happened to be while it was recorded or started."""
 
 
 def smallest(finding: Finding, subject: Subject, start: Start, *, check_seconds: float, seconds: float) -> Finding:
@@ -51,6 +54,11 @@ def smallest(finding: Finding, subject: Subject, start: Start, *, check_seconds:
 def _key(crash: Crash) -> tuple[int, str, tuple[int, ...]]:
     model, answers = crash.choices()
     return crash.crash_seq, model, tuple(answers)
+
+
+def without_private_paths(text: str) -> str:
+    """The text with ``{dir}`` for the directory that a program was given."""
+    return _PRIVATE.sub("{dir}", text)
 
 
 @dataclass(frozen=True, slots=True)
