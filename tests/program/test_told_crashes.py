@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 
 import msgspec
 
+from durakv_fuzz.choose import kindest
 from durakv_fuzz.enumerate import State, TreeState
 from durakv_fuzz.losses import Losses
 from durakv_fuzz.model import Model
@@ -136,7 +137,7 @@ def test_writes_in_a_row_are_one_line() -> None:
     program.sync("log")
     program.sync_directory()
     timeline = Timeline(program.trace)
-    state = State(timeline.trace.seq, Model.POWER_LOSS, (), "", crash_tree(timeline, timeline.trace.seq, max), 0.0)
+    state = State(timeline.trace.seq, Model.POWER_LOSS, (), "", crash_tree(timeline, timeline.trace.seq, kindest), 0.0)
     table = rows_around(timeline, state, CallFates.of(timeline, state), [])
     assert [row.what for row in table[:4]] == [
         "create log",
