@@ -15,7 +15,7 @@ from durakv_fuzz.program.block_disk import BlockDisk
 from durakv_fuzz.program.calls import become_reaper
 from durakv_fuzz.program.campaign import Campaign, Finding, Limits, Outcome, Start, start_and_judge
 from durakv_fuzz.program.disks import Disk
-from durakv_fuzz.program.investigate import smallest, story
+from durakv_fuzz.program.investigate import smallest, story, without_private_paths
 from durakv_fuzz.program.memory_disk import MemoryDisk, TreeRun
 from durakv_fuzz.program.seen import Seen, SeenFinding
 from durakv_fuzz.program.subject import Plan, Promise, Subject
@@ -137,21 +137,25 @@ def _worth_telling(outcome: Outcome, examination: Examination) -> list[Finding]:
 
 
 def _tell(finding: Finding, subject: Subject, examination: Examination) -> SeenFinding:
-    lines = story(finding)
+    told = story(finding)
     artefact = ""
     if examination.directory is not None:
-        artefact = _write_down(finding, subject, examination, examination.directory, lines)
+        artefact = _write_down(finding, subject, examination, examination.directory, told.lines)
     finding.run.close()
     judgement = finding.judgement
     return SeenFinding(
         str(judgement.verdict),
-        judgement.reason,
+        without_private_paths(judgement.reason),
         finding.crash.tier,
         finding.life,
         finding.plan.prepared,
         finding.crash.crash_seq,
-        lines,
+        told.lines,
         artefact,
+        told.witness,
+        told.settled_by,
+        told.roles,
+        told.timeline,
     )
 
 

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from xml.etree import ElementTree
 
 from durakv_fuzz.page import page
+from durakv_fuzz.program.finding_html import ABOUT_FATES, ABOUT_TIERS, STYLE, finding_parts
 from durakv_fuzz.program.oracle import Verdict
-from durakv_fuzz.program.seen import TIERS, Report, Seen, SeenFinding
+from durakv_fuzz.program.seen import TIERS, Report, Seen
 from durakv_fuzz.program.subject import Promise
 
 REPORT_NAMES = ("programs.html", "programs.json", "programs.xml")
 
-_ABOUT_TIERS = {
-    "killed": "SIGKILL only: everything handed to the kernel survives",
-    "ordered": "a power cut on a journalling file system, as a model: changes of names survive in order",
-    "posix": "a power cut where only fsync orders anything, as a model: the worst that POSIX allows",
-    "ext4": "a real ext4 on a device that lost sectors that were not flushed",
-    "xfs": "a real XFS on such a device",
-    "btrfs": "a real btrfs on such a device",
-}
 _STYLE = """
-td.cell { white-space: nowrap; } blockquote { margin: .3rem 0; padding-left: .8rem; border-left: 3px solid var(--line);
-  color: var(--soft); } pre { overflow-x: auto; background: var(--tile); padding: .6rem .8rem; border-radius: .4rem;
+td.cell { min-width: 8.5rem; } td.cell span { display: block; white-space: nowrap; }
+blockquote { margin: .3rem 0; padding-left: .8rem; border-left: 3px solid var(--line); color: var(--soft); }
+pre { overflow-x: auto; background: var(--tile); padding: .6rem .8rem; border-radius: .4rem;
   font: 12.5px/1.45 ui-monospace, monospace; }
 """
 
@@ -84,7 +78,7 @@ def words_of(seen: Seen, tier: str) -> str:
 
 def render_html(report: Report) -> str:
     """The page, as text."""
-    return page("durakv: programs after a power cut", _parts(report), style=_STYLE)
+    return page("durakv: programs after a power cut", _parts(report), style=_STYLE + STYLE)
 
 
 def _parts(report: Report) -> Iterator[str]:
@@ -110,21 +104,33 @@ def _parts(report: Report) -> Iterator[str]:
         yield f'<div class="tile"><b>{escape(figure)}</b><span>{escape(what)}</span></div>'
     yield "</div>"
     yield "<h2>What was seen, by kind of disk</h2>"
-    yield from _table(report.seen)
-    yield "<ul>" + "".join(f"<li><b>{tier}</b>: {escape(what)}</li>" for tier, what in _ABOUT_TIERS.items()) + "</ul>"
+    tiers = [tier for tier in TIERS if any(seen.verdicts.get(tier) for seen in run)]
+    yield from _table(report.seen, tiers)
+    yield _terms({tier: ABOUT_TIERS[tier] for tier in tiers})
+    if any(finding.timeline for seen in run for finding in seen.findings):
+        yield "<h2>How to read a crash</h2>"
+        yield (
+            "<p>Calls are numbered in the order in which they began. A barrier, with a bar, has the numbers of its "
+            "beginning and its end; it covers what had returned before it began. What became of each call:</p>"
+        )
+        yield _terms(ABOUT_FATES)
     for seen in report.seen:
         yield from _details(seen)
 
 
-def _table(report: Iterable[Seen]) -> Iterator[str]:
-    head = "".join(f"<th>{tier}</th>" for tier in TIERS)
+def _terms(words: Mapping[str, str]) -> str:
+    return "<ul>" + "".join(f"<li><b>{word}</b>: {escape(what)}</li>" for word, what in words.items()) + "</ul>"
+
+
+def _table(report: Iterable[Seen], tiers: Sequence[str]) -> Iterator[str]:
+    head = "".join(f"<th>{tier}</th>" for tier in tiers)
     yield f'<div class="wide"><table><tr><th>program</th><th>setting</th><th>promise</th>{head}</tr>'
     for seen in report:
         cells = [f"<td>{escape(word)}</td>" for word in (seen.program, seen.setting, seen.promise)]
         if seen.missing:
-            cells.append(f'<td colspan="{len(TIERS)}">not run: {escape(seen.missing)}</td>')
+            cells.append(f'<td colspan="{max(1, len(tiers))}">not run: {escape(seen.missing)}</td>')
         else:
-            cells += (_cell(seen, tier) for tier in TIERS)
+            cells += (_cell(seen, tier) for tier in tiers)
         yield f"<tr>{''.join(cells)}</tr>"
     yield "</table></div>"
 
@@ -133,30 +139,25 @@ def _cell(seen: Seen, tier: str) -> str:
     worst = seen.worst(tier)
     if worst is None:
         return f'<td title="{escape(seen.skipped.get(tier, "not tried"))}">–</td>'
-    bad = worst is not Verdict.KEPT and seen.promise != Promise.NONE
-    return f'<td class="cell {"bad" if bad else "good"}">{escape(words_of(seen, tier))}</td>'
+    look = "good" if worst is Verdict.KEPT else "" if seen.promise == Promise.NONE else "bad"
+    words = words_of(seen, tier)
+    lines = "".join(f"<span>{escape(line)}</span>" for line in words.split(", ")) if look != "good" else escape(words)
+    return f'<td class="cell {look}">{lines}</td>'
 
 
 def _details(seen: Seen) -> Iterator[str]:
     if seen.missing:
         return
     yield f"<h2>{escape(seen.program)} {escape(seen.setting)}</h2>"
+    yield f"<p>Promised: <b>{escape(seen.promise)}</b>.</p>"
     yield f"<blockquote>{escape(seen.documented)}</blockquote>"
-    versions = ", ".join(f"{name} {version}" for name, version in seen.versions.items())
+    versions = "; ".join(f"{escape(name)} <code>{escape(version)}</code>" for name, version in seen.versions.items())
     lives = ", ".join(f"{count:,} of its {life} life" for life, count in sorted(seen.lives.items()))
-    yield f"<p>{escape(versions)}. States: {escape(lives)}; {seen.seconds:,.0f} s.</p>"
-    for finding in seen.findings:
-        yield from _finding(finding)
-
-
-def _finding(finding: SeenFinding) -> Iterator[str]:
-    when = "" if finding.prepared else ", while the store was made"
-    life = {"recovery": ", crashed again in its recovery", "second": ", crashed again after going on"}
-    summary = f"{finding.verdict} ({finding.tier}{when}{life.get(finding.life, '')}): {finding.reason}"
-    yield f"<details><summary>{escape(summary)}</summary><pre>{escape(chr(10).join(finding.story))}</pre>"
-    if finding.artefact:
-        yield f"<p>Again: <code>durakv fuzz replay {escape(finding.artefact)}</code></p>"
-    yield "</details>"
+    yield f"<p>{versions}. States: {escape(lives)}; {seen.seconds:,.0f} s.</p>"
+    for tier, reason in seen.skipped.items():
+        yield f"<p>Not tried on {escape(tier)}: {escape(reason)}.</p>"
+    for index, finding in enumerate(seen.findings):
+        yield from finding_parts(finding, is_open=not index)
 
 
 def _tiers(seen: Seen) -> list[str]:

@@ -24,6 +24,25 @@ class BadReport(ValueError):
     """The file is no report of programs, or a damaged one; the message says why."""
 
 
+class TimelineRow(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """One line of what happened around a crash."""
+
+    kind: str
+    """``call``, ``barrier``, ``note`` (what was said), ``gap`` (calls not shown), ``crash``, ``later`` (never came)."""
+
+    what: str
+    seq: int = -1
+    """In the trace: where a call began."""
+    end: int = -1
+    """Where it returned; -1 if it had not when the crash came."""
+    fate: str = ""
+    """What became of it: ``settled``, ``kept``, ``torn``, ``lost``, ``unnamed``; in flight: ``under way``, and that."""
+    task: str = ""
+    """The program and its thread."""
+    site: str = ""
+    """Where in the program's source; empty if that was not recorded."""
+
+
 class SeenFinding(msgspec.Struct, forbid_unknown_fields=True):
     """One state in which a promise was not kept, told for people."""
 
@@ -42,6 +61,18 @@ class SeenFinding(msgspec.Struct, forbid_unknown_fields=True):
 
     artefact: str = ""
     """The name of the file that replays it."""
+
+    witness: str = ""
+    """In one sentence: what was lost, and what came later and survived; empty where none was found."""
+
+    settled_by: str = ""
+    """In one sentence: after which barrier no crash takes what was lost."""
+
+    roles: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    """What the files of the witness are for, by their paths."""
+
+    timeline: list[TimelineRow] = msgspec.field(default_factory=list[TimelineRow])
+    """What happened around the crash; of a real file system nothing, for its device knows no calls."""
 
 
 class Seen(msgspec.Struct, forbid_unknown_fields=True):
