@@ -75,6 +75,8 @@ class Work:
     healed = False
     performed = False
     """Whether ``perform`` came to its end, well or not."""
+    called: OSError | bool = False
+    """Whether its durable write was made before it got here, or what that failed with."""
     failure: OSError | DiskFull | None = None
 
     def __init__(
@@ -89,12 +91,51 @@ class Work:
         self.logged_bytes = logged_bytes
 
 
+Claimed = tuple[int, bytes, int, int, int]
+"""A durable write that was numbered, applied and claimed elsewhere: number, frame, offset, logged bytes, and how its call
+ended: with this error, 0 if it has to be made again, -1 if all went well."""
+
 Alone = tuple[int, list[Any], Work | None]
 """The number of a batch, what applying it returned, and the work that is left."""
 
 
 class Commit:
     """Where a batch is on its way from the caller to the disk."""
+
+    # In slots, for the compiled lane reads and changes them where they stand (``durakv.keyspace.lane``).
+    __slots__ = (
+        "_apply",
+        "_identity",
+        "_no_room_behind",
+        "_pending",
+        "_spare",
+        "_syncing_since",
+        "_unsynced_since",
+        "_untrimmed",
+        "applied_seq",
+        "default_level",
+        "directory",
+        "healed",
+        "logged_bytes",
+        "options",
+        "poison",
+        "policy",
+        "preparing",
+        "rotating",
+        "rotation_wanted",
+        "rotations",
+        "sealed_bytes",
+        "segment",
+        "sync_started",
+        "synced_bytes",
+        "synced_seq",
+        "syncing",
+        "syncs",
+        "writes",
+        "writing",
+        "written_bytes",
+        "written_seq",
+    )
 
     def __init__(
         self,
@@ -402,8 +443,11 @@ class Commit:
     def _write(self, work: Work, *, through: bool) -> None:
         file = work.segment.file
         try:
+            if isinstance(work.called, OSError):
+                raise work.called
             if through:
-                file.write_through(work.data, work.offset)
+                if not work.called:
+                    file.write_through(work.data, work.offset)
             else:
                 file.write_at(work.data, work.offset)
         except OSError as failure:

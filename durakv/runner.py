@@ -75,12 +75,29 @@ class Waiter:
 class Runner:
     """Drives a commit pipeline on behalf of many threads."""
 
+    __slots__ = (
+        "_called",
+        "_closed",
+        "_encode",
+        "_ended",
+        "_idle",
+        "_monotonic",
+        "_tasks",
+        "_tasks_passed_over",
+        "_thread",
+        "_waiters",
+        "background_failure",
+        "clock",
+        "commit",
+        "lock",
+    )
+
     def __init__(self, commit: Commit, clock: Clock, *, background: bool) -> None:
         self.commit = commit
         self.clock = clock
         self._monotonic = clock.monotonic
         self.lock = threading.Lock()
-        self._encode: Callable[[Batch], bytes] = _encoded
+        self._encode: Callable[[Batch], bytes] = encoded
         self._waiters: list[Waiter] = []
         self._tasks: list[Task] = []
         self._tasks_passed_over = 0
@@ -120,11 +137,11 @@ class Runner:
     def prepare_by(self, prepare: Callable[[Batch], None] | None) -> None:
         """Call ``prepare`` with every batch before it is logged, so that it can refuse it; None for nothing more."""
         if prepare is None:
-            self._encode = _encoded
+            self._encode = encoded
             return
 
         def encode(batch: Batch) -> bytes:
-            payload = _encoded(batch)
+            payload = encoded(batch)
             prepare(batch)
             return payload
 
@@ -166,6 +183,12 @@ class Runner:
                 self._do(work)
             self._reach(seq, level)
             return results
+
+    def take_over(self, work: Work) -> None:
+        """Go on with a durable write that was claimed elsewhere, and wait for it."""
+        with self.lock:
+            self._do(work)
+            self._reach(work.target, Durability.SYNCED)
 
     def _store(self, level: Durability) -> None:
         """Write at once what costs no call; what will be synced is better written and synced in one."""
@@ -500,7 +523,8 @@ class Runner:
             self._wake()
 
 
-def _encoded(batch: Batch) -> bytes:
+def encoded(batch: Batch) -> bytes:
+    """The payload of a batch; raises TypeError for what is none, and Limit."""
     if plain_batch is not None and (plain := plain_batch(batch)) is not None:
         return plain
     check_batch(batch)

@@ -27,6 +27,7 @@ from durakv.keyspace.batch import Batch, batch_level
 from durakv.keyspace.command import parse_database
 from durakv.keyspace.decider import Decider
 from durakv.keyspace.expiry import Expiry
+from durakv.keyspace.lane import finish, make_lane
 from durakv.keyspace.machine import Keyspace
 from durakv.keyspace.mapping import DatabaseMapping
 from durakv.keyspace.methods import Methods
@@ -121,6 +122,8 @@ class Database(Methods, Immediate):
         self.decider = decider
         self._keyspace = decider.keyspace
         self._store = decider.keyspace.store(number)
+        lane = make_lane(engine, decider.keyspace) if number == 0 else None
+        self._put = None if lane is None else lane.put
 
     def select(self, number: int) -> Database:
         """Another numbered database of the same keyspace; closing either closes both."""
@@ -229,6 +232,13 @@ class Database(Methods, Immediate):
         what the key held before instead.
         """
         plain = not (nx or xx or get or keepttl) and ex is None and px is None and exat is None and pxat is None
+        if plain and self._put is not None:
+            done = self._put(key, value, durability)
+            if done is True:
+                return True
+            if done is not None:
+                finish(self.engine, done)
+                return True
         if (
             plain
             and self.number == 0

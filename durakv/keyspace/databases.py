@@ -28,6 +28,8 @@ class Databases(Generic[S]):
     sees it odd, or changed, has read in the middle of a batch and must read again under the lock.
     """
 
+    __slots__ = ("_selected", "_store", "_stores", "_unsettled", "generation")
+
     def __init__(self, stores: Iterable[S]) -> None:
         self._stores = list(stores)
         self._selected = 0

@@ -1,0 +1,78 @@
+"""The lane: a plain SET that meets nobody, from its arguments into the log and the keyspace in one compiled call.
+
+What it does, and when it leaves a write to the way written in Python, is said in ``_lane.c``; here is who may have one.
+It reads and changes the slots of the objects of that way themselves, so there is nothing to keep in step, and takes
+no lock but looks whether it is free.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from durakv.commit import SYNC_AGE_SECONDS, Claimed, Kind, Work
+from durakv.durability import Durability, FsyncPolicy
+from durakv.engine import Engine
+from durakv.keyspace.machine import Keyspace
+from durakv.log.segment import Segment
+from durakv.runner import encoded
+from durakv.storage.posix_file import PosixFile
+
+try:
+    from durakv.keyspace import _lane
+except ImportError:
+    _make = None
+else:
+    _make = _lane.Lane
+
+COMPILED = _make is not None
+"""Whether it was built."""
+
+
+class Lane(Protocol):
+    """The compiled object.  Both methods return None if they changed nothing."""
+
+    def put(self, key: object, value: object, durability: Durability | None, /) -> bool | Claimed | None:
+        """Write it at its level, and return True; or what the runner has to finish for it to be there."""
+        ...
+
+    def append(self, key: object, value: object, durability: Durability | None, /) -> int | None:
+        """Write or append it, and return its number, to be waited for."""
+        ...
+
+
+def make_lane(engine: Engine, keyspace: Keyspace) -> Lane | None:
+    """The lane of database 0; None where none was built, or where something could tell it from the other way."""
+    if _make is None or type(engine) is not Engine or type(keyspace) is not Keyspace or engine.machine is not keyspace:
+        return None
+    runner = engine._runner
+    if runner.clock.monotonic is not time.monotonic:
+        return None
+    lane: Lane = _make(
+        runner,
+        runner.commit,
+        keyspace,
+        keyspace.store(0),
+        Segment,
+        PosixFile,
+        runner.lock.locked,
+        encoded,
+        FsyncPolicy.ALWAYS,
+        FsyncPolicy.EVERYSEC,
+        Durability.WRITTEN,
+        Durability.SYNCED,
+        SYNC_AGE_SECONDS,
+        engine.options.stall_seconds,
+        engine.options.pending_bytes_max,
+    )
+    return lane
+
+
+def finish(engine: Engine, claimed: Claimed) -> None:
+    """Bring a durable write that the lane has claimed to its end, as the other way does with its own."""
+    seq, frame, offset, logged_bytes, error = claimed
+    runner = engine._runner
+    work = Work(Kind.WRITE_THROUGH, runner.commit.segment, seq, frame, offset, logged_bytes)
+    work.called = OSError(error, os.strerror(error)) if error > 0 else error < 0
+    runner.take_over(work)
