@@ -105,6 +105,7 @@ class Commit:
     # In slots, for the compiled lane reads and changes them where they stand (``durakv.keyspace.lane``).
     __slots__ = (
         "_apply",
+        "_apply_all",
         "_identity",
         "_no_room_behind",
         "_pending",
@@ -144,6 +145,7 @@ class Commit:
         *,
         seq: int,
         apply: Callable[[Any], Any],
+        apply_all: Callable[[Batch], list[Any] | None] | None = None,
         options: Options,
     ) -> None:
         self.directory = directory
@@ -168,6 +170,7 @@ class Commit:
         self.rotations = 0
         self.healed = 0
         self._apply = apply
+        self._apply_all = apply_all
         self._identity = directory.identity
         self._pending: list[bytes] = []
         self._spare: Segment | None = None
@@ -217,8 +220,15 @@ class Commit:
         if self._unsynced_since is None:
             self._unsynced_since = now
         self.applied_seq = seq
+        return seq, self._applied(batch)
+
+    def _applied(self, batch: Batch) -> list[Any]:
+        if self._apply_all is not None and len(batch) > 1:
+            results = self._apply_all(batch)
+            if results is not None:
+                return results
         apply = self._apply
-        return seq, [apply(command) for command in batch]
+        return [apply(command) for command in batch]
 
     def append_alone(self, payload: bytes, batch: Batch, now: float, level: Durability) -> Alone | None:
         """``admits``, ``append`` and the way to ``level`` in one, for a writer that meets nobody; else None.
@@ -272,8 +282,7 @@ class Commit:
             self.writes += 1
             if since is None:
                 self._unsynced_since = now
-        apply = self._apply
-        return seq, [apply(command) for command in batch], work
+        return seq, self._applied(batch), work
 
     def refuse(self) -> None:
         """Raise Poisoned if the log takes no more writes."""

@@ -80,6 +80,7 @@ class Runner:
         "_closed",
         "_encode",
         "_ended",
+        "_filled",
         "_idle",
         "_monotonic",
         "_tasks",
@@ -107,6 +108,8 @@ class Runner:
         """Everything taken has reached its level; whoever waits still, waits for nothing."""
         self._called = threading.Event()
         self._idle = False
+        self._filled = False
+        """A segment was filled just now: the next one is made ready at once, for it may be wanted before a tick."""
         self._thread: threading.Thread | None = None
         self.background_failure: BaseException | None = None
         if background:
@@ -257,6 +260,9 @@ class Runner:
                     self._park_for_role()
                 else:
                     self._do(work)
+                    if self._thread is not None:
+                        self._filled = True
+                        self._call()
             elif commit.pending_bytes > commit.options.pending_bytes_max:
                 self._advance(commit.applied_seq, Durability.WRITTEN)
             else:
@@ -438,7 +444,8 @@ class Runner:
             if goal is not None:
                 work = commit.claim(*goal, now)
             if work is None:
-                work = commit.claim_preparation() or commit.claim_trim()
+                early, self._filled = self._filled, False
+                work = commit.claim_preparation(early=early) or commit.claim_trim()
             if work is not None:
                 self._do(work)
                 self._tasks_passed_over += 1

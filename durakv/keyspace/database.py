@@ -122,8 +122,9 @@ class Database(Methods, Immediate):
         self.decider = decider
         self._keyspace = decider.keyspace
         self._store = decider.keyspace.store(number)
-        lane = make_lane(engine, decider.keyspace) if number == 0 else None
-        self._put = None if lane is None else lane.put
+        self.lane = make_lane(engine, decider.keyspace) if number == 0 else None
+        """What takes plain SETs past the steps that only others need; for the facades."""
+        self._put = None if self.lane is None else self.lane.put
 
     def select(self, number: int) -> Database:
         """Another numbered database of the same keyspace; closing either closes both."""

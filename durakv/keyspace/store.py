@@ -18,7 +18,8 @@ from itertools import islice, repeat
 from typing import TYPE_CHECKING, Protocol
 
 from durakv.keyspace.values import SLOT_COUNT, Value
-from durakv_formats.compiled import put_all
+from durakv.machine import Batch
+from durakv_formats.compiled import put_all, put_batch
 
 if TYPE_CHECKING:
     from durakv.keyspace.deferred import Deferred
@@ -211,6 +212,12 @@ class SlotStore:
         if self.deadlines is not None:
             for key in keys:
                 self.drop_deadline(key)
+
+    def put_batch(self, commands: Batch) -> bool:
+        """``replace`` what each of these commands says, if all are plain SETs and no key has a deadline; else nothing."""
+        if put_batch is None or self.deadlines is not None:
+            return False
+        return put_batch(self.slots if self.slots is not None else self._make_slots(), self.mask, commands)
 
     def load_deadlines(self, slot: int, keys: list[bytes], deadlines: list[int]) -> None:
         """Add the deadlines of keys that were loaded."""

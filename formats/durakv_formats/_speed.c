@@ -466,6 +466,44 @@ static PyObject *put_all(PyObject *module, PyObject *const *arguments, Py_ssize_
     return PyLong_FromSsize_t(at);
 }
 
+PyDoc_STRVAR(put_batch_doc,
+             "put_batch(slots, mask, batch, /)\n--\n\n"
+             "put_all of a batch whose commands are all SET, key, value; False, and nothing done, for any other, and\n"
+             "where a slot holds no dictionary.");
+
+static PyObject *put_batch(PyObject *module, PyObject *const *arguments, Py_ssize_t given)
+{
+    (void)module;
+    if (given != 3 || !PyList_CheckExact(arguments[0])) {
+        PyErr_SetString(PyExc_TypeError, "put_batch takes a list of dictionaries, a mask, and a batch");
+        return NULL;
+    }
+    Py_ssize_t mask = PyLong_AsSsize_t(arguments[1]);
+    if (mask == -1 && PyErr_Occurred())
+        return NULL;
+    PyObject *slots = arguments[0], *batch = arguments[2];
+    if (!is_row(batch))
+        Py_RETURN_FALSE;
+    /* First all are looked at, then all are put; nothing in between runs code that could change them. */
+    for (int putting = 0; putting < 2; putting++)
+        for (Py_ssize_t at = 0; at < PySequence_Fast_GET_SIZE(batch); at++) {
+            PyObject *command = PySequence_Fast_GET_ITEM(batch, at);
+            if (!is_row(command) || PySequence_Fast_GET_SIZE(command) != 3)
+                Py_RETURN_FALSE;
+            PyObject **words = PySequence_Fast_ITEMS(command);
+            if (!PyBytes_CheckExact(words[0]) || PyBytes_GET_SIZE(words[0]) != 3 ||
+                memcmp(PyBytes_AS_STRING(words[0]), "SET", 3) != 0 || !PyBytes_CheckExact(words[1]) ||
+                !PyBytes_CheckExact(words[2]))
+                Py_RETURN_FALSE;
+            Py_ssize_t slot = slot_of(PyBytes_AS_STRING(words[1]), PyBytes_GET_SIZE(words[1])) & mask;
+            if (slot >= PyList_GET_SIZE(slots) || !PyDict_CheckExact(PyList_GET_ITEM(slots, slot)))
+                Py_RETURN_FALSE;
+            if (putting && PyDict_SetItem(PyList_GET_ITEM(slots, slot), words[1], words[2]) < 0)
+                return NULL;
+        }
+    Py_RETURN_TRUE;
+}
+
 /* --- the module ------------------------------------------------------------------------------------------------- */
 
 static PyMethodDef methods[] = {
@@ -474,6 +512,7 @@ static PyMethodDef methods[] = {
     {"decode_run", (PyCFunction)(void (*)(void))decode_run, METH_FASTCALL, decode_run_doc},
     {"decode_columns", (PyCFunction)(void (*)(void))decode_columns, METH_FASTCALL, decode_columns_doc},
     {"put_all", (PyCFunction)(void (*)(void))put_all, METH_FASTCALL, put_all_doc},
+    {"put_batch", (PyCFunction)(void (*)(void))put_batch, METH_FASTCALL, put_batch_doc},
     {"decode_frames", (PyCFunction)(void (*)(void))decode_frames, METH_FASTCALL, decode_frames_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -23,13 +23,17 @@ plain_columns: Callable[[bytes, int], tuple[list[bytes], list[bytes], list[bytes
 put_all: Callable[[list[Any], int, list[bytes], list[Any]], int] | None
 """Puts values into the dictionaries of their keys' slots; how many, for it stops where there is no dictionary."""
 
+put_batch: Callable[[list[Any], int, Sequence[Sequence[bytes]]], bool] | None
+"""``put_all`` of a batch in which every command is a SET of three words, wherever there are dictionaries; else nothing."""
+
 try:
     from durakv_formats import _speed
 except ImportError:
-    plain_batch = plain_frame = plain_frames = plain_run = plain_columns = put_all = None
+    plain_batch = plain_frame = plain_frames = plain_run = plain_columns = put_all = put_batch = None
 else:
     plain_batch, plain_frame, plain_frames = _speed.encode_batch, _speed.encode_frame, _speed.decode_frames
     plain_run, plain_columns, put_all = _speed.decode_run, _speed.decode_columns, _speed.put_all
+    put_batch = _speed.put_batch
 
 COMPILED = plain_batch is not None
 """Whether the twin is there."""
