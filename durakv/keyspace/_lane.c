@@ -481,8 +481,9 @@ static PyObject *level_of(Lane *lane, PyObject *durability)
 
 PyDoc_STRVAR(put_doc,
              "put(key, value, durability, /)\n--\n\n"
-             "True if it was done; None if nothing was changed, and the other way has to do it; a tuple if it was\n"
-             "numbered, applied and claimed as the one durable write, and the runner has to finish that.");
+             "True if it was done; None if nothing was changed, and the other way has to do it.  Else it is numbered\n"
+             "and applied, and the runner has to go on: the number if it is pending, a tuple if it was claimed as the\n"
+             "one durable write.");
 
 /* The tuple is made before the first question: making one may have garbage collected, and that runs any code. */
 static PyObject *put(PyObject *self, PyObject *const *arguments, Py_ssize_t given)
@@ -492,20 +493,26 @@ static PyObject *put(PyObject *self, PyObject *const *arguments, Py_ssize_t give
         PyErr_SetString(PyExc_TypeError, "put takes three arguments");
         return NULL;
     }
-    PyObject *level = level_of(lane, arguments[2]), *told = NULL;
-    int done = 0;
+    PyObject *level = level_of(lane, arguments[2]), *key = arguments[0], *value = arguments[1];
+    PyObject *told = NULL, *seq = NULL;
     if (level == lane->synced && (told = PyTuple_New(5)) == NULL)
         return NULL;
-    if (level == lane->written || level == lane->synced)
-        done = has_waiters(lane) ? 0 : is_free(lane);
-    if (done > 0)
-        done = told == NULL ? store(lane, arguments[0], arguments[1])
-                            : write_through(lane, arguments[0], arguments[1], told);
+    int done = level == lane->written || level == lane->synced ? is_free(lane) : 0;
+    if (done > 0) {
+        int alone = !has_waiters(lane);
+        done = 0;
+        if (level == lane->written && alone)
+            done = store(lane, key, value);
+        if (level == lane->synced && alone)
+            done = write_through(lane, key, value, told);
+        if (level == lane->synced && done == 0)
+            done = push(lane, key, value, &seq);
+    }
     if (done == 2)
         return told;
     Py_XDECREF(told);
-    if (done < 0)
-        return NULL;
+    if (done < 0 || seq != NULL)
+        return seq;
     return Py_NewRef(done ? Py_True : Py_None);
 }
 
@@ -520,20 +527,15 @@ static PyObject *append(PyObject *self, PyObject *const *arguments, Py_ssize_t g
         PyErr_SetString(PyExc_TypeError, "append takes three arguments");
         return NULL;
     }
-    PyObject *level = level_of(lane, arguments[2]), *seq = NULL;
-    int done = 0;
-    if (level == lane->written)
-        done = has_waiters(lane) ? 0 : is_free(lane);
-    else if (level == lane->synced)
-        done = is_free(lane);
-    if (done > 0)
-        done = level == lane->synced ? push(lane, arguments[0], arguments[1], &seq)
-                                     : store(lane, arguments[0], arguments[1]);
-    if (done < 0)
-        return NULL;
-    if (!done)
-        Py_RETURN_NONE;
-    return seq != NULL ? seq : Py_NewRef(COMMIT(applied_seq));
+    PyObject *level = level_of(lane, arguments[2]), *key = arguments[0], *value = arguments[1], *seq = NULL;
+    int done = level == lane->written || level == lane->synced ? is_free(lane) : 0;
+    if (done > 0 && level == lane->synced)
+        done = push(lane, key, value, &seq);
+    else if (done > 0)
+        done = has_waiters(lane) ? 0 : store(lane, key, value);
+    if (done < 0 || seq != NULL)
+        return seq;
+    return Py_NewRef(done ? COMMIT(applied_seq) : Py_None);
 }
 
 /* Where a class holds an attribute, which has to be a slot of it. */

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import Literal, Protocol
 
 from durakv.commit import SYNC_AGE_SECONDS, Claimed, Kind, Work
 from durakv.durability import Durability, FsyncPolicy
@@ -33,8 +33,8 @@ COMPILED = _make is not None
 class Lane(Protocol):
     """The compiled object.  Both methods return None if they changed nothing."""
 
-    def put(self, key: object, value: object, durability: Durability | None, /) -> bool | Claimed | None:
-        """Write it at its level, and return True; or what the runner has to finish for it to be there."""
+    def put(self, key: object, value: object, durability: Durability | None, /) -> Literal[True] | int | Claimed | None:
+        """Write it at its level, and return True; or what ``finish`` has to be called with before it is there."""
         ...
 
     def append(self, key: object, value: object, durability: Durability | None, /) -> int | None:
@@ -69,10 +69,13 @@ def make_lane(engine: Engine, keyspace: Keyspace) -> Lane | None:
     return lane
 
 
-def finish(engine: Engine, claimed: Claimed) -> None:
-    """Bring a durable write that the lane has claimed to its end, as the other way does with its own."""
-    seq, frame, offset, logged_bytes, error = claimed
+def finish(engine: Engine, left: int | Claimed) -> None:
+    """Bring what the lane has appended or claimed to the disk, as the other way does with its own."""
     runner = engine._runner
+    if isinstance(left, int):
+        runner.wait(left, Durability.SYNCED)
+        return
+    seq, frame, offset, logged_bytes, error = left
     work = Work(Kind.WRITE_THROUGH, runner.commit.segment, seq, frame, offset, logged_bytes)
     work.called = OSError(error, os.strerror(error)) if error > 0 else error < 0
     runner.take_over(work)

@@ -214,10 +214,14 @@ class SlotStore:
                 self.drop_deadline(key)
 
     def put_batch(self, commands: Batch) -> bool:
-        """``replace`` what each of these commands says, if all are plain SETs and no key has a deadline; else nothing."""
-        if put_batch is None or self.deadlines is not None:
+        """``replace`` what each of these commands says, if all are plain SETs; False if nothing was changed."""
+        slots = self.slots if self.slots is not None else self._make_slots()
+        if put_batch is None or not put_batch(slots, self.mask, commands):
             return False
-        return put_batch(self.slots if self.slots is not None else self._make_slots(), self.mask, commands)
+        if self.deadlines is not None:
+            for command in commands:
+                self.drop_deadline(command[1])
+        return True
 
     def load_deadlines(self, slot: int, keys: list[bytes], deadlines: list[int]) -> None:
         """Add the deadlines of keys that were loaded."""
