@@ -47,6 +47,7 @@ typedef struct {
     PyObject *runner, *commit, *keyspace, *store;
     PyTypeObject *segment, *file;
     PyObject *locked;              /* the bound method of the runner's lock */
+    PyObject *take_over;           /* called with the runner and what is left of a durable write */
     PyObject *encode;              /* what a runner encodes with unless a machine has to be asked first */
     PyObject *always, *everysec;   /* policies */
     PyObject *written, *synced;    /* levels */
@@ -351,9 +352,25 @@ static int finish(Lane *lane, const Attempt *attempt)
     return 1;
 }
 
-/* By a durable write of its own: 1 once it is on disk and finished, 2 if Python has to finish it.  Then `told` holds
- * what it has to know: seq, frame, offset, logged bytes, error; where the error is -1 if all was written, 0 if the call
- * has to be made again, and else what it failed with. */
+/* Have Python bring a claimed durable write to its end: 1, or -1 with an exception.
+ *
+ * Signals that came during the call are answered before, and what a handler raises is raised afterwards: raised in the
+ * midst of it, it would leave the roles taken for ever. */
+static int hand_over(Lane *lane, PyObject *told)
+{
+    PyObject *kind = NULL, *what = NULL, *where = NULL;
+    if (PyErr_CheckSignals() < 0)
+        PyErr_Fetch(&kind, &what, &where);
+    PyObject *answer = PyObject_CallFunctionObjArgs(lane->take_over, lane->runner, told, NULL);
+    Py_XDECREF(answer);
+    if (kind != NULL)
+        PyErr_Restore(kind, what, where);
+    return answer == NULL || kind != NULL ? -1 : 1;
+}
+
+/* By a durable write of its own: 1 once it is on disk and finished.  If Python has to finish it, `told` is what it is
+ * given: seq, frame, offset, logged bytes, error; where the error is -1 if all was written, 0 if the call has to be made
+ * again, and else what it failed with. */
 static int write_through(Lane *lane, PyObject *key, PyObject *value, PyObject *told)
 {
     Attempt attempt;
@@ -403,7 +420,7 @@ static int write_through(Lane *lane, PyObject *key, PyObject *value, PyObject *t
         /* A part was written, or nothing was tried: it is made again from the start.  What failed is not. */
         int again = failure == 0 || failure == EINTR || failure == EOPNOTSUPP || failure == EINVAL || failure == ENOSYS;
         PyTuple_SET_ITEM(told, 4, small_number(written == size ? -1 : again ? 0 : failure));
-        return 2;
+        return hand_over(lane, told);
     }
     Py_DECREF(frame);
     Py_DECREF(made[0]);
@@ -481,9 +498,8 @@ static PyObject *level_of(Lane *lane, PyObject *durability)
 
 PyDoc_STRVAR(put_doc,
              "put(key, value, durability, /)\n--\n\n"
-             "True if it was done; None if nothing was changed, and the other way has to do it.  Else it is numbered\n"
-             "and applied, and the runner has to go on: the number if it is pending, a tuple if it was claimed as the\n"
-             "one durable write.");
+             "True if it was done; None if nothing was changed, and the other way has to do it; its number if it is\n"
+             "pending, and has to be waited for.");
 
 /* The tuple is made before the first question: making one may have garbage collected, and that runs any code. */
 static PyObject *put(PyObject *self, PyObject *const *arguments, Py_ssize_t given)
@@ -508,8 +524,6 @@ static PyObject *put(PyObject *self, PyObject *const *arguments, Py_ssize_t give
         if (level == lane->synced && done == 0)
             done = push(lane, key, value, &seq);
     }
-    if (done == 2)
-        return told;
     Py_XDECREF(told);
     if (done < 0 || seq != NULL)
         return seq;
@@ -567,6 +581,7 @@ static int lane_clear(PyObject *self)
     Py_CLEAR(lane->segment);
     Py_CLEAR(lane->file);
     Py_CLEAR(lane->locked);
+    Py_CLEAR(lane->take_over);
     Py_CLEAR(lane->encode);
     Py_CLEAR(lane->always);
     Py_CLEAR(lane->everysec);
@@ -586,6 +601,7 @@ static int lane_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(lane->segment);
     Py_VISIT(lane->file);
     Py_VISIT(lane->locked);
+    Py_VISIT(lane->take_over);
     Py_VISIT(lane->encode);
     Py_VISIT(lane->always);
     Py_VISIT(lane->everysec);
@@ -605,16 +621,17 @@ static void lane_dealloc(PyObject *self)
 
 static PyObject *lane_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
-    PyObject *runner, *commit, *keyspace, *store, *segment, *file, *locked, *encode, *always, *everysec, *written, *synced;
+    PyObject *runner, *commit, *keyspace, *store, *segment, *file, *locked, *take_over, *encode;
+    PyObject *always, *everysec, *written, *synced;
     double sync_age, stall;
     long long pending_max;
     if (keywords != NULL && PyDict_GET_SIZE(keywords) != 0) {
         PyErr_SetString(PyExc_TypeError, "a lane takes no keywords");
         return NULL;
     }
-    if (!PyArg_ParseTuple(arguments, "OOOOO!O!OOOOOOddL", &runner, &commit, &keyspace, &store, &PyType_Type, &segment,
-                          &PyType_Type, &file, &locked, &encode, &always, &everysec, &written, &synced, &sync_age,
-                          &stall, &pending_max))
+    if (!PyArg_ParseTuple(arguments, "OOOOO!O!OOOOOOOddL", &runner, &commit, &keyspace, &store, &PyType_Type, &segment,
+                          &PyType_Type, &file, &locked, &take_over, &encode, &always, &everysec, &written, &synced,
+                          &sync_age, &stall, &pending_max))
         return NULL;
     Lane *lane = (Lane *)type->tp_alloc(type, 0);
     if (lane == NULL)
@@ -626,6 +643,7 @@ static PyObject *lane_new(PyTypeObject *type, PyObject *arguments, PyObject *key
     lane->segment = (PyTypeObject *)Py_NewRef(segment);
     lane->file = (PyTypeObject *)Py_NewRef(file);
     lane->locked = Py_NewRef(locked);
+    lane->take_over = Py_NewRef(take_over);
     lane->encode = Py_NewRef(encode);
     lane->always = Py_NewRef(always);
     lane->everysec = Py_NewRef(everysec);

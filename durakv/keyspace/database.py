@@ -27,7 +27,7 @@ from durakv.keyspace.batch import Batch, batch_level
 from durakv.keyspace.command import parse_database
 from durakv.keyspace.decider import Decider
 from durakv.keyspace.expiry import Expiry
-from durakv.keyspace.lane import finish, make_lane
+from durakv.keyspace.lane import make_lane
 from durakv.keyspace.machine import Keyspace
 from durakv.keyspace.mapping import DatabaseMapping
 from durakv.keyspace.methods import Methods
@@ -238,7 +238,7 @@ class Database(Methods, Immediate):
             if done is True:
                 return True
             if done is not None:
-                finish(self.engine, done)
+                self.engine.wait(done)
                 return True
         if (
             plain

@@ -16,7 +16,7 @@ from durakv.durability import Durability, FsyncPolicy
 from durakv.engine import Engine
 from durakv.keyspace.machine import Keyspace
 from durakv.log.segment import Segment
-from durakv.runner import encoded
+from durakv.runner import Runner, encoded
 from durakv.storage.posix_file import PosixFile
 
 try:
@@ -33,8 +33,8 @@ COMPILED = _make is not None
 class Lane(Protocol):
     """The compiled object.  Both methods return None if they changed nothing."""
 
-    def put(self, key: object, value: object, durability: Durability | None, /) -> Literal[True] | int | Claimed | None:
-        """Write it at its level, and return True; or what ``finish`` has to be called with before it is there."""
+    def put(self, key: object, value: object, durability: Durability | None, /) -> Literal[True] | int | None:
+        """Write it at its level, and return True; or append it, and return its number, to be waited for."""
         ...
 
     def append(self, key: object, value: object, durability: Durability | None, /) -> int | None:
@@ -57,6 +57,7 @@ def make_lane(engine: Engine, keyspace: Keyspace) -> Lane | None:
         Segment,
         PosixFile,
         runner.lock.locked,
+        take_over,
         encoded,
         FsyncPolicy.ALWAYS,
         FsyncPolicy.EVERYSEC,
@@ -69,13 +70,9 @@ def make_lane(engine: Engine, keyspace: Keyspace) -> Lane | None:
     return lane
 
 
-def finish(engine: Engine, left: int | Claimed) -> None:
-    """Bring what the lane has appended or claimed to the disk, as the other way does with its own."""
-    runner = engine._runner
-    if isinstance(left, int):
-        runner.wait(left, Durability.SYNCED)
-        return
-    seq, frame, offset, logged_bytes, error = left
+def take_over(runner: Runner, claimed: Claimed) -> None:
+    """Bring a durable write that the lane has claimed to its end, as the other way does with its own."""
+    seq, frame, offset, logged_bytes, error = claimed
     work = Work(Kind.WRITE_THROUGH, runner.commit.segment, seq, frame, offset, logged_bytes)
     work.called = OSError(error, os.strerror(error)) if error > 0 else error < 0
     runner.take_over(work)
