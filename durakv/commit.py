@@ -92,8 +92,8 @@ class Work:
 
 
 Claimed = tuple[int, bytes, int, int, int]
-"""A durable write that was numbered, applied and claimed elsewhere: number, frame, offset, logged bytes, and how its call
-ended: with this error, 0 if it has to be made again, -1 if all went well."""
+"""A durable write that was numbered, applied and claimed elsewhere: number, frame, offset, logged bytes, and how its
+call ended: with this error, 0 if it has to be made again, -1 if all went well."""
 
 Alone = tuple[int, list[Any], Work | None]
 """The number of a batch, what applying it returned, and the work that is left."""

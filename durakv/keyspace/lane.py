@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING
 
 from durakv.commit import SYNC_AGE_SECONDS, Claimed, Kind, Work
 from durakv.durability import Durability, FsyncPolicy
@@ -19,6 +19,12 @@ from durakv.log.segment import Segment
 from durakv.runner import Runner, encoded
 from durakv.storage.posix_file import PosixFile
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from durakv.keyspace._lane import Lane
+
+_make: Callable[..., Lane] | None
 try:
     from durakv.keyspace import _lane
 except ImportError:
@@ -30,18 +36,6 @@ COMPILED = _make is not None
 """Whether it was built."""
 
 
-class Lane(Protocol):
-    """The compiled object.  Both methods return None if they changed nothing."""
-
-    def put(self, key: object, value: object, durability: Durability | None, /) -> Literal[True] | int | None:
-        """Write it at its level, and return True; or append it, and return its number, to be waited for."""
-        ...
-
-    def append(self, key: object, value: object, durability: Durability | None, /) -> int | None:
-        """Write or append it, and return its number, to be waited for."""
-        ...
-
-
 def make_lane(engine: Engine, keyspace: Keyspace) -> Lane | None:
     """The lane of database 0; None where none was built, or where something could tell it from the other way."""
     if _make is None or type(engine) is not Engine or type(keyspace) is not Keyspace or engine.machine is not keyspace:
@@ -49,7 +43,7 @@ def make_lane(engine: Engine, keyspace: Keyspace) -> Lane | None:
     runner = engine._runner
     if runner.clock.monotonic is not time.monotonic:
         return None
-    lane: Lane = _make(
+    return _make(
         runner,
         runner.commit,
         keyspace,
@@ -67,7 +61,6 @@ def make_lane(engine: Engine, keyspace: Keyspace) -> Lane | None:
         engine.options.stall_seconds,
         engine.options.pending_bytes_max,
     )
-    return lane
 
 
 def take_over(runner: Runner, claimed: Claimed) -> None:

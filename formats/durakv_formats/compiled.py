@@ -24,7 +24,7 @@ put_all: Callable[[list[Any], int, list[bytes], list[Any]], int] | None
 """Puts values into the dictionaries of their keys' slots; how many, for it stops where there is no dictionary."""
 
 put_batch: Callable[[list[Any], int, Sequence[Sequence[bytes]]], bool] | None
-"""``put_all`` of a batch in which every command is a SET of three words, wherever there are dictionaries; else nothing."""
+"""``put_all`` of a batch whose commands are all SETs of three words; else it does nothing, and returns False."""
 
 try:
     from durakv_formats import _speed
