@@ -76,7 +76,7 @@ class Work:
     performed = False
     """Whether ``perform`` came to its end, well or not."""
     called: OSError | bool = False
-    """Whether its durable write was made before it got here, or what that failed with."""
+    """Whether its durable write was made elsewhere and went well, or what it failed with."""
     failure: OSError | DiskFull | None = None
 
     def __init__(
@@ -455,8 +455,7 @@ class Commit:
             if isinstance(work.called, OSError):
                 raise work.called
             if through:
-                if not work.called:
-                    file.write_through(work.data, work.offset)
+                file.write_through(work.data, work.offset)
             else:
                 file.write_at(work.data, work.offset)
         except OSError as failure:

@@ -188,10 +188,13 @@ class Runner:
             return results
 
     def take_over(self, work: Work) -> None:
-        """Go on with a durable write that was claimed elsewhere, and wait for it."""
-        with self.lock:
+        """Go on with a durable write that was claimed elsewhere, and wait for it.  Called, and returns, with the lock."""
+        if work.called is True:
+            work.performed = work.synced = True
+            self._finish(work)
+        else:
             self._do(work)
-            self._reach(work.target, Durability.SYNCED)
+        self._reach(work.target, Durability.SYNCED)
 
     def _store(self, level: Durability) -> None:
         """Write at once what costs no call; what will be synced is better written and synced in one."""
@@ -365,13 +368,16 @@ class Runner:
             self.commit.perform(work)
         finally:
             self.lock.acquire()
-            try:
-                self.commit.finish(work)
-                if then is not None and self.commit.poison is None:
-                    then(work.target)
-            finally:
-                if self._waiters:
-                    self._wake()
+            self._finish(work, then)
+
+    def _finish(self, work: Work, then: Callable[[int], None] | None = None) -> None:
+        try:
+            self.commit.finish(work)
+            if then is not None and self.commit.poison is None:
+                then(work.target)
+        finally:
+            if self._waiters:
+                self._wake()
 
     def _wake(self) -> None:
         """Wake everybody who has what it waits for, and one more to take the lead if a role is free."""

@@ -46,7 +46,7 @@ typedef struct {
     PyObject_HEAD
     PyObject *runner, *commit, *keyspace, *store;
     PyTypeObject *segment, *file;
-    PyObject *locked;              /* the bound method of the runner's lock */
+    PyObject *locked, *acquire, *release; /* bound methods of the runner's lock */
     PyObject *take_over;           /* called with the runner and what is left of a durable write */
     PyObject *encode;              /* what a runner encodes with unless a machine has to be asked first */
     PyObject *always, *everysec;   /* policies */
@@ -324,10 +324,7 @@ static int finish(Lane *lane, const Attempt *attempt)
 {
     PyObject *segment = attempt->segment;
     int64_t writes, syncs, applied;
-    int nobody_came = is_free(lane);
-    if (nobody_came < 0)
-        PyErr_Clear();
-    if (nobody_came != 1 || has_waiters(lane) || COMMIT(segment) != segment || !get_number(COMMIT(writes), &writes) ||
+    if (COMMIT(poison) != Py_None || COMMIT(segment) != segment || !get_number(COMMIT(writes), &writes) ||
         !get_number(COMMIT(syncs), &syncs) || !get_number(COMMIT(applied_seq), &applied))
         return 0;
     PyObject *made[NUMBERS], *extra = PyLong_FromLongLong(syncs + 1);
@@ -352,20 +349,55 @@ static int finish(Lane *lane, const Attempt *attempt)
     return 1;
 }
 
-/* Have Python bring a claimed durable write to its end: 1, or -1 with an exception.
- *
- * Signals that came during the call are answered before, and what a handler raises is raised afterwards: raised in the
- * midst of it, it would leave the roles taken for ever. */
-static int hand_over(Lane *lane, PyObject *told)
+/* Keep the first exception; the others of one interruption say the same. */
+static void keep_exception(PyObject *kept[3])
 {
-    PyObject *kind = NULL, *what = NULL, *where = NULL;
-    if (PyErr_CheckSignals() < 0)
-        PyErr_Fetch(&kind, &what, &where);
-    PyObject *answer = PyObject_CallFunctionObjArgs(lane->take_over, lane->runner, told, NULL);
+    if (kept[0] == NULL)
+        PyErr_Fetch(&kept[0], &kept[1], &kept[2]);
+    else
+        PyErr_Clear();
+}
+
+static void call(PyObject *answer, PyObject *kept[3])
+{
+    if (answer == NULL)
+        keep_exception(kept);
     Py_XDECREF(answer);
-    if (kind != NULL)
-        PyErr_Restore(kind, what, where);
-    return answer == NULL || kind != NULL ? -1 : 1;
+}
+
+/* Bring a claimed durable write to its end under the runner's lock, where somebody waits or something failed: 1, or -1
+ * with an exception.
+ *
+ * Signals that came during the call, or come while the lock is waited for, are answered first, and what a handler
+ * raises is raised afterwards.  If one raises in the midst of what is done in Python, how far that got is not known,
+ * and the log is poisoned; the roles are given back in any case. */
+static int end_claim(Lane *lane, const Attempt *attempt, PyObject *told)
+{
+    PyObject *kept[3] = {NULL, NULL, NULL}, *locked;
+    while ((locked = PyObject_CallNoArgs(lane->acquire)) == NULL)
+        keep_exception(kept);
+    Py_DECREF(locked);
+    if (PyErr_CheckSignals() < 0)
+        keep_exception(kept);
+    int well = PyLong_AsLong(PyTuple_GET_ITEM(told, 4)) == -1;
+    if (!well || !finish(lane, attempt)) {
+        PyObject *answer = PyObject_CallFunctionObjArgs(lane->take_over, lane->runner, told, NULL);
+        int raised = answer == NULL;
+        call(answer, kept);
+        if (raised && COMMIT(poison) == Py_None && COMMIT(writing) == Py_True) {
+            PyErr_NormalizeException(&kept[0], &kept[1], &kept[2]);
+            change(&COMMIT(poison), Py_NewRef(kept[1]));
+            change(&COMMIT(writing), Py_NewRef(Py_False));
+            change(&COMMIT(syncing), Py_NewRef(Py_False));
+        }
+    }
+    if (has_waiters(lane))
+        call(PyObject_CallMethod(lane->runner, "_wake", NULL), kept);
+    call(PyObject_CallNoArgs(lane->release), kept);
+    if (kept[0] == NULL)
+        return 1;
+    PyErr_Restore(kept[0], kept[1], kept[2]);
+    return -1;
 }
 
 /* By a durable write of its own: 1 once it is on disk and finished.  If Python has to finish it, `told` is what it is
@@ -410,23 +442,24 @@ static int write_through(Lane *lane, PyObject *key, PyObject *value, PyObject *t
     failure = written < 0 ? errno : 0;
     Py_END_ALLOW_THREADS
 #endif
-    int done = written == size && finish(lane, &attempt);
-    Py_DECREF(segment);
-    if (!done) {
-        PyTuple_SET_ITEM(told, 0, made[0]);
-        PyTuple_SET_ITEM(told, 1, frame);
-        PyTuple_SET_ITEM(told, 2, made[3]);
-        PyTuple_SET_ITEM(told, 3, made[2]);
-        /* A part was written, or nothing was tried: it is made again from the start.  What failed is not. */
-        int again = failure == 0 || failure == EINTR || failure == EOPNOTSUPP || failure == EINVAL || failure == ENOSYS;
-        PyTuple_SET_ITEM(told, 4, small_number(written == size ? -1 : again ? 0 : failure));
-        return hand_over(lane, told);
+    int done = 0;
+    if (written == size && !has_waiters(lane)) {
+        int nobody_came = is_free(lane);
+        if (nobody_came < 0)
+            PyErr_Clear();
+        done = nobody_came > 0 && finish(lane, &attempt);
     }
-    Py_DECREF(frame);
-    Py_DECREF(made[0]);
-    Py_DECREF(made[2]);
-    Py_DECREF(made[3]);
-    return 1;
+    PyTuple_SET_ITEM(told, 0, made[0]);
+    PyTuple_SET_ITEM(told, 1, frame);
+    PyTuple_SET_ITEM(told, 2, made[3]);
+    PyTuple_SET_ITEM(told, 3, made[2]);
+    /* A part was written, or nothing was tried: it is made again from the start.  What failed is not. */
+    int again = failure == 0 || failure == EINTR || failure == EOPNOTSUPP || failure == EINVAL || failure == ENOSYS;
+    PyTuple_SET_ITEM(told, 4, small_number(written == size ? -1 : again ? 0 : failure));
+    if (!done)
+        done = end_claim(lane, &attempt, told);
+    Py_DECREF(segment);
+    return done;
 failed:
     Py_XDECREF(frame);
     Py_XDECREF(began);
@@ -581,6 +614,8 @@ static int lane_clear(PyObject *self)
     Py_CLEAR(lane->segment);
     Py_CLEAR(lane->file);
     Py_CLEAR(lane->locked);
+    Py_CLEAR(lane->acquire);
+    Py_CLEAR(lane->release);
     Py_CLEAR(lane->take_over);
     Py_CLEAR(lane->encode);
     Py_CLEAR(lane->always);
@@ -601,6 +636,8 @@ static int lane_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(lane->segment);
     Py_VISIT(lane->file);
     Py_VISIT(lane->locked);
+    Py_VISIT(lane->acquire);
+    Py_VISIT(lane->release);
     Py_VISIT(lane->take_over);
     Py_VISIT(lane->encode);
     Py_VISIT(lane->always);
@@ -621,7 +658,7 @@ static void lane_dealloc(PyObject *self)
 
 static PyObject *lane_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
-    PyObject *runner, *commit, *keyspace, *store, *segment, *file, *locked, *take_over, *encode;
+    PyObject *runner, *commit, *keyspace, *store, *segment, *file, *lock, *take_over, *encode;
     PyObject *always, *everysec, *written, *synced;
     double sync_age, stall;
     long long pending_max;
@@ -630,7 +667,7 @@ static PyObject *lane_new(PyTypeObject *type, PyObject *arguments, PyObject *key
         return NULL;
     }
     if (!PyArg_ParseTuple(arguments, "OOOOO!O!OOOOOOOddL", &runner, &commit, &keyspace, &store, &PyType_Type, &segment,
-                          &PyType_Type, &file, &locked, &take_over, &encode, &always, &everysec, &written, &synced,
+                          &PyType_Type, &file, &lock, &take_over, &encode, &always, &everysec, &written, &synced,
                           &sync_age, &stall, &pending_max))
         return NULL;
     Lane *lane = (Lane *)type->tp_alloc(type, 0);
@@ -642,7 +679,6 @@ static PyObject *lane_new(PyTypeObject *type, PyObject *arguments, PyObject *key
     lane->store = Py_NewRef(store);
     lane->segment = (PyTypeObject *)Py_NewRef(segment);
     lane->file = (PyTypeObject *)Py_NewRef(file);
-    lane->locked = Py_NewRef(locked);
     lane->take_over = Py_NewRef(take_over);
     lane->encode = Py_NewRef(encode);
     lane->always = Py_NewRef(always);
@@ -655,7 +691,9 @@ static PyObject *lane_new(PyTypeObject *type, PyObject *arguments, PyObject *key
     PyTypeObject *of_runner = Py_TYPE(runner), *of_commit = Py_TYPE(commit), *of_keyspace = Py_TYPE(keyspace),
                  *of_store = Py_TYPE(store), *of_segment = lane->segment, *of_file = lane->file;
 #define FIND(owner, name) || find_offset(of_##owner, #name, &lane->owner##name##_at) < 0
-    if (0 SLOTS(FIND)) {
+    if ((lane->locked = PyObject_GetAttrString(lock, "locked")) == NULL ||
+        (lane->acquire = PyObject_GetAttrString(lock, "acquire")) == NULL ||
+        (lane->release = PyObject_GetAttrString(lock, "release")) == NULL SLOTS(FIND)) {
         Py_DECREF(lane);
         return NULL;
     }

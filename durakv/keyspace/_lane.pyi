@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from threading import Lock
 from typing import Literal
 
 from durakv.commit import Claimed, Commit
@@ -21,7 +22,7 @@ class Lane:
         store: SlotStore,
         segment: type[Segment],
         file: type[PosixFile],
-        locked: Callable[[], bool],
+        lock: Lock,
         take_over: Callable[[Runner, Claimed], None],
         encode: Callable[[Batch], bytes],
         always: FsyncPolicy,

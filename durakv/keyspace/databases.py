@@ -35,7 +35,7 @@ class Databases(Generic[S]):
         self._selected = 0
         self._store: Store = self._stores[0]
         self._unsettled = 0
-        self.generation = 0
+        self.generation: int = 0
 
     def store(self, number: int, /) -> S:
         """The store of one database; always the same object."""

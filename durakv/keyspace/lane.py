@@ -50,7 +50,7 @@ def make_lane(engine: Engine, keyspace: Keyspace) -> Lane | None:
         keyspace.store(0),
         Segment,
         PosixFile,
-        runner.lock.locked,
+        runner.lock,
         take_over,
         encoded,
         FsyncPolicy.ALWAYS,
@@ -64,7 +64,7 @@ def make_lane(engine: Engine, keyspace: Keyspace) -> Lane | None:
 
 
 def take_over(runner: Runner, claimed: Claimed) -> None:
-    """Bring a durable write that the lane has claimed to its end, as the other way does with its own."""
+    """Bring a durable write that the lane has claimed to its end; called, and returns, with the runner's lock."""
     seq, frame, offset, logged_bytes, error = claimed
     work = Work(Kind.WRITE_THROUGH, runner.commit.segment, seq, frame, offset, logged_bytes)
     work.called = OSError(error, os.strerror(error)) if error > 0 else error < 0
