@@ -188,7 +188,7 @@ class Runner:
             return results
 
     def take_over(self, work: Work) -> None:
-        """Go on with a durable write that was claimed elsewhere, and wait for it.  Called, and returns, with the lock."""
+        """Finish a durable write that was claimed elsewhere, and wait for it.  Called, and returns, with the lock."""
         if work.called is True:
             work.performed = work.synced = True
             self._finish(work)

@@ -24,6 +24,7 @@
 #include "../../formats/durakv_formats/_layout.h"
 
 static const char set_head[] = "*3\r\n$3\r\nSET\r\n";
+#define COMMON_BYTES_MAX 2048 /* of a payload whose frame is made without asking for memory */
 #define SET_HEAD_BYTES ((Py_ssize_t)sizeof set_head - 1)
 
 /* The slots that are read or changed: of which class, and which. */
@@ -251,7 +252,7 @@ static int store(Lane *lane, PyObject *key, PyObject *value)
         return 0;
     PyObject *segment = attempt.segment, *dictionary, *since = COMMIT(_unsynced_since), *begun = NULL;
     int64_t writes;
-    if (COMMIT(policy) == lane->always || SEGMENT(window) == Py_None || !PyObject_CheckBuffer(SEGMENT(window)) ||
+    if (COMMIT(policy) == lane->always || SEGMENT(window) == NULL || !PyObject_CheckBuffer(SEGMENT(window)) ||
         !get_number(COMMIT(writes), &writes))
         return 0;
     if (since == Py_None || COMMIT(policy) == lane->everysec) {
@@ -263,10 +264,15 @@ static int store(Lane *lane, PyObject *key, PyObject *value)
     }
     Py_buffer view = {0};
     PyObject *made[NUMBERS];
-    char frame[HEADER_BYTES + 2048];
+    char common[HEADER_BYTES + COMMON_BYTES_MAX], *frame = common;
     int done = 0;
-    if (attempt.payload > 2048 || (dictionary = find_slot(lane, key)) == NULL)
+    if ((dictionary = find_slot(lane, key)) == NULL)
         goto nothing;
+    if (attempt.payload > COMMON_BYTES_MAX && (frame = PyMem_Malloc(HEADER_BYTES + (size_t)attempt.payload)) == NULL) {
+        PyErr_NoMemory();
+        done = -1;
+        goto nothing;
+    }
     if (PyObject_GetBuffer(SEGMENT(window), &view, PyBUF_WRITABLE) < 0) {
         PyErr_Clear(); /* closed: what that means is said by the other way */
         goto nothing;
@@ -295,8 +301,12 @@ static int store(Lane *lane, PyObject *key, PyObject *value)
     change(&COMMIT(writes), made[3]);
     if (begun != NULL)
         change(&COMMIT(_unsynced_since), begun);
+    if (frame != common)
+        PyMem_Free(frame);
     return 1;
 nothing:
+    if (frame != common)
+        PyMem_Free(frame);
     if (view.obj != NULL)
         PyBuffer_Release(&view);
     Py_XDECREF(begun);
@@ -544,8 +554,11 @@ static PyObject *put(PyObject *self, PyObject *const *arguments, Py_ssize_t give
     }
     PyObject *level = level_of(lane, arguments[2]), *key = arguments[0], *value = arguments[1];
     PyObject *told = NULL, *seq = NULL;
-    if (level == lane->synced && (told = PyTuple_New(5)) == NULL)
-        return NULL;
+    if (level == lane->synced) {
+        if ((told = PyTuple_New(5)) == NULL)
+            return NULL;
+        PyObject_GC_UnTrack(told); /* nobody shall come upon it while it is empty */
+    }
     int done = level == lane->written || level == lane->synced ? is_free(lane) : 0;
     if (done > 0) {
         int alone = !has_waiters(lane);

@@ -11,6 +11,7 @@ import os
 import random
 import resource
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -28,6 +29,8 @@ from durakv.keyspace import lane as lane_module
 from durakv.keyspace.database import Database
 from durakv.storage.posix_file import PosixFile
 from tests.keyspace.lanes import ALL, SYNCED, WRITTEN, contents, lane_of, open_at, state
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.skipif(not lane_module.COMPILED, reason="the lane was not built here")
 
@@ -219,6 +222,46 @@ def test_tasks_write_the_same_log_as_one_after_the_other(tmp_path: Path) -> None
     with durakv.open(tmp_path / "a") as again:
         assert [again.get(b"w%d" % own) for own in range(20)] == [b"49"] * 20
         assert again.get(b"k") == b"v"
+
+
+WRITER = """
+import os, sys
+from tests.keyspace.lanes import FsyncPolicy, lane_of, open_at
+db = open_at(sys.argv[1], FsyncPolicy(sys.argv[2]), background=True, segment_bytes=1 << 16)
+db.set(b"n", b"0")
+told = os.open(sys.argv[3], os.O_WRONLY)
+number = done = 0
+while True:
+    number += 1
+    if lane_of(db).put(b"n", b"%d" % number, None) is True:
+        done += 1
+    else:
+        db.set(b"n", b"%d" % number)
+    if number % 20 == 0:
+        os.pwrite(told, b"%20d%20d" % (number, done), 0)
+"""
+
+
+@pytest.mark.parametrize("fsync", [FsyncPolicy.ALWAYS, FsyncPolicy.EVERYSEC, FsyncPolicy.NO])
+def test_what_was_told_survives_sigkill(tmp_path: Path, fsync: FsyncPolicy) -> None:
+    told = tmp_path / "told"
+    for life in range(2):
+        told.write_bytes(b"%20d%20d" % (0, 0))
+        paths = os.pathsep.join(sys.path)
+        command = [sys.executable, "-c", WRITER, str(tmp_path / "a"), fsync.value, str(told)]
+        with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths}, cwd=ROOT) as child:
+            try:
+                until = time.monotonic() + 20
+                while told.read_bytes()[:20].strip() == b"0" and time.monotonic() < until:
+                    time.sleep(0.01)
+                time.sleep(random.uniform(0.05, 0.3))
+            finally:
+                child.kill()
+        number, done = (int(told.read_bytes()[at : at + 20]) for at in (0, 20))
+        with open_at(tmp_path / "a", FsyncPolicy.NO) as again:
+            assert int(again.get(b"n") or b"0") >= number > 0, life
+        if fsync is FsyncPolicy.ALWAYS:
+            assert done > 0, "the lane was not what wrote"
 
 
 def test_a_forked_copy_has_no_way_in(tmp_path: Path) -> None:
