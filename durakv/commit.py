@@ -105,7 +105,7 @@ class Commit:
     # In slots, for the compiled lane reads and changes them where they stand (``durakv.keyspace.lane``).
     __slots__ = (
         "_apply",
-        "_apply_all",
+        "_apply_together",
         "_identity",
         "_no_room_behind",
         "_pending",
@@ -145,7 +145,7 @@ class Commit:
         *,
         seq: int,
         apply: Callable[[Any], Any],
-        apply_all: Callable[[Batch], list[Any] | None] | None = None,
+        apply_together: Callable[[Batch], list[Any] | None] | None = None,
         options: Options,
     ) -> None:
         self.directory = directory
@@ -170,7 +170,7 @@ class Commit:
         self.rotations = 0
         self.healed = 0
         self._apply = apply
-        self._apply_all = apply_all
+        self._apply_together = apply_together
         self._identity = directory.identity
         self._pending: list[bytes] = []
         self._spare: Segment | None = None
@@ -223,8 +223,8 @@ class Commit:
         return seq, self._applied(batch)
 
     def _applied(self, batch: Batch) -> list[Any]:
-        if self._apply_all is not None and len(batch) > 1:
-            results = self._apply_all(batch)
+        if self._apply_together is not None and len(batch) > 1:
+            results = self._apply_together(batch)
             if results is not None:
                 return results
         apply = self._apply

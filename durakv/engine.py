@@ -115,7 +115,7 @@ class Engine:
             segment,
             seq=segment.first - 1,
             apply=machine.apply,
-            apply_all=machine.apply_all if isinstance(machine, BatchMachine) else None,
+            apply_together=machine.apply_together if isinstance(machine, BatchMachine) else None,
             options=options,
         )
         self._commit.sealed_bytes = found.log_bytes

@@ -135,7 +135,7 @@ class RunMachine(Protocol):
 class BatchMachine(Protocol):
     """What a state machine may have besides, so that a batch is applied in one call."""
 
-    def apply_all(self, commands: Batch, /) -> list[Any] | None:
+    def apply_together(self, commands: Batch, /) -> list[Any] | None:
         """Do what ``apply`` of each command, in this order, would do, and return what they would return.
 
         Or do nothing and return None; then they are applied one by one.

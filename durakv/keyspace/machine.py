@@ -56,7 +56,7 @@ class Keyspace(Databases[SlotStore]):
         self._stores[self._selected].replace_all(keys, values)
         return True
 
-    def apply_all(self, commands: Batch, /) -> list[None] | None:
+    def apply_together(self, commands: Batch, /) -> list[None] | None:
         """See :class:`durakv.machine.BatchMachine`; it is for batches of plain SETs, and of no others."""
         if self._unsettled not in (0, len(commands)) or not self._stores[self._selected].put_batch(commands):
             return None

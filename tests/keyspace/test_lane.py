@@ -282,7 +282,7 @@ def test_a_batch_of_sets_is_applied_as_one_by_one(tmp_path: Path, other: tuple[b
         for command in batch:
             two.decider.keyspace.apply(command)
         assert contents(one) == contents(two)
-        assert one.decider.keyspace.apply_all([(b"SELECT", b"1"), (b"SET", b"k", b"v")]) is None
+        assert one.decider.keyspace.apply_together([(b"SELECT", b"1"), (b"SET", b"k", b"v")]) is None
 
 
 def test_readers_without_the_lock_are_let_in_again_after_an_announced_batch(tmp_path: Path) -> None:
@@ -296,5 +296,5 @@ def test_readers_without_the_lock_are_let_in_again_after_an_announced_batch(tmp_
         assert keyspace.generation > before
         assert (db.get(b"a"), db.get(b"b")) == (b"1", b"2")
         keyspace.announce(3)
-        assert keyspace.apply_all([(b"SET", b"a", b"3")] * 2) is None, "the announced batch is another one"
+        assert keyspace.apply_together([(b"SET", b"a", b"3")] * 2) is None, "the announced batch is another one"
         assert keyspace.generation % 2 == 1
