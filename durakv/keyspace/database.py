@@ -212,6 +212,25 @@ class Database(Methods, Immediate):
     ) -> bytes | None: ...
 
     def set(
+        self, key: bytes, value: bytes, *, durability: Durability | None = None, **options: Any
+    ) -> bool | bytes | None:
+        """Set the key and drop its deadline, or give it a new one; return whether it was set.
+
+        ``nx``: only if the key is absent; ``xx``: only if it is there; ``keepttl``: leave the deadline; ``ex``,
+        ``px``: expire after seconds or milliseconds; ``exat``, ``pxat``: at that Unix time.  With ``get`` it returns
+        what the key held before instead.
+        """
+        # The options are named in the next method only: giving each its default takes as long as the lane does.
+        if not options and self._put is not None:
+            done = self._put(key, value, durability)
+            if done is True:
+                return True
+            if done is not None:
+                self.engine.wait(done)
+                return True
+        return self._set(key, value, durability=durability, **options)
+
+    def _set(
         self,
         key: bytes,
         value: bytes,
@@ -226,20 +245,7 @@ class Database(Methods, Immediate):
         pxat: int | None = None,
         durability: Durability | None = None,
     ) -> bool | bytes | None:
-        """Set the key and drop its deadline, or give it a new one; return whether it was set.
-
-        ``nx``: only if the key is absent; ``xx``: only if it is there; ``keepttl``: leave the deadline; ``ex``,
-        ``px``: expire after seconds or milliseconds; ``exat``, ``pxat``: at that Unix time.  With ``get`` it returns
-        what the key held before instead.
-        """
         plain = not (nx or xx or get or keepttl) and ex is None and px is None and exat is None and pxat is None
-        if plain and self._put is not None:
-            done = self._put(key, value, durability)
-            if done is True:
-                return True
-            if done is not None:
-                self.engine.wait(done)
-                return True
         if (
             plain
             and self.number == 0
