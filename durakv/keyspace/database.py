@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from binascii import crc_hqx
 from collections.abc import Iterator
+from functools import update_wrapper
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
 
@@ -220,7 +221,7 @@ class Database(Methods, Immediate):
         ``px``: expire after seconds or milliseconds; ``exat``, ``pxat``: at that Unix time.  With ``get`` it returns
         what the key held before instead.
         """
-        # The options are named in the next method only: giving each its default takes as long as the lane does.
+        # The options are named in the next method only: giving each its default would take a sixth of a plain SET.
         if not options and self._put is not None:
             done = self._put(key, value, durability)
             if done is True:
@@ -272,6 +273,8 @@ class Database(Methods, Immediate):
             )
         )
         return answer
+
+    update_wrapper(set, _set, (), ())  # for ``help``: its signature
 
     # --- all keys -------------------------------------------------------------------------------------------------
 

@@ -22,9 +22,9 @@ from durakv.storage.posix_file import PosixFile
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from durakv.keyspace._lane import Lane
+    from durakv.keyspace import _lane as stub
 
-_make: Callable[..., Lane] | None
+_make: Callable[..., stub.Lane] | None
 try:
     from durakv.keyspace import _lane
 except ImportError:
@@ -36,7 +36,7 @@ COMPILED = _make is not None
 """Whether it was built."""
 
 
-def make_lane(engine: Engine, keyspace: Keyspace) -> Lane | None:
+def make_lane(engine: Engine, keyspace: Keyspace) -> stub.Lane | None:
     """The lane of database 0; None where none was built, or where something could tell it from the other way."""
     if _make is None or type(engine) is not Engine or type(keyspace) is not Keyspace or engine.machine is not keyspace:
         return None
