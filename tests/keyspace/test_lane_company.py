@@ -28,7 +28,7 @@ from durakv import FsyncPolicy
 from durakv.keyspace import lane as lane_module
 from durakv.keyspace.database import Database
 from durakv.storage.posix_file import PosixFile
-from tests.keyspace.lanes import ALL, SYNCED, WRITTEN, contents, lane_of, open_at, state
+from tests.keyspace.lanes import ALL, SYNCED, WRITTEN, contents, lane_of, open_at, state, windowed
 
 ROOT = Path(__file__).parents[2]
 
@@ -260,8 +260,7 @@ def test_what_was_told_survives_sigkill(tmp_path: Path, fsync: FsyncPolicy) -> N
         number, done = (int(told.read_bytes()[at : at + 20]) for at in (0, 20))
         with open_at(tmp_path / "a", FsyncPolicy.NO) as again:
             assert int(again.get(b"n") or b"0") >= number > 0, life
-        if fsync is FsyncPolicy.ALWAYS:
-            assert done > 0, "the lane was not what wrote"
+            assert done > 0 or not windowed(again), "the lane was not what wrote"
 
 
 def test_a_forked_copy_has_no_way_in(tmp_path: Path) -> None:
