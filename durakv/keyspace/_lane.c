@@ -23,6 +23,8 @@
 
 #include "../../formats/durakv_formats/_layout.h"
 
+#define SHAPE 1 /* see lane.py */
+
 static const char set_head[] = "*3\r\n$3\r\nSET\r\n";
 #define COMMON_BYTES_MAX 2048 /* of a payload whose frame is made without asking for memory */
 #define SET_HEAD_BYTES ((Py_ssize_t)sizeof set_head - 1)
@@ -742,7 +744,7 @@ static int fill(PyObject *module)
     PyObject *type = PyType_FromSpec(&lane_spec);
     if (type == NULL)
         return -1;
-    int failed = PyModule_AddObjectRef(module, "Lane", type);
+    int failed = PyModule_AddObjectRef(module, "Lane", type) < 0 ? -1 : PyModule_AddIntConstant(module, "SHAPE", SHAPE);
     Py_DECREF(type);
     return failed;
 }

@@ -11,6 +11,8 @@ from durakv.machine import Batch
 from durakv.runner import Runner
 from durakv.storage.posix_file import PosixFile
 
+SHAPE: int
+
 class Lane:
     """Plain SETs in one call; both methods return None if they changed nothing."""
 
