@@ -75,6 +75,8 @@ class Work:
     healed = False
     performed = False
     """Whether ``perform`` came to its end, well or not."""
+    called: OSError | bool = False
+    """Whether its durable write was made elsewhere and went well, or what it failed with."""
     failure: OSError | DiskFull | None = None
 
     def __init__(
@@ -89,12 +91,52 @@ class Work:
         self.logged_bytes = logged_bytes
 
 
+Claimed = tuple[int, bytes, int, int, int]
+"""A durable write that was numbered, applied and claimed elsewhere: number, frame, offset, logged bytes, and how its
+call ended: with this error, 0 if it has to be made again, -1 if all went well."""
+
 Alone = tuple[int, list[Any], Work | None]
 """The number of a batch, what applying it returned, and the work that is left."""
 
 
 class Commit:
     """Where a batch is on its way from the caller to the disk."""
+
+    # In slots, for the compiled lane reads and changes them where they stand (``durakv.keyspace.lane``).
+    __slots__ = (
+        "_apply",
+        "_apply_together",
+        "_identity",
+        "_no_room_behind",
+        "_pending",
+        "_spare",
+        "_syncing_since",
+        "_unsynced_since",
+        "_untrimmed",
+        "applied_seq",
+        "default_level",
+        "directory",
+        "healed",
+        "logged_bytes",
+        "options",
+        "poison",
+        "policy",
+        "preparing",
+        "rotating",
+        "rotation_wanted",
+        "rotations",
+        "sealed_bytes",
+        "segment",
+        "sync_started",
+        "synced_bytes",
+        "synced_seq",
+        "syncing",
+        "syncs",
+        "writes",
+        "writing",
+        "written_bytes",
+        "written_seq",
+    )
 
     def __init__(
         self,
@@ -103,6 +145,7 @@ class Commit:
         *,
         seq: int,
         apply: Callable[[Any], Any],
+        apply_together: Callable[[Batch], list[Any] | None] | None = None,
         options: Options,
     ) -> None:
         self.directory = directory
@@ -127,6 +170,7 @@ class Commit:
         self.rotations = 0
         self.healed = 0
         self._apply = apply
+        self._apply_together = apply_together
         self._identity = directory.identity
         self._pending: list[bytes] = []
         self._spare: Segment | None = None
@@ -176,8 +220,15 @@ class Commit:
         if self._unsynced_since is None:
             self._unsynced_since = now
         self.applied_seq = seq
+        return seq, self._applied(batch)
+
+    def _applied(self, batch: Batch) -> list[Any]:
+        if self._apply_together is not None and len(batch) > 1:
+            results = self._apply_together(batch)
+            if results is not None:
+                return results
         apply = self._apply
-        return seq, [apply(command) for command in batch]
+        return [apply(command) for command in batch]
 
     def append_alone(self, payload: bytes, batch: Batch, now: float, level: Durability) -> Alone | None:
         """``admits``, ``append`` and the way to ``level`` in one, for a writer that meets nobody; else None.
@@ -231,8 +282,7 @@ class Commit:
             self.writes += 1
             if since is None:
                 self._unsynced_since = now
-        apply = self._apply
-        return seq, [apply(command) for command in batch], work
+        return seq, self._applied(batch), work
 
     def refuse(self) -> None:
         """Raise Poisoned if the log takes no more writes."""
@@ -402,6 +452,8 @@ class Commit:
     def _write(self, work: Work, *, through: bool) -> None:
         file = work.segment.file
         try:
+            if isinstance(work.called, OSError):
+                raise work.called
             if through:
                 file.write_through(work.data, work.offset)
             else:

@@ -23,7 +23,7 @@ from durakv.commit import SYNC_OVERDUE_SECONDS, Commit
 from durakv.directory import APPEND_DIRECTORY, MANIFEST_NAME, drop_files, refuse_failed, refuse_missing, seal, take_lock
 from durakv.durability import Durability, FsyncPolicy, check_level
 from durakv.errors import Closed, DirectoryError, DiskFull
-from durakv.machine import Batch, DeferringMachine, StateMachine
+from durakv.machine import Batch, BatchMachine, DeferringMachine, StateMachine
 from durakv.options import Load, Options, parse_policy
 from durakv.receipt import Receipt
 from durakv.recovery import Progress, Recovered, recover
@@ -110,7 +110,14 @@ class Engine:
         self._retired = tuple(found.retired)
         self.report: RecoveryReport = found.report
         """What the open found and did (C13)."""
-        self._commit = Commit(self._directory, segment, seq=segment.first - 1, apply=machine.apply, options=options)
+        self._commit = Commit(
+            self._directory,
+            segment,
+            seq=segment.first - 1,
+            apply=machine.apply,
+            apply_together=machine.apply_together if isinstance(machine, BatchMachine) else None,
+            options=options,
+        )
         self._commit.sealed_bytes = found.log_bytes
         self._runner = Runner(self._commit, self._clock, background=background)
         self._rewrite = self._make_rewrite(found, background)

@@ -132,6 +132,18 @@ class RunMachine(Protocol):
 
 
 @runtime_checkable
+class BatchMachine(Protocol):
+    """What a state machine may have besides, so that a batch is applied in one call."""
+
+    def apply_together(self, commands: Batch, /) -> list[Any] | None:
+        """Do what ``apply`` of each command, in this order, would do, and return what they would return.
+
+        Or do nothing and return None; then they are applied one by one.
+        """
+        ...
+
+
+@runtime_checkable
 class RdbMachine(Protocol):
     """What a state machine has besides that can take over the data of a stock server, and hand it back."""
 

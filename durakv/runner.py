@@ -75,12 +75,30 @@ class Waiter:
 class Runner:
     """Drives a commit pipeline on behalf of many threads."""
 
+    __slots__ = (
+        "_called",
+        "_closed",
+        "_encode",
+        "_ended",
+        "_filled",
+        "_idle",
+        "_monotonic",
+        "_tasks",
+        "_tasks_passed_over",
+        "_thread",
+        "_waiters",
+        "background_failure",
+        "clock",
+        "commit",
+        "lock",
+    )
+
     def __init__(self, commit: Commit, clock: Clock, *, background: bool) -> None:
         self.commit = commit
         self.clock = clock
         self._monotonic = clock.monotonic
         self.lock = threading.Lock()
-        self._encode: Callable[[Batch], bytes] = _encoded
+        self._encode: Callable[[Batch], bytes] = encoded
         self._waiters: list[Waiter] = []
         self._tasks: list[Task] = []
         self._tasks_passed_over = 0
@@ -90,6 +108,8 @@ class Runner:
         """Everything taken has reached its level; whoever waits still, waits for nothing."""
         self._called = threading.Event()
         self._idle = False
+        self._filled = False
+        """A segment was filled just now: the next one is made ready at once, for it may be wanted before a tick."""
         self._thread: threading.Thread | None = None
         self.background_failure: BaseException | None = None
         if background:
@@ -120,11 +140,11 @@ class Runner:
     def prepare_by(self, prepare: Callable[[Batch], None] | None) -> None:
         """Call ``prepare`` with every batch before it is logged, so that it can refuse it; None for nothing more."""
         if prepare is None:
-            self._encode = _encoded
+            self._encode = encoded
             return
 
         def encode(batch: Batch) -> bytes:
-            payload = _encoded(batch)
+            payload = encoded(batch)
             prepare(batch)
             return payload
 
@@ -166,6 +186,15 @@ class Runner:
                 self._do(work)
             self._reach(seq, level)
             return results
+
+    def take_over(self, work: Work) -> None:
+        """Finish a durable write that was claimed elsewhere, and wait for it.  Called, and returns, with the lock."""
+        if work.called is True:
+            work.performed = work.synced = True
+            self._finish(work)
+        else:
+            self._do(work)
+        self._reach(work.target, Durability.SYNCED)
 
     def _store(self, level: Durability) -> None:
         """Write at once what costs no call; what will be synced is better written and synced in one."""
@@ -234,6 +263,9 @@ class Runner:
                     self._park_for_role()
                 else:
                     self._do(work)
+                    if self._thread is not None:
+                        self._filled = True
+                        self._call()
             elif commit.pending_bytes > commit.options.pending_bytes_max:
                 self._advance(commit.applied_seq, Durability.WRITTEN)
             else:
@@ -336,13 +368,16 @@ class Runner:
             self.commit.perform(work)
         finally:
             self.lock.acquire()
-            try:
-                self.commit.finish(work)
-                if then is not None and self.commit.poison is None:
-                    then(work.target)
-            finally:
-                if self._waiters:
-                    self._wake()
+            self._finish(work, then)
+
+    def _finish(self, work: Work, then: Callable[[int], None] | None = None) -> None:
+        try:
+            self.commit.finish(work)
+            if then is not None and self.commit.poison is None:
+                then(work.target)
+        finally:
+            if self._waiters:
+                self._wake()
 
     def _wake(self) -> None:
         """Wake everybody who has what it waits for, and one more to take the lead if a role is free."""
@@ -415,7 +450,8 @@ class Runner:
             if goal is not None:
                 work = commit.claim(*goal, now)
             if work is None:
-                work = commit.claim_preparation() or commit.claim_trim()
+                early, self._filled = self._filled, False
+                work = commit.claim_preparation(early=early) or commit.claim_trim()
             if work is not None:
                 self._do(work)
                 self._tasks_passed_over += 1
@@ -500,7 +536,8 @@ class Runner:
             self._wake()
 
 
-def _encoded(batch: Batch) -> bytes:
+def encoded(batch: Batch) -> bytes:
+    """The payload of a batch; raises TypeError for what is none, and Limit."""
     if plain_batch is not None and (plain := plain_batch(batch)) is not None:
         return plain
     check_batch(batch)

@@ -1,6 +1,6 @@
-"""Builds the compiled twin of the log's codecs, where there is a C compiler; anywhere else the package is pure Python.
+"""Builds the compiled twins where there is a C compiler; anywhere else the package is pure Python.
 
-``DURAKV_COMPILE=0`` leaves it out, ``DURAKV_COMPILE=1`` makes its failure an error.  It is one C file that needs only
+``DURAKV_COMPILE=0`` leaves them out, ``DURAKV_COMPILE=1`` makes a failure an error.  Each is one C file that needs only
 Python's own headers, so the compiler that Python was built with is called as it is, and nothing else is installed.
 """
 
@@ -10,6 +10,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import sysconfig
 import tempfile
 from pathlib import Path
@@ -17,11 +18,18 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE = Path(__file__).parent / "durakv_formats" / "_speed.c"
+ROOT = Path(__file__).parent.parent
+SPEED = ROOT / "formats" / "durakv_formats" / "_speed.c"
+"""The log's codecs."""
+
+LANE = ROOT / "durakv" / "keyspace" / "_lane.c"
+"""The write path of a plain SET; there are windows to store through, and calls that are durable, on Linux only."""
+
+SOURCES = (SPEED, LANE) if sys.platform == "linux" else (SPEED,)
 
 
 class SpeedHook(BuildHookInterface[Any]):
-    """Called by hatchling for a wheel, and for an editable install, whose twin stands beside its source."""
+    """Called by hatchling for a wheel, and for an editable install, whose twins stand beside their sources."""
 
     PLUGIN_NAME = "speed"
 
@@ -30,22 +38,20 @@ class SpeedHook(BuildHookInterface[Any]):
         wanted = os.environ.get("DURAKV_COMPILE", "")
         if wanted == "0" or self.target_name != "wheel":
             return
-        name = "_speed" + sysconfig.get_config_var("EXT_SUFFIX")
-        if version == "editable":
-            folder = SOURCE.parent
-        else:
-            self._scratch = Path(tempfile.mkdtemp(prefix="durakv-build-"))
-            folder = self._scratch
-        failure = compile_speed(folder / name)
-        if failure:
-            if wanted == "1":
-                raise RuntimeError(f"DURAKV_COMPILE=1, but the compiled twin could not be built: {failure}")
-            self.app.display_debug(f"durakv is built without its compiled twin: {failure}")
-            return
         if version != "editable":
-            build_data["force_include"][str(folder / name)] = f"durakv_formats/{name}"
-            build_data["pure_python"] = False
-            build_data["infer_tag"] = True
+            self._scratch = Path(tempfile.mkdtemp(prefix="durakv-build-"))
+        for source in SOURCES:
+            name = source.stem + sysconfig.get_config_var("EXT_SUFFIX")
+            folder = source.parent if version == "editable" else self._scratch
+            failure = compile_one(source, folder / name)
+            if failure:
+                if wanted == "1":
+                    raise RuntimeError(f"DURAKV_COMPILE=1, but {source.name} could not be compiled: {failure}")
+                self.app.display_debug(f"durakv is built without {source.stem}: {failure}")
+            elif version != "editable":
+                build_data["force_include"][str(folder / name)] = f"{source.parent.relative_to(_home(source))}/{name}"
+                build_data["pure_python"] = False
+                build_data["infer_tag"] = True
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Leave nothing behind."""
@@ -54,13 +60,18 @@ class SpeedHook(BuildHookInterface[Any]):
             shutil.rmtree(scratch)
 
 
-def compile_speed(target: Path) -> str:
-    """Compile the twin; return why it failed, or nothing."""
+def _home(source: Path) -> Path:
+    """The folder that its package is found in."""
+    return SPEED.parent.parent if source == SPEED else ROOT
+
+
+def compile_one(source: Path, target: Path) -> str:
+    """Compile one of them; return why it failed, or nothing."""
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
     link = ["-bundle", "-undefined", "dynamic_lookup"] if os.uname().sysname == "Darwin" else ["-shared"]
     include = sysconfig.get_path("include")
     fresh = target.with_name(target.name + ".new")
-    command = [*compiler, "-O2", "-fPIC", *link, f"-I{include}", str(SOURCE), "-o", str(fresh)]
+    command = [*compiler, "-O2", "-fPIC", *link, f"-I{include}", str(source), "-o", str(fresh)]
     try:
         run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         if run.returncode:

@@ -89,6 +89,8 @@ class AsyncDatabase(Methods, Awaited):
         """Wrap an open database whose engine is ``engine``'s; ``open`` does all of it."""
         self.engine = engine
         self.database = database
+        lane = database.lane
+        self._append = None if lane is None else lane.append
 
     def select(self, number: int) -> AsyncDatabase:
         """Another numbered database of the same keyspace; closing either closes both."""
@@ -184,6 +186,11 @@ class AsyncDatabase(Methods, Awaited):
     ) -> bool | bytes | None:
         """Set the key and drop its deadline, or give it a new one; return whether it was set."""
         plain = not (nx or xx or get or keepttl) and ex is None and px is None and exat is None and pxat is None
+        if plain and self._append is not None:
+            seq = self._append(key, value, durability)
+            if seq is not None:
+                await self.engine.until(seq, durability)
+                return True
         if (
             plain
             and self.database.number == 0

@@ -65,6 +65,10 @@ class AsyncEngine:
         self.engine.check_number(seq)
         await self._turns.wait(seq, check_level(durability))
 
+    def until(self, seq: int, durability: Durability | None) -> asyncio.Future[None]:
+        """What resolves when a number that was given out just now has reached a level, by default the policy's."""
+        return self._turns.wait(seq, self.engine._level(durability))
+
     async def sync(self) -> None:
         """Return when every batch submitted before this call survives a power loss (C3)."""
         await self._turns.wait(self.engine.applied_seq, Durability.SYNCED)

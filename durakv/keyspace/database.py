@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from binascii import crc_hqx
 from collections.abc import Iterator
+from functools import update_wrapper
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
 
@@ -27,6 +28,7 @@ from durakv.keyspace.batch import Batch, batch_level
 from durakv.keyspace.command import parse_database
 from durakv.keyspace.decider import Decider
 from durakv.keyspace.expiry import Expiry
+from durakv.keyspace.lane import make_lane
 from durakv.keyspace.machine import Keyspace
 from durakv.keyspace.mapping import DatabaseMapping
 from durakv.keyspace.methods import Methods
@@ -121,6 +123,9 @@ class Database(Methods, Immediate):
         self.decider = decider
         self._keyspace = decider.keyspace
         self._store = decider.keyspace.store(number)
+        self.lane = make_lane(engine, decider.keyspace) if number == 0 else None
+        """What takes plain SETs past the steps that only others need; for the facades."""
+        self._put = None if self.lane is None else self.lane.put
 
     def select(self, number: int) -> Database:
         """Another numbered database of the same keyspace; closing either closes both."""
@@ -208,6 +213,25 @@ class Database(Methods, Immediate):
     ) -> bytes | None: ...
 
     def set(
+        self, key: bytes, value: bytes, *, durability: Durability | None = None, **options: Any
+    ) -> bool | bytes | None:
+        """Set the key and drop its deadline, or give it a new one; return whether it was set.
+
+        ``nx``: only if the key is absent; ``xx``: only if it is there; ``keepttl``: leave the deadline; ``ex``,
+        ``px``: expire after seconds or milliseconds; ``exat``, ``pxat``: at that Unix time.  With ``get`` it returns
+        what the key held before instead.
+        """
+        # The options are named in the next method only: giving each its default would take a sixth of a plain SET.
+        if not options and self._put is not None:
+            done = self._put(key, value, durability)
+            if done is True:
+                return True
+            if done is not None:
+                self.engine.wait(done)
+                return True
+        return self._set(key, value, durability=durability, **options)
+
+    def _set(
         self,
         key: bytes,
         value: bytes,
@@ -222,12 +246,6 @@ class Database(Methods, Immediate):
         pxat: int | None = None,
         durability: Durability | None = None,
     ) -> bool | bytes | None:
-        """Set the key and drop its deadline, or give it a new one; return whether it was set.
-
-        ``nx``: only if the key is absent; ``xx``: only if it is there; ``keepttl``: leave the deadline; ``ex``,
-        ``px``: expire after seconds or milliseconds; ``exat``, ``pxat``: at that Unix time.  With ``get`` it returns
-        what the key held before instead.
-        """
         plain = not (nx or xx or get or keepttl) and ex is None and px is None and exat is None and pxat is None
         if (
             plain
@@ -255,6 +273,8 @@ class Database(Methods, Immediate):
             )
         )
         return answer
+
+    update_wrapper(set, _set, (), ())  # for ``help``: its signature
 
     # --- all keys -------------------------------------------------------------------------------------------------
 

@@ -28,12 +28,14 @@ class Databases(Generic[S]):
     sees it odd, or changed, has read in the middle of a batch and must read again under the lock.
     """
 
+    __slots__ = ("_selected", "_store", "_stores", "_unsettled", "generation")
+
     def __init__(self, stores: Iterable[S]) -> None:
         self._stores = list(stores)
         self._selected = 0
         self._store: Store = self._stores[0]
         self._unsettled = 0
-        self.generation = 0
+        self.generation: int = 0
 
     def store(self, number: int, /) -> S:
         """The store of one database; always the same object."""

@@ -55,6 +55,15 @@ class Keyspace(Databases[SlotStore]):
         self._stores[self._selected].replace_all(keys, values)
         return True
 
+    def apply_together(self, commands: Batch, /) -> list[None] | None:
+        """See :class:`durakv.machine.BatchMachine`; it is for batches of plain SETs, and of no others."""
+        if self._unsettled not in (0, len(commands)) or not self._stores[self._selected].put_batch(commands):
+            return None
+        if self._unsettled:
+            self._unsettled = 0
+            self.generation += 1
+        return [None] * len(commands)
+
     # --- bases ----------------------------------------------------------------------------------------------------
 
     def restore_slot(self, slot: int, payload: bytes, /) -> int:

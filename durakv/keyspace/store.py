@@ -18,7 +18,8 @@ from itertools import islice, repeat
 from typing import TYPE_CHECKING, Protocol
 
 from durakv.keyspace.values import SLOT_COUNT, Value
-from durakv_formats.compiled import put_all
+from durakv.machine import Batch
+from durakv_formats.compiled import put_all, put_batch
 
 if TYPE_CHECKING:
     from durakv.keyspace.deferred import Deferred
@@ -211,6 +212,16 @@ class SlotStore:
         if self.deadlines is not None:
             for key in keys:
                 self.drop_deadline(key)
+
+    def put_batch(self, commands: Batch) -> bool:
+        """``replace`` what each of these commands says, if all are plain SETs; False if nothing was changed."""
+        slots = self.slots if self.slots is not None else self._make_slots()
+        if put_batch is None or not put_batch(slots, self.mask, commands):
+            return False
+        if self.deadlines is not None:
+            for command in commands:
+                self.drop_deadline(command[1])
+        return True
 
     def load_deadlines(self, slot: int, keys: list[bytes], deadlines: list[int]) -> None:
         """Add the deadlines of keys that were loaded."""

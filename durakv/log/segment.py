@@ -28,6 +28,8 @@ class Segment:
     start once everything admitted is written; ``offset`` is the end of what was handed to the operating system.
     """
 
+    __slots__ = ("capacity", "file", "first", "name", "number", "offset", "reserved", "retired", "window")
+
     def __init__(self, file: File, *, number: int, capacity: int) -> None:
         self.file = file
         self.window = file.window(capacity)

@@ -11,95 +11,12 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <stdint.h>
-#include <string.h>
 
-#define PLAIN_BYTES_MAX (64 << 10) /* of a frame's payload; the checksum of larger ones is faster elsewhere */
+#include "_layout.h"
+
 #define ENCODED_BYTES_MAX (1 << 20) /* of an encoded batch */
 #define PLAIN_COMMANDS_MAX 4096
-#define HEADER_BYTES 94
-#define CHECKED_BYTES 84
 #define COMMAND_BYTES_MIN 10
-
-/* --- CRC-32C ---------------------------------------------------------------------------------------------------- */
-
-static uint32_t table[256];
-
-static uint32_t crc_table(uint32_t crc, const uint8_t *data, size_t size)
-{
-    while (size--)
-        crc = table[(crc ^ *data++) & 0xff] ^ (crc >> 8);
-    return crc;
-}
-
-#if defined(__x86_64__) && defined(__GNUC__)
-__attribute__((target("sse4.2"))) static uint32_t crc_sse(uint32_t crc, const uint8_t *data, size_t size)
-{
-    uint64_t wide = crc, word;
-    for (; size >= 8; size -= 8, data += 8) {
-        memcpy(&word, data, 8);
-        wide = __builtin_ia32_crc32di(wide, word);
-    }
-    crc = (uint32_t)wide;
-    while (size--)
-        crc = __builtin_ia32_crc32qi(crc, *data++);
-    return crc;
-}
-#endif
-
-static uint32_t (*crc_of)(uint32_t, const uint8_t *, size_t) = crc_table;
-
-static void choose_crc(void)
-{
-    for (uint32_t byte = 0; byte < 256; byte++) {
-        uint32_t crc = byte;
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc & 1 ? (crc >> 1) ^ 0x82f63b78u : crc >> 1;
-        table[byte] = crc;
-    }
-#if defined(__x86_64__) && defined(__GNUC__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("sse4.2"))
-        crc_of = crc_sse;
-#endif
-}
-
-/* --- numbers as text -------------------------------------------------------------------------------------------- */
-
-static char *put_hex(char *to, uint64_t number, int digits)
-{
-    static const char figures[] = "0123456789abcdef";
-    for (int at = digits - 1; at >= 0; at--, number >>= 4)
-        to[at] = figures[number & 15];
-    return to + digits;
-}
-
-static int decimal_digits(size_t number)
-{
-    int digits = 1;
-    while (number >= 10) {
-        number /= 10;
-        digits++;
-    }
-    return digits;
-}
-
-static char *put_decimal(char *to, size_t number)
-{
-    int digits = decimal_digits(number);
-    for (int at = digits - 1; at >= 0; at--, number /= 10)
-        to[at] = (char)('0' + number % 10);
-    return to + digits;
-}
-
-static char *put_line(char *to, char mark, size_t number)
-{
-    *to++ = mark;
-    to = put_decimal(to, number);
-    *to++ = '\r';
-    *to++ = '\n';
-    return to;
-}
 
 /* Both return -1 for a character that is no lower-case figure, which no number of ours holds. */
 static int hex_figure(uint8_t c)
@@ -177,14 +94,8 @@ static char *put_command(char *to, PyObject *command)
     Py_ssize_t count = PySequence_Fast_GET_SIZE(command);
     PyObject **words = PySequence_Fast_ITEMS(command);
     to = put_line(to, '*', (size_t)count);
-    for (Py_ssize_t at = 0; at < count; at++) {
-        size_t length = (size_t)PyBytes_GET_SIZE(words[at]);
-        to = put_line(to, '$', length);
-        memcpy(to, PyBytes_AS_STRING(words[at]), length);
-        to += length;
-        *to++ = '\r';
-        *to++ = '\n';
-    }
+    for (Py_ssize_t at = 0; at < count; at++)
+        to = put_word(to, PyBytes_AS_STRING(words[at]), (size_t)PyBytes_GET_SIZE(words[at]));
     return to;
 }
 
@@ -259,27 +170,9 @@ static PyObject *encode_frame(PyObject *module, PyObject *const *arguments, Py_s
     PyObject *frame = PyBytes_FromStringAndSize(NULL, HEADER_BYTES + (Py_ssize_t)length);
     if (frame == NULL)
         return NULL;
-    char *start = PyBytes_AS_STRING(frame), *to = start;
-    memcpy(to, "#DKV1 ", 6);
-    to = put_hex(to + 6, seq, 16);
-    *to++ = ' ';
-    to = put_hex(to, count, 8);
-    *to++ = ' ';
-    to = put_hex(to, length, 8);
-    *to++ = ' ';
-    to = put_hex(to, synced_seq, 16);
-    *to++ = ' ';
-    to = put_hex(to, identity, 16);
-    *to++ = ' ';
-    to = put_hex(to, segment, 8);
-    *to++ = ' ';
-    const uint8_t *payload = (const uint8_t *)PyBytes_AS_STRING(arguments[0]);
-    uint32_t crc = crc_of(0xffffffffu, (const uint8_t *)start, CHECKED_BYTES);
-    crc = ~crc_of(crc, payload, (size_t)length);
-    to = put_hex(to, crc, 8);
-    *to++ = '\r';
-    *to++ = '\n';
-    memcpy(to, payload, (size_t)length);
+    char *payload = PyBytes_AS_STRING(frame) + HEADER_BYTES;
+    memcpy(payload, PyBytes_AS_STRING(arguments[0]), (size_t)length);
+    put_header(payload, seq, count, length, synced_seq, identity, segment);
     return frame;
 }
 
@@ -544,18 +437,6 @@ done:
 
 /* --- dictionaries ----------------------------------------------------------------------------------------------- */
 
-static uint16_t slot_table[256];
-
-static void make_slot_table(void)
-{
-    for (uint32_t byte = 0; byte < 256; byte++) {
-        uint32_t crc = byte << 8;
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
-        slot_table[byte] = (uint16_t)crc;
-    }
-}
-
 PyDoc_STRVAR(put_all_doc,
              "put_all(slots, mask, keys, values, /)\n--\n\n"
              "Put each value under its key into the dictionary of its slot, which binascii.crc_hqx(key, 0) & mask says."
@@ -577,11 +458,7 @@ static PyObject *put_all(PyObject *module, PyObject *const *arguments, Py_ssize_
         PyObject *key = PyList_GET_ITEM(keys, at);
         if (!PyBytes_CheckExact(key))
             break;
-        const uint8_t *byte = (const uint8_t *)PyBytes_AS_STRING(key), *end = byte + PyBytes_GET_SIZE(key);
-        uint16_t crc = 0;
-        while (byte < end)
-            crc = (uint16_t)(crc << 8) ^ slot_table[(crc >> 8) ^ *byte++];
-        Py_ssize_t slot = crc & mask;
+        Py_ssize_t slot = slot_of(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key)) & mask;
         if (slot >= PyList_GET_SIZE(slots) || !PyDict_CheckExact(PyList_GET_ITEM(slots, slot)))
             break;
         if (PyDict_SetItem(PyList_GET_ITEM(slots, slot), key, PyList_GET_ITEM(values, at)) < 0)
@@ -609,6 +486,44 @@ static PyObject *count_bytes(PyObject *module, PyObject *strings)
     return PyLong_FromSsize_t(size);
 }
 
+PyDoc_STRVAR(put_batch_doc,
+             "put_batch(slots, mask, batch, /)\n--\n\n"
+             "put_all of a batch whose commands are all SET, key, value; False, and nothing done, for any other, and\n"
+             "where a slot holds no dictionary.");
+
+static PyObject *put_batch(PyObject *module, PyObject *const *arguments, Py_ssize_t given)
+{
+    (void)module;
+    if (given != 3 || !PyList_CheckExact(arguments[0])) {
+        PyErr_SetString(PyExc_TypeError, "put_batch takes a list of dictionaries, a mask, and a batch");
+        return NULL;
+    }
+    Py_ssize_t mask = PyLong_AsSsize_t(arguments[1]);
+    if (mask == -1 && PyErr_Occurred())
+        return NULL;
+    PyObject *slots = arguments[0], *batch = arguments[2];
+    if (!is_row(batch))
+        Py_RETURN_FALSE;
+    /* First all are looked at, then all are put; nothing in between runs code that could change them. */
+    for (int putting = 0; putting < 2; putting++)
+        for (Py_ssize_t at = 0; at < PySequence_Fast_GET_SIZE(batch); at++) {
+            PyObject *command = PySequence_Fast_GET_ITEM(batch, at);
+            if (!is_row(command) || PySequence_Fast_GET_SIZE(command) != 3)
+                Py_RETURN_FALSE;
+            PyObject **words = PySequence_Fast_ITEMS(command);
+            if (!PyBytes_CheckExact(words[0]) || PyBytes_GET_SIZE(words[0]) != 3 ||
+                memcmp(PyBytes_AS_STRING(words[0]), "SET", 3) != 0 || !PyBytes_CheckExact(words[1]) ||
+                !PyBytes_CheckExact(words[2]))
+                Py_RETURN_FALSE;
+            Py_ssize_t slot = slot_of(PyBytes_AS_STRING(words[1]), PyBytes_GET_SIZE(words[1])) & mask;
+            if (slot >= PyList_GET_SIZE(slots) || !PyDict_CheckExact(PyList_GET_ITEM(slots, slot)))
+                Py_RETURN_FALSE;
+            if (putting && PyDict_SetItem(PyList_GET_ITEM(slots, slot), words[1], words[2]) < 0)
+                return NULL;
+        }
+    Py_RETURN_TRUE;
+}
+
 /* --- the module ------------------------------------------------------------------------------------------------- */
 
 static PyMethodDef methods[] = {
@@ -618,6 +533,7 @@ static PyMethodDef methods[] = {
     {"decode_columns", (PyCFunction)(void (*)(void))decode_columns, METH_FASTCALL, decode_columns_doc},
     {"put_all", (PyCFunction)(void (*)(void))put_all, METH_FASTCALL, put_all_doc},
     {"count_bytes", count_bytes, METH_O, count_bytes_doc},
+    {"put_batch", (PyCFunction)(void (*)(void))put_batch, METH_FASTCALL, put_batch_doc},
     {"decode_frames", (PyCFunction)(void (*)(void))decode_frames, METH_FASTCALL, decode_frames_doc},
     {NULL, NULL, 0, NULL},
 };
@@ -629,7 +545,6 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit__speed(void)
 {
-    choose_crc();
-    make_slot_table();
+    make_tables();
     return PyModuleDef_Init(&definition);
 }

@@ -26,15 +26,18 @@ put_all: Callable[[list[Any], int, list[bytes], list[Any]], int] | None
 count_bytes: Callable[[dict[Any, Any]], int | None] | None
 """Of a dictionary: how many bytes keys and values have together; None if any is no byte string."""
 
+put_batch: Callable[[list[Any], int, Sequence[Sequence[bytes]]], bool] | None
+"""``put_all`` of a batch whose commands are all SETs of three words; else it does nothing, and returns False."""
+
 try:
     from durakv_formats import _speed
 
     plain_batch, plain_frame, plain_frames = _speed.encode_batch, _speed.encode_frame, _speed.decode_frames
     plain_run, plain_columns = _speed.decode_run, _speed.decode_columns
-    put_all, count_bytes = _speed.put_all, _speed.count_bytes
+    put_all, put_batch, count_bytes = _speed.put_all, _speed.put_batch, _speed.count_bytes
 except (ImportError, AttributeError):
     # An attribute is missing where the source was updated in place and the twin was not built anew.
-    plain_batch = plain_frame = plain_frames = plain_run = plain_columns = put_all = count_bytes = None
+    plain_batch = plain_frame = plain_frames = plain_run = plain_columns = put_all = put_batch = count_bytes = None
 
 COMPILED = plain_batch is not None
 """Whether the twin is there."""

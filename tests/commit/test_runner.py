@@ -356,3 +356,15 @@ def test_the_background_thread_writes_what_nobody_waits_for() -> None:
     engine.submit(put(1), Durability.APPLIED)
     until(lambda: engine.written_seq == 1)
     engine.close()
+
+
+def test_behind_a_segment_that_was_filled_the_next_one_is_made_ready_at_once() -> None:
+    """Before the new one is half full, and without waiting for a tick that many more segments could be filled in."""
+    engine, _, _ = open_engine(SimulatedDisk(), background=True, segment_bytes=1 << 16)
+    commit, number = engine._commit, 0
+    while engine.status().rotations == 0:
+        number += 1
+        engine.apply(put(number, 500))
+    until(lambda: commit._spare is not None)
+    assert commit.segment.reserved * 2 < commit.segment.capacity
+    engine.close()

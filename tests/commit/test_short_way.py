@@ -169,3 +169,25 @@ def test_after_a_heal_nothing_is_stored_into_the_hole() -> None:
     assert alone(made, 2, WRITTEN) is None
     made.reach(made.append(put(2)), SYNCED)
     assert len(read_log(disk_of(made).image(), 1)[0]) == 2
+
+
+def claimed_elsewhere(outcome: OSError | bool) -> tuple[Pipeline, int]:
+    """A durable write whose call was made by somebody else, who claimed it the short way."""
+    made = pipeline(FsyncPolicy.ALWAYS)
+    found = made.commit.append_alone(encode_batch(put(1)), put(1), 0.0, SYNCED)
+    assert found is not None
+    assert found[2] is not None
+    found[2].called = outcome
+    made.do(found[2])
+    return made, found[0]
+
+
+def test_a_call_that_failed_elsewhere_is_not_made_again_but_healed_if_the_disk_was_full() -> None:
+    made, seq = claimed_elsewhere(OSError(errno.ENOSPC, "full"))
+    assert made.commit.reached(seq, SYNCED)
+    assert made.commit.healed == 1
+    assert len(read_log(disk_of(made).image(), 1)[0]) == 1
+    made, seq = claimed_elsewhere(OSError(errno.EIO, "gone"))
+    assert isinstance(made.commit.poison, OSError)
+    assert not made.commit.reached(seq, SYNCED)
+    assert read_log(disk_of(made).image(), 1)[0] == [], "nothing was written after the failure"

@@ -305,3 +305,33 @@ def test_what_is_no_batch_has_no_columns() -> None:
         assert compiled.plain_columns(payload, 1) is None
     with pytest.raises(TypeError):
         compiled.plain_columns("text", 1)  # type: ignore[arg-type]
+
+
+def test_a_batch_is_put_whole_or_not_at_all() -> None:
+    assert compiled.put_batch is not None
+    source = random.Random(7)
+    batch = [(b"SET", source.randbytes(source.randrange(0, 9)), b"%d" % number) for number in range(300)]
+    slots: list[object] = [{} for _ in range(16)]
+    assert compiled.put_batch(slots, 15, batch)
+    expected: list[object] = [{} for _ in range(16)]
+    for _, key, value in batch:
+        expected[crc_hqx(key, 0) & 15][key] = value  # type: ignore[index]
+    assert slots == expected
+    for odd in (
+        (b"DEL", b"k"),
+        (b"set", b"k", b"v"),
+        (b"SET", b"k", b"v", b"NX"),
+        (b"SET", "k", b"v"),
+        (b"SET", b"k"),
+        7,
+    ):
+        for wrong in ([*batch, odd], [odd, *batch], iter(batch)):
+            slots = [{} for _ in range(16)]
+            assert compiled.put_batch(slots, 15, wrong) is False  # type: ignore[arg-type]
+            assert not any(slots)
+    slots = [{} for _ in range(15)] + [object()]
+    assert compiled.put_batch(slots, 15, batch) is False, "one slot holds no dictionary"
+    assert not any(slots[:15])
+    assert compiled.put_batch([{}], 15, batch) is False
+    with pytest.raises(TypeError):
+        compiled.put_batch((), 15, batch)  # type: ignore[arg-type]

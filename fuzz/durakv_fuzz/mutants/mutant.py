@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import durakv.keyspace.lane
 import durakv.keyspace.store
 import durakv.runner
 import durakv_formats.frame
@@ -29,12 +30,14 @@ class Patch:
 def _in_python() -> list[Patch]:
     """What is broken is written in Python: its compiled twin would go on being right."""
     return [
+        Patch(durakv.keyspace.lane, "_make", None),
         Patch(durakv.runner, "plain_batch", None),
         Patch(durakv_formats.resp, "plain_batch", None),
         Patch(durakv_formats.frame, "plain_frame", None),
         Patch(durakv_formats.runs, "plain_run", None),
         Patch(durakv_formats.runs, "plain_columns", None),
         Patch(durakv.keyspace.store, "put_all", None),
+        Patch(durakv.keyspace.store, "put_batch", None),
     ]
 
 
