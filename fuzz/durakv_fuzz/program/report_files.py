@@ -18,7 +18,7 @@ REPORT_NAMES = ("programs.html", "programs.json", "programs.xml")
 _OPEN_MAX = 3
 """Of more programs than that, no crash is shown before somebody asks."""
 _STYLE = """
-td.cell span { display: block; white-space: nowrap; }
+body { max-width: 74rem; } td.cell span { display: block; white-space: nowrap; }
 blockquote { margin: .3rem 0; padding-left: .8rem; border-left: 3px solid var(--line); color: var(--soft); }
 pre { overflow-x: auto; background: var(--tile); padding: .6rem .8rem; border-radius: .4rem;
   font: 12.5px/1.45 ui-monospace, monospace; }
