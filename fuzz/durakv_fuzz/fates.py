@@ -22,6 +22,9 @@ TELLING = (
 )
 """If several operations would do to explain a crash, the kind that says most."""
 
+_ABOUT_ONE = ("entry ", "data ", "in flight ")
+"""Questions whether an operation survived; others name one, and ask how a file was torn, or how long it is."""
+
 
 class Fates:
     """See the module."""
@@ -80,7 +83,7 @@ class Fates:
             return entries[index].operation if index < len(entries) else None
         if label.startswith("writes kept "):
             return _unit_at(self._moment, label.removeprefix("writes kept "), answer)
-        return self._operations.get(question.number) if question.number else None
+        return self._operations.get(question.number) if label.startswith(_ABOUT_ONE) else None
 
 
 def _unit_at(moment: Moment, label_of_last: str, answer: int) -> Operation | None:

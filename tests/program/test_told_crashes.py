@@ -9,12 +9,13 @@ import re
 from html.parser import HTMLParser
 
 import msgspec
+import pytest
 
 from durakv_fuzz.choose import kindest
 from durakv_fuzz.enumerate import State, TreeState
 from durakv_fuzz.losses import Losses
 from durakv_fuzz.model import Model
-from durakv_fuzz.program.call_fates import CallFates
+from durakv_fuzz.program.call_fates import CallFates, Fate
 from durakv_fuzz.program.investigate import without_private_paths
 from durakv_fuzz.program.oracle import ACKED, ISSUED
 from durakv_fuzz.program.path_roles import roles_of, what_settles
@@ -166,6 +167,27 @@ def test_a_witness_is_told_in_the_words_of_people() -> None:
     assert in_words(found.witness) == (
         "write a.tmp [0, 5) was lost though rename a.tmp -> a, which came later, survived"
     )
+
+
+@pytest.mark.parametrize(("model", "left"), [(Model.POWER_LOSS, b""), (Model.ORDERED_ZERO_TAIL, bytes(11))])
+def test_a_write_that_was_lost_too_does_not_survive_in_the_witness(model: Model, left: bytes) -> None:
+    program = Program()
+    program.create("log")
+    program.sync_directory()
+    program.write("log", b"first")
+    program.write("log", b"second", 5)
+    timeline = Timeline(program.trace)
+    end = timeline.trace.seq
+
+    def loses_data(count: int, label: str, /) -> int:
+        return count - 1 if left and label.startswith("size") else 0
+
+    losses, tree = Losses.made(crash_tree, timeline, end, model, otherwise=loses_data)
+    assert dict(seen_in(tree)) == {"log": left}
+    state = State(end, model, losses.crash().answers, "", tree, 0.0)
+    found = minimal_crash(timeline, lambda state: dict(seen_in(state.image)).get("log") == left, state, attempts=1)
+    assert "survived" not in found.witness
+    assert set(CallFates.of(timeline, found.state).calls.values()) == {Fate.SETTLED, Fate.LOST}
 
 
 def test_nobody_reads_where_a_program_happened_to_be_started() -> None:

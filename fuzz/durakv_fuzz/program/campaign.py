@@ -298,7 +298,8 @@ class Campaign:
         outcome.states += 1
         outcome.lives[life] += 1
         outcome.verdicts[crash.tier, judgement.verdict] += 1
-        if found is not None and not found.refusal and (lost := len(told.acked - found.numbers)):
+        # What an earlier life had lost already is no news of this crash.
+        if found is not None and not found.refusal and (lost := len(told.acked - earlier.acked - found.numbers)):
             states, most = outcome.losses.get(crash.tier, (0, 0))
             outcome.losses[crash.tier] = states + 1, max(most, lost)
         if not judgement.is_kept:

@@ -15,8 +15,10 @@ from durakv_fuzz.program.subject import Promise
 
 REPORT_NAMES = ("programs.html", "programs.json", "programs.xml")
 
+_OPEN_MAX = 3
+"""Of more programs than that, no crash is shown before somebody asks."""
 _STYLE = """
-td.cell { min-width: 8.5rem; } td.cell span { display: block; white-space: nowrap; }
+body { max-width: 74rem; } td.cell span { display: block; white-space: nowrap; }
 blockquote { margin: .3rem 0; padding-left: .8rem; border-left: 3px solid var(--line); color: var(--soft); }
 pre { overflow-x: auto; background: var(--tile); padding: .6rem .8rem; border-radius: .4rem;
   font: 12.5px/1.45 ui-monospace, monospace; }
@@ -115,7 +117,7 @@ def _parts(report: Report) -> Iterator[str]:
         )
         yield _terms(ABOUT_FATES)
     for seen in report.seen:
-        yield from _details(seen)
+        yield from _details(seen, is_open=len(run) <= _OPEN_MAX)
 
 
 def _terms(words: Mapping[str, str]) -> str:
@@ -140,12 +142,17 @@ def _cell(seen: Seen, tier: str) -> str:
     if worst is None:
         return f'<td title="{escape(seen.skipped.get(tier, "not tried"))}">–</td>'
     look = "good" if worst is Verdict.KEPT else "" if seen.promise == Promise.NONE else "bad"
-    words = words_of(seen, tier)
-    lines = "".join(f"<span>{escape(line)}</span>" for line in words.split(", ")) if look != "good" else escape(words)
-    return f'<td class="cell {look}">{lines}</td>'
+    if look == "good":
+        lines = [f"clean, {sum(seen.verdicts[tier].values()):,} states"]
+        if lossy := seen.losses.get(tier, (0, 0))[0]:
+            lines.append(f"{lossy:,} with allowed loss")
+    else:
+        lines = words_of(seen, tier).split(", ")
+    words = "".join(f"<span>{escape(line)}</span>" for line in lines)
+    return f'<td class="cell {look}">{words}</td>'
 
 
-def _details(seen: Seen) -> Iterator[str]:
+def _details(seen: Seen, *, is_open: bool) -> Iterator[str]:
     if seen.missing:
         return
     yield f"<h2>{escape(seen.program)} {escape(seen.setting)}</h2>"
@@ -157,7 +164,7 @@ def _details(seen: Seen) -> Iterator[str]:
     for tier, reason in seen.skipped.items():
         yield f"<p>Not tried on {escape(tier)}: {escape(reason)}.</p>"
     for index, finding in enumerate(seen.findings):
-        yield from finding_parts(finding, is_open=not index)
+        yield from finding_parts(finding, is_open=is_open and not index)
 
 
 def _tiers(seen: Seen) -> list[str]:
