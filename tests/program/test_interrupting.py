@@ -57,6 +57,7 @@ class Place:
             },
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            preexec_fn=_as_from_a_terminal,
         )
 
     def left(self) -> list[str]:
@@ -76,6 +77,11 @@ class Place:
             with suppress(OSError):
                 if process.name.isdecimal() and word in (process / "environ").read_bytes().split(b"\0"):
                     yield int(process.name)
+
+
+def _as_from_a_terminal() -> None:
+    """What runs in the background ignores SIGINT, and so does all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager
