@@ -28,7 +28,6 @@ from durakv_fuzz.program.survey import survey_subjects, take_survey
 from durakv_fuzz.program.survey_page import render_survey
 from durakv_fuzz.recorder.process import ServerEnded
 from durakv_fuzz.targets import subjects
-from durakv_fuzz.trace_file import BadTraceFile
 
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 _SECONDS_PER_LINE = 10.0
@@ -224,7 +223,7 @@ def replay_program(path: Path) -> int:
     try:
         crashed, _, _ = load(path)
         judgement = replay(path)
-    except (BadArtefact, BadTraceFile) as error:
+    except BadArtefact as error:
         raise exits.Failure(str(error), exits.USAGE) from error
     when = f"{crashed.program} {crashed.setting}".strip()
     print_lines([f"{when} ({crashed.tier}): {judgement.verdict} {judgement.reason}".rstrip()])
