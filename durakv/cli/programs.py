@@ -244,8 +244,8 @@ def _subjects(
 ) -> tuple[Sequence[Subject], dict[str, str]]:
     if target is not None:
         if command or ready or driver or check or promise or window:
-            words = "COMMAND, --ready, --driver, --check, --promise and --window"
-            raise click.UsageError(f"--target says all: leave out {words}")
+            others = "COMMAND, --ready, --driver, --check, --promise and --window"
+            raise click.UsageError(f"--target says all: leave out {others}")
         try:
             found = [subject for subject in subjects(target) if setting in (None, subject.setting)]
         except LookupError as error:

@@ -159,8 +159,10 @@ def test_a_wrong_command_line_is_refused_with_its_name(arguments: tuple[object, 
     ],
 )
 def test_a_program_that_cannot_be_tried_is_told_in_one_line(arguments: tuple[object, ...], says: str) -> None:
-    refused = durakv("program", "--states", 5, "--count", 1, *arguments) if "--check" in arguments else durakv(
-        "program", "--states", 5, *arguments
+    refused = (
+        durakv("program", "--states", 5, "--count", 1, *arguments)
+        if "--check" in arguments
+        else durakv("program", "--states", 5, *arguments)
     )
     assert refused.exit_code == 2, refused.output
     assert refused.output.startswith("durakv: ")

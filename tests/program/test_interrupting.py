@@ -1,4 +1,4 @@
-"""The promise: of a campaign that is interrupted at any moment nothing stays; after SIGKILL, nothing once the next starts.
+"""The promise: of a campaign that is interrupted nothing stays; of one that is killed, nothing once the next starts.
 
 Method: the command crashes a service, in memory and on a real ext4, and gets a signal some random time after it made
 its first directory.  Everything it starts carries a word in its environment, and everything it makes is in a temporary

@@ -27,7 +27,7 @@ CARELESS = LogStore(setting="careless", flaws=frozenset({"early"}))
 FAILING = LogStore(setting="failing", flaws=frozenset({"starts never"}))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Missing(LogStore):
     """It is not installed."""
 
@@ -35,7 +35,7 @@ class Missing(LogStore):
         return "install it first"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Interrupting(LogStore):
     """Whoever tries it is interrupted."""
 
