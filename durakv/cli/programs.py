@@ -28,7 +28,6 @@ from durakv_fuzz.program.survey import survey_subjects, take_survey
 from durakv_fuzz.program.survey_page import render_survey
 from durakv_fuzz.recorder.process import ServerEnded
 from durakv_fuzz.targets import subjects
-from durakv_fuzz.trace_file import BadTraceFile
 
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 _SECONDS_PER_LINE = 10.0
@@ -224,7 +223,7 @@ def replay_program(path: Path) -> int:
     try:
         crashed, _, _ = load(path)
         judgement = replay(path)
-    except (BadArtefact, BadTraceFile) as error:
+    except BadArtefact as error:
         raise exits.Failure(str(error), exits.USAGE) from error
     when = f"{crashed.program} {crashed.setting}".strip()
     print_lines([f"{when} ({crashed.tier}): {judgement.verdict} {judgement.reason}".rstrip()])
@@ -246,8 +245,8 @@ def chosen_subjects(
     """What a command line names, and the words that name it; of a target there are none."""
     if target is not None:
         if command or ready or driver or check or promise or window:
-            said = "COMMAND, --ready, --driver, --check, --promise and --window"
-            raise click.UsageError(f"--target says all: leave out {said}")
+            others = "COMMAND, --ready, --driver, --check, --promise and --window"
+            raise click.UsageError(f"--target says all: leave out {others}")
         try:
             found = [subject for subject in subjects(target) if setting in (None, subject.setting)]
         except LookupError as error:

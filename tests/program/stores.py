@@ -24,7 +24,7 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Store:
     flaws: frozenset[str] = frozenset()
     promise: Promise = Promise.ALWAYS
@@ -41,7 +41,7 @@ class _Store:
         return {"store": "1"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class LogStore(_Store):
     """A log that is synced after each number before it is acknowledged; each start writes the log anew.
 
@@ -111,7 +111,7 @@ def _line(number: int) -> bytes:
     return b"%d %s\n" % (number, b"x" * (1500 + number))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class FileStore(_Store):
     """A file for each number; everything is synced with every third one, and that is told.
 

@@ -1,4 +1,4 @@
-"""The promise: a campaign convicts a program of what is wrong, in the life where it is wrong; a right one, never.
+"""The promise: a campaign convicts a program of what is wrong with it, in the life where it is, and never a right one.
 
 Method: small stores with one flaw each, and without any, on the disk in memory; and two programs that save a file, of
 which one is right.  Budgets are numbers of states, so that a slow machine sees the same.

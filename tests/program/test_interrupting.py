@@ -1,4 +1,4 @@
-"""The promise: of an interrupted campaign nothing stays, at once or, after SIGKILL, when the next one starts.
+"""The promise: of a campaign that is interrupted nothing stays; of one that is killed, nothing once the next starts.
 
 Method: the command crashes a service, in memory and on a real ext4, and gets a signal some random time after it made
 its first directory.  Everything it starts carries a word in its environment, and everything it makes is in a temporary
@@ -57,6 +57,7 @@ class Place:
             },
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            preexec_fn=_as_from_a_terminal,
         )
 
     def left(self) -> list[str]:
@@ -76,6 +77,11 @@ class Place:
             with suppress(OSError):
                 if process.name.isdecimal() and word in (process / "environ").read_bytes().split(b"\0"):
                     yield int(process.name)
+
+
+def _as_from_a_terminal() -> None:
+    """What runs in the background ignores SIGINT, and so does all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, TypeAlias
 
 import msgspec
 
@@ -28,6 +29,7 @@ FORMAT = "durakv-crash"
 VERSION = 1
 SUFFIX = ".crash.zip"
 
+_PARTS = frozenset({"crash.json", "story.txt", "state.tar", "trace", "repro.py"})
 _BYTES_MAX = 4 << 30
 _NUMBERS_MAX = 1 << 24
 _DAMAGED = (
@@ -53,6 +55,9 @@ judgement = replay(found)
 print(judgement.verdict, judgement.reason)
 sys.exit(0 if judgement.is_kept else 1)
 '''
+
+
+Number: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class BadArtefact(ValueError):
@@ -85,10 +90,10 @@ class Crashed(msgspec.Struct, forbid_unknown_fields=True):
     model: str
     """Of the disk in memory, with ``answers``: what makes the state again from the trace."""
 
-    answers: list[int]
+    answers: list[Number]
     stage: str
-    acked: list[int]
-    owed: list[int]
+    acked: list[Number]
+    owed: list[Number]
     issued_max: int
 
 
@@ -159,6 +164,8 @@ def load(path: Path) -> tuple[Crashed, bytes, bytes]:
             with zipfile.ZipFile(path) as archive:
                 if sum(entry.file_size for entry in archive.infolist()) > _BYTES_MAX:
                     raise BadArtefact(f"{path}: unpacked it has more than {_BYTES_MAX} bytes")
+                if strange := set(archive.namelist()) - _PARTS:
+                    raise BadArtefact(f"{path}: it is no crash that durakv wrote: it has {min(strange)!r}")
                 words, state = archive.read("crash.json"), archive.read("state.tar")
                 trace = archive.read("trace") if "trace" in archive.namelist() else b""
         head = msgspec.json.decode(words, type=_Head)

@@ -17,7 +17,7 @@ from durakv_fuzz.program.saved_files import Saves, files_of, judged
 from durakv_fuzz.program.subject import Found, Subject
 from durakv_fuzz.targets import find
 from durakv_fuzz.timeline import Timeline
-from durakv_fuzz.trace_file import load_trace
+from durakv_fuzz.trace_file import BadTraceFile, load_trace
 from durakv_fuzz.tree_model import crash_tree
 
 
@@ -50,10 +50,15 @@ def replay(path: Path, *, seconds: float = 60.0) -> Judgement:
 def _look(crashed: Crashed, trace: bytes, path: Path) -> Judgement:
     if not trace:
         raise BadArtefact(f"{path}: on {crashed.tier} no trace was kept; look at its state.tar")
-    timeline = Timeline(load_trace(trace, str(path)))
+    try:
+        timeline, model = Timeline(load_trace(trace, str(path))), Model(crashed.model)
+    except BadTraceFile as error:
+        raise BadArtefact(str(error)) from error
+    except ValueError as error:
+        raise BadArtefact(f"{path}: {error}") from error
     if not 0 <= crashed.crash_seq <= timeline.trace.seq:
         raise BadArtefact(f"{path}: the crash at {crashed.crash_seq} is not in its trace")
-    tree = crash_tree(timeline, crashed.crash_seq, Recorded(crashed.answers), model=Model(crashed.model))
+    tree = crash_tree(timeline, crashed.crash_seq, Recorded(crashed.answers), model=model)
     return judged(Saves.of(timeline).judge(len(crashed.acked), files_of(tree)))
 
 
