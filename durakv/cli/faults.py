@@ -10,11 +10,12 @@ import click
 import msgspec
 
 from durakv.cli import exits
-from durakv.cli.output import json_option, print_json, print_lines
+from durakv.cli.output import json_option, print_json, print_lines, tell
 from durakv.cli.programs import chosen_subjects, duration, plan_of
 from durakv_fuzz.injector.numbers import KNOWN, numbers_of
 from durakv_fuzz.injector.seccomp import CannotInject
 from durakv_fuzz.program.fault_kinds import KINDS, FaultKind
+from durakv_fuzz.program.fault_sweep import LOST_UNSYNCED
 from durakv_fuzz.program.faults_seen import (
     KEPT,
     LIMITS,
@@ -54,7 +55,7 @@ def calls_of(text: str) -> frozenset[str]:
     type=click.Choice([str(promise) for promise in Promise]),
     default=str(Promise.ALWAYS),
     show_default=True,
-    help="What COMMAND promises; under any but none, what it acknowledged has to survive these faults.",
+    help="What COMMAND promises: always and window owe what was acknowledged, prefix and synced what was synced.",
 )
 @click.option(
     "--fault", "names", type=click.Choice(list(KINDS)), multiple=True, help="One kind; may be given again. All if none."
@@ -119,6 +120,7 @@ def faults(
     subjects, _ = chosen_subjects(command, target, setting, ready, driver, check, Promise(promise), 0.0)
     kinds = _kinds(names, calls)
     seen: list[FaultsSeen] = []
+    failures: list[str] = []
     for subject in subjects:
         plan = plan_of(subject, count)
         plan = type(plan)(plan.count, prepared=not fresh, environment=plan.environment)
@@ -132,7 +134,9 @@ def faults(
                 progress=_progress(subject, quiet=as_json),
             )
         except (FaultsNotTried, CannotInject) as error:
-            raise exits.Failure(str(error), exits.USAGE) from error
+            failures.append(str(error))
+            tell(str(error))
+            continue
         seen.append(one)
         if not as_json:
             print_lines(_lines(one))
@@ -144,7 +148,9 @@ def faults(
         print_json(msgspec.to_builtins(report))
     else:
         print_lines([LIMITS] if output is None else [LIMITS, f"report: {output / REPORT_NAME}"])
-    ctx.exit(exits.TOLD if any(one.is_broken for one in seen) else exits.OK)
+    if any(one.is_broken for one in seen):
+        ctx.exit(exits.TOLD)
+    ctx.exit(exits.USAGE if failures else exits.OK)
 
 
 def _kinds(names: tuple[str, ...], calls: frozenset[str]) -> list[FaultKind]:
@@ -179,6 +185,8 @@ def _lines(seen: FaultsSeen) -> list[str]:
         lines.append(f"  {kind.kind:10} {tried}{never}")
     alike: dict[tuple[str, ...], list[FaultSeen]] = {}
     for finding in seen.findings:
+        if finding.verdict == LOST_UNSYNCED:
+            continue  # counted, and allowed
         alike.setdefault((finding.kind, finding.verdict, finding.name, finding.role), []).append(finding)
     for first, *others in alike.values():
         lines += ["", *_finding(first)]
