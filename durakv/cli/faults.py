@@ -15,7 +15,7 @@ from durakv.cli.programs import chosen_subjects, duration, plan_of
 from durakv_fuzz.injector.numbers import KNOWN, numbers_of
 from durakv_fuzz.injector.seccomp import CannotInject
 from durakv_fuzz.program.fault_kinds import KINDS, FaultKind
-from durakv_fuzz.program.fault_sweep import LOST_UNSYNCED
+from durakv_fuzz.program.fault_sweep import LOST_UNSYNCED, SubjectFailed
 from durakv_fuzz.program.faults_seen import (
     KEPT,
     LIMITS,
@@ -133,7 +133,7 @@ def faults(
                 seconds=patience,
                 progress=_progress(subject, quiet=as_json),
             )
-        except (FaultsNotTried, CannotInject) as error:
+        except (FaultsNotTried, SubjectFailed, CannotInject) as error:
             failures.append(str(error))
             tell(str(error))
             continue
@@ -147,7 +147,10 @@ def faults(
     if as_json:
         print_json(msgspec.to_builtins(report))
     else:
-        print_lines([LIMITS] if output is None else [LIMITS, f"report: {output / REPORT_NAME}"])
+        if any(one.calls for one in seen):
+            print_lines([LIMITS])
+        if output is not None:
+            print_lines([f"report: {output / REPORT_NAME}"])
     if any(one.is_broken for one in seen):
         ctx.exit(exits.TOLD)
     ctx.exit(exits.USAGE if failures else exits.OK)

@@ -121,6 +121,8 @@ def test_where_nothing_is_promised_a_loss_is_told_and_breaks_nothing(commands: t
         (["--target", "file", "--policy", "append", "--calls", "frobnicate"], "not calls that can be stopped"),
         (["--target", "file", "--policy", "append", "--fault", "short", "--calls", "fsync"], "cannot happen to fsync"),
         (["--check", "echo found 0", "--", "echo", "issued 0\nacked 0"], "changed nothing in its directory"),
+        (["--ready", "x", "--driver", "true", "--check", "true", "--", "true"], "before it was ready"),
+        (["--ready", "x", "--driver", "true", "--check", "true", "--patience", "1s", "--", "cat", "/dev/zero"], "1 s"),
         (["--target", "file", "--policy", "nowhere"], "no setting"),
         (["--check", "true", "--", "false"], "failed without any fault: 0 of 20"),
         (

@@ -12,6 +12,7 @@ import os
 import pickle
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,10 @@ LOST_UNSYNCED = "LOST_UNSYNCED"
 _RECORD = struct.Struct("=cq")
 _REPORT_BYTES_MAX = 64 << 20
 _NUMBERS_SHOWN = 5
+
+
+class SubjectFailed(RuntimeError):
+    """The subject's own part, preparing or checking, failed; the message has the last line of what it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,10 @@ class SubjectSweep(Sweep[Told]):
 
     def _drive(self, directory: Path, faults: tuple[Fault, ...]) -> tuple[Ended, Told]:
         if self._plan.prepared:
-            _apart(lambda: self._subject.prepare(directory), self._seconds)
+            try:
+                _apart(lambda: self._subject.prepare(directory), self._seconds)
+            except TimeoutError as late:
+                raise SubjectFailed(f"{self._subject.name} was not prepared within {self._seconds:g} s") from late
         depth = 0 if faults else self._stack_depth
         return drive(self._subject, directory, faults, self._plan, self._seconds, stack_depth=depth)
 
@@ -124,6 +132,7 @@ def drive(
     late = False
 
     def body() -> None:
+        _complain_to_descriptor()
         os.environ.update(plan.environment)
         subject.drive(directory, range(plan.count), teller)
 
@@ -136,7 +145,7 @@ def drive(
                 program.kill()
                 ended = program.wait(seconds)
         data = _read(teller.descriptor)
-        said = _read(errors).decode(errors="replace").strip().rpartition("\n")[2]
+        said = _last_line(_read(errors))
     finally:
         os.close(teller.descriptor)
         os.close(errors)
@@ -176,13 +185,14 @@ def _check(subject: Subject, directory: Path, seconds: float) -> Found:
 
 
 def _apart(function: Callable[[], object], seconds: float) -> object:
-    """What the function returns in a process of its own.  Raises ``TimeoutError``, or what it complained of."""
+    """What the function returns in a process of its own.  Raises ``TimeoutError`` or ``SubjectFailed``."""
     answer, errors = os.memfd_create("answer"), os.memfd_create("errors")
     try:
 
         def program(handshake: socket.socket) -> None:
             handshake.close()
             os.dup2(errors, 2)
+            _complain_to_descriptor()
             os.write(answer, pickle.dumps(function()))
 
         started = launch(program, frozenset())
@@ -192,11 +202,20 @@ def _apart(function: Callable[[], object], seconds: float) -> object:
         finally:
             started.end()
         if code:
-            raise RuntimeError(_read(errors).decode(errors="replace").strip() or f"it ended with {code}")
+            raise SubjectFailed(_last_line(_read(errors)) or f"it ended with {code}")
         return pickle.loads(_read(answer))
     finally:
         os.close(answer)
         os.close(errors)
+
+
+def _complain_to_descriptor() -> None:
+    """In a forked child: whatever stands for standard error in its parent, here it is the descriptor."""
+    sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - until the end
+
+
+def _last_line(said: bytes) -> str:
+    return said.decode(errors="replace").strip().rpartition("\n")[2]
 
 
 def _read(descriptor: int) -> bytes:

@@ -117,7 +117,7 @@ def try_faults(
 ) -> FaultsSeen:
     """Drive the subject without a fault, then with each kind of fault at ``points_max`` of its calls, evenly spread.
 
-    ``seconds`` is for each call of the subject.  Raises :class:`FaultsNotTried`.
+    ``seconds`` is for each call of the subject.  Raises :class:`FaultsNotTried` or :class:`SubjectFailed`.
     """
     seen = FaultsSeen(subject.name, subject.setting, str(subject.promise), {}, subject.missing() or missing())
     if seen.missing:
