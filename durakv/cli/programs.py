@@ -82,6 +82,11 @@ def disks_of(text: str) -> tuple[str, ...]:
 @click.option(
     "--fresh/--prepared", default=None, help="Crash the making of the store too, or never; else now and then."
 )
+@click.option(
+    "--sites",
+    is_flag=True,
+    help="Tell where in its native code the program made its calls; on the disk in memory, x86-64 only.",
+)
 @click.option("--output", type=_DIRECTORY, help="Where the report goes, and a file for each broken promise.")
 @json_option
 @click.pass_context
@@ -102,6 +107,7 @@ def program(
     states: int | None,
     seed: int,
     fresh: bool | None,
+    sites: bool,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -134,6 +140,7 @@ def program(
         fresh=fresh,
         directory=output,
         command=words,
+        sites=sites,
     )
     for disk in disks:
         if reason := missing(disk):

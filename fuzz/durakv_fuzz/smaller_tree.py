@@ -44,7 +44,7 @@ class Smaller:
 
     def lines(self, timeline: Timeline) -> list[str]:
         """Every operation that was lost, as ``explain`` tells it."""
-        return [f"lost: {timeline.describe(operation)}" for operation in Fates(timeline, self.losses).lost()]
+        return [f"lost: {timeline.tell(operation)}" for operation in Fates(timeline, self.losses).lost()]
 
 
 def minimal_crash(timeline: Timeline, fails: Fails, start: TreeState, *, attempts: int = 100) -> Smaller:
@@ -136,7 +136,7 @@ class _Search(MinimalCrash[Tree]):
 
     def _witness(self, losses: Losses) -> str:
         fates = Fates(self._timeline, losses)
-        tell = self._timeline.describe
+        tell = self._timeline.tell
         first = min(fates.lost(), key=lambda operation: operation.start, default=None)
         if first is None:
             return f"nothing was lost by a {losses.model} before event {losses.crash_seq}"

@@ -6,14 +6,21 @@ image of any crash point is made without playing the trace again.
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from durakv_fuzz.content import Content
 from durakv_fuzz.kernel import FileState, Kernel
 from durakv_fuzz.pending import EntryUnit
 from durakv_fuzz.trace import Operation, Trace
 from durakv_fuzz.tree import Node
+
+_NUMBER = re.compile(r"#(\d+) ")
+_PLACE_CHARS_MAX = 120
+"""Names of C++ functions may be very long."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +98,20 @@ class Timeline:
         """An operation of this trace for people; in a tree with the paths that names had when it began."""
         return self._descriptions.get(operation.start) or str(operation)
 
+    def tell(self, operation: Operation) -> str:
+        """The same, with the place in the program that made the call, if the trace has it."""
+        return self.describe(operation) + _place(operation)
+
+    def placed(self, line: str) -> str:
+        """What is said of one operation of this trace (``#12 ...``), with its place likewise."""
+        match = _NUMBER.search(line)
+        if match is None:
+            return line
+        operations, number = self.trace.operations, int(match[1])
+        index = bisect_left(operations, number, key=attrgetter("start"))
+        found = index < len(operations) and operations[index].start == number
+        return line + _place(operations[index]) if found else line
+
     def time_at(self, crash_seq: int) -> float:
         """The latest time known to have been reached before this crash point."""
         return self._times[crash_seq]
@@ -126,6 +147,13 @@ class Timeline:
             notes[seq + 1] += notes[seq]
         self._times = times
         self._note_counts = notes
+
+
+def _place(operation: Operation) -> str:
+    site = operation.site
+    if len(site) > _PLACE_CHARS_MAX:
+        site = f"{site[:_PLACE_CHARS_MAX]}..."
+    return f" (called at {site})" if site else ""
 
 
 def _pass(

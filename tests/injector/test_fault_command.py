@@ -92,6 +92,16 @@ def test_a_command_that_goes_on_after_errors_is_convicted_and_the_same_that_stop
         assert [kind["verdicts"] for kind in seen["kinds"]] == [verdicts, {"KEPT": 3}], ran.output
 
 
+def test_where_syncs_are_promised_a_loss_of_the_rest_is_counted_and_breaks_nothing(commands: tuple[str, str]) -> None:
+    driver, checker = commands
+    arguments = "--check", checker, "--count", 3, "--fault", "enospc", "--calls", "write"
+    ran = faults(*arguments, "--promise", "prefix", "--", sys.executable, driver, "{dir}", "{count}", "careless")
+    assert ran.exit_code == 0, ran.output
+    assert "enospc     at 3 of 3 calls: 3 LOST_UNSYNCED" in ran.output
+    assert ran.output.count("LOST_UNSYNCED") == 1
+    assert "every promise was kept" in ran.output
+
+
 def test_where_nothing_is_promised_a_loss_is_told_and_breaks_nothing(commands: tuple[str, str]) -> None:
     driver, checker = commands
     ran = faults(
@@ -111,6 +121,8 @@ def test_where_nothing_is_promised_a_loss_is_told_and_breaks_nothing(commands: t
         (["--target", "file", "--policy", "append", "--calls", "frobnicate"], "not calls that can be stopped"),
         (["--target", "file", "--policy", "append", "--fault", "short", "--calls", "fsync"], "cannot happen to fsync"),
         (["--check", "echo found 0", "--", "echo", "issued 0\nacked 0"], "changed nothing in its directory"),
+        (["--ready", "x", "--driver", "true", "--check", "true", "--", "true"], "before it was ready"),
+        (["--ready", "x", "--driver", "true", "--check", "true", "--patience", "1s", "--", "cat", "/dev/zero"], "1 s"),
         (["--target", "file", "--policy", "nowhere"], "no setting"),
         (["--check", "true", "--", "false"], "failed without any fault: 0 of 20"),
         (

@@ -78,8 +78,10 @@ class Lines(Sqlite):
         log = os.open(directory / "log", os.O_WRONLY | os.O_APPEND)
         for number in numbers:
             teller.issued(number)
-            if self.setting == "acknowledges first":
+            if self.setting in ("acknowledges first", "syncs first"):
                 teller.acked(number)
+            if self.setting == "syncs first":
+                teller.synced(number)
             line = value_of(number).hex().encode() + b"\n"
             try:
                 if os.write(log, line) != len(line) and self.setting != "forgets errors":
@@ -90,7 +92,7 @@ class Lines(Sqlite):
                     raise
             if self.setting == "hangs":
                 time.sleep(60)
-            if self.setting != "acknowledges first":
+            if self.setting not in ("acknowledges first", "syncs first"):
                 teller.acked(number)
 
     def check(self, directory: Path) -> Found:
@@ -157,6 +159,13 @@ def test_the_same_store_without_the_fault_passes_all_of_it(tmp_path: Path) -> No
 def test_where_nothing_is_promised_a_loss_breaks_nothing(tmp_path: Path) -> None:
     subject = Lines("acknowledges first", Promise.NONE)
     assert not sweep_subject(subject, Kill, scratch=tmp_path, plan=PLAN).convicted
+
+
+@pytest.mark.parametrize("promise", [Promise.PREFIX, Promise.SYNCED])
+def test_where_syncs_are_promised_a_loss_of_the_rest_is_told_by_another_name(tmp_path: Path, promise: Promise) -> None:
+    for setting, verdict in (("acknowledges first", "LOST_UNSYNCED"), ("syncs first", "LOST_ACKED")):
+        outcome = sweep_subject(Lines(setting, promise), Kill, scratch=tmp_path, plan=PLAN)
+        assert {point.verdict.partition(":")[0] for point in outcome.convicted} == {verdict}, outcome.summary()
 
 
 def test_a_store_that_does_not_start_or_does_not_answer_is_told_from_one_that_lost(tmp_path: Path) -> None:

@@ -60,6 +60,9 @@ class Examination:
 
     start: Start = start_and_judge
 
+    sites: bool = False
+    """Whether the disk in memory records where in the program each call was made, for the stories."""
+
     shrink_seconds: float = 10.0
     """How long a finding is made smaller; 0 tells it as it was found."""
 
@@ -91,7 +94,7 @@ def examine(
         if reason := missing(name):
             seen.skipped |= dict.fromkeys(_tiers(name, examination.models), reason)
             continue
-        with _disk(name, examination.models) as disk:
+        with _disk(name, examination.models, sites=examination.sites) as disk:
             campaign = Campaign(
                 subject,
                 disk,
@@ -107,9 +110,9 @@ def examine(
 
 
 @contextmanager
-def _disk(name: str, models: Sequence[Model]) -> Generator[Disk]:
+def _disk(name: str, models: Sequence[Model], *, sites: bool) -> Generator[Disk]:
     if name == MEMORY:
-        with Recorder() as recorded:
+        with Recorder(sites=sites) as recorded:
             yield MemoryDisk(recorded, models)
     else:
         yield BlockDisk(name)

@@ -1,7 +1,9 @@
 """A sweep over a subject: its driver runs under the faults, and what it was told is looked for after a new start.
 
 SIGKILL and errors take nothing out of the page cache.  So whatever was acknowledged has to be there, under every
-promise but ``none``; that a later power cut might take what was acknowledged after a failed sync is not seen here.
+promise but ``none``.  Where only what was synced is promised, a program may keep the rest in its own memory: that the
+rest is gone is told (``LOST_UNSYNCED``), and breaks no promise.  That a later power cut might take what was
+acknowledged after a failed sync is not seen here.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import os
 import pickle
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +25,15 @@ from durakv_fuzz.injector.sweep import Outcome, Sweep, swept
 from durakv_fuzz.program.subject import Found, Plan, Promise, Subject
 
 BROKEN = "BROKEN without a fault"
+LOST_UNSYNCED = "LOST_UNSYNCED"
 
 _RECORD = struct.Struct("=cq")
 _REPORT_BYTES_MAX = 64 << 20
 _NUMBERS_SHOWN = 5
+
+
+class SubjectFailed(RuntimeError):
+    """The subject's own part, preparing or checking, failed; the message has the last line of what it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,9 @@ class Told:
 
     acked: frozenset[int]
     issued: frozenset[int]
+    synced: int
+    """The last number up to which all was said to be durable; -1 if there was none."""
+
     late: bool
     """Whether it was still at work when its time was over, and was killed for that."""
 
@@ -68,14 +79,14 @@ def sweep_subject(
 ) -> Outcome:
     """Drive the subject with ``fault(n)`` for each of its calls that the fault is for; start it again; judge.
 
-    See :func:`script_of`.
+    See :class:`SubjectSweep`.
     """
-    script = script_of(subject, scratch=scratch, plan=plan or Plan(count=20), seconds=seconds)
+    script = SubjectSweep(subject, scratch=scratch, plan=plan or Plan(count=20), seconds=seconds)
     return swept(script, fault, points_max)
 
 
-def script_of(subject: Subject, *, scratch: Path, plan: Plan, seconds: float, stack_depth: int = 0) -> Sweep[Told]:
-    """The subject, driven once without a fault and ready to be driven with some.
+class SubjectSweep(Sweep[Told]):
+    """A subject, driven once without a fault and ready to be driven with some.
 
     Preparing and checking run in processes of their own without faults.  ``seconds`` is for each of the three; a
     driver that hangs is killed and judged by what it told until then, a check that hangs has one more try in three
@@ -83,17 +94,27 @@ def script_of(subject: Subject, *, scratch: Path, plan: Plan, seconds: float, st
     have ``stack_depth`` frames.
     """
 
-    def run(directory: Path, faults: tuple[Fault, ...]) -> tuple[Ended, Told]:
-        if plan.prepared:
-            _apart(lambda: subject.prepare(directory), seconds)
-        return drive(subject, directory, faults, plan, seconds, stack_depth=0 if faults else stack_depth)
+    def __init__(self, subject: Subject, *, scratch: Path, plan: Plan, seconds: float, stack_depth: int = 0) -> None:
+        """Drives it without a fault."""
+        self._subject = subject
+        self._plan = plan
+        self._seconds = seconds
+        self._stack_depth = stack_depth
+        super().__init__(self._drive, self._judge, scratch=scratch)
 
-    def check(directory: Path, ended: Ended, told: Told) -> str:
+    def _drive(self, directory: Path, faults: tuple[Fault, ...]) -> tuple[Ended, Told]:
+        if self._plan.prepared:
+            try:
+                _apart(lambda: self._subject.prepare(directory), self._seconds)
+            except TimeoutError as late:
+                raise SubjectFailed(f"{self._subject.name} was not prepared within {self._seconds:g} s") from late
+        depth = 0 if faults else self._stack_depth
+        return drive(self._subject, directory, faults, self._plan, self._seconds, stack_depth=depth)
+
+    def _judge(self, directory: Path, ended: Ended, told: Told) -> str:
         if not ended.faults and (ended.code or told.late or not told.acked or told.issued - told.acked):
-            return f"{BROKEN}: {len(told.acked)} of {plan.count} acknowledged; {told.complaint}"
-        return judge(subject, directory, told.acked, seconds)
-
-    return Sweep(run, check, scratch=scratch)
+            return f"{BROKEN}: {len(told.acked)} of {self._plan.count} acknowledged; {told.complaint}"
+        return judge(self._subject, directory, told, self._seconds)
 
 
 def drive(
@@ -111,6 +132,7 @@ def drive(
     late = False
 
     def body() -> None:
+        _complain_to_descriptor()
         os.environ.update(plan.environment)
         subject.drive(directory, range(plan.count), teller)
 
@@ -123,17 +145,18 @@ def drive(
                 program.kill()
                 ended = program.wait(seconds)
         data = _read(teller.descriptor)
-        said = _read(errors).decode(errors="replace").strip().rpartition("\n")[2]
+        said = _last_line(_read(errors))
     finally:
         os.close(teller.descriptor)
         os.close(errors)
     records = list(_RECORD.iter_unpack(data[: len(data) - len(data) % _RECORD.size]))
     acked = frozenset(number for kind, number in records if kind == b"a")
     issued = frozenset(number for kind, number in records if kind == b"i")
-    return ended, Told(acked, issued, late, said)
+    synced = max((number for kind, number in records if kind == b"s"), default=-1)
+    return ended, Told(acked, issued, synced, late, said)
 
 
-def judge(subject: Subject, directory: Path, acked: frozenset[int], seconds: float) -> str:
+def judge(subject: Subject, directory: Path, told: Told, seconds: float) -> str:
     """Start the subject on what is there; say what is wrong in words, or nothing."""
     try:
         found = _check(subject, directory, seconds)
@@ -146,10 +169,11 @@ def judge(subject: Subject, directory: Path, acked: frozenset[int], seconds: flo
         return f"NO_START: {found.refusal}"
     if found.wrong:
         return f"CORRUPT: {'; '.join(found.wrong[:_NUMBERS_SHOWN])}"
-    lost = sorted(acked - found.numbers)
-    if lost and subject.promise is not Promise.NONE:
+    if (lost := sorted(told.acked - found.numbers)) and subject.promise is not Promise.NONE:
+        may_lose = subject.promise in (Promise.PREFIX, Promise.SYNCED) and lost[0] > told.synced
         shown = ", ".join(map(str, lost[:_NUMBERS_SHOWN])) + (" …" if len(lost) > _NUMBERS_SHOWN else "")
-        return f"LOST_ACKED: {len(lost)} of {len(acked)} acknowledged are gone: {shown}"
+        words = f"{len(lost)} of {len(told.acked)} acknowledged are gone: {shown}"
+        return f"{LOST_UNSYNCED if may_lose else 'LOST_ACKED'}: {words}"
     return "REPAIRABLE: it started only after its makers' repair" if found.needed_repair else ""
 
 
@@ -161,13 +185,14 @@ def _check(subject: Subject, directory: Path, seconds: float) -> Found:
 
 
 def _apart(function: Callable[[], object], seconds: float) -> object:
-    """What the function returns in a process of its own.  Raises ``TimeoutError``, or what it complained of."""
+    """What the function returns in a process of its own.  Raises ``TimeoutError`` or ``SubjectFailed``."""
     answer, errors = os.memfd_create("answer"), os.memfd_create("errors")
     try:
 
         def program(handshake: socket.socket) -> None:
             handshake.close()
             os.dup2(errors, 2)
+            _complain_to_descriptor()
             os.write(answer, pickle.dumps(function()))
 
         started = launch(program, frozenset())
@@ -177,11 +202,20 @@ def _apart(function: Callable[[], object], seconds: float) -> object:
         finally:
             started.end()
         if code:
-            raise RuntimeError(_read(errors).decode(errors="replace").strip() or f"it ended with {code}")
+            raise SubjectFailed(_last_line(_read(errors)) or f"it ended with {code}")
         return pickle.loads(_read(answer))
     finally:
         os.close(answer)
         os.close(errors)
+
+
+def _complain_to_descriptor() -> None:
+    """In a forked child: whatever stands for standard error in its parent, here it is the descriptor."""
+    sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - until the end
+
+
+def _last_line(said: bytes) -> str:
+    return said.decode(errors="replace").strip().rpartition("\n")[2]
 
 
 def _read(descriptor: int) -> bytes:

@@ -9,7 +9,7 @@ import msgspec
 from durakv_fuzz.injector.seccomp import missing
 from durakv_fuzz.injector.sweep import Point, Sweep
 from durakv_fuzz.program.fault_kinds import FaultKind
-from durakv_fuzz.program.fault_sweep import BROKEN, Told, script_of
+from durakv_fuzz.program.fault_sweep import BROKEN, LOST_UNSYNCED, SubjectSweep, Told
 from durakv_fuzz.program.scratch import scratch
 from durakv_fuzz.program.subject import Plan, Promise, Subject
 from durakv_fuzz.roles import without_numbers
@@ -87,7 +87,7 @@ class FaultsSeen(msgspec.Struct, forbid_unknown_fields=True):
     @property
     def is_broken(self) -> bool:
         """Whether something was promised and not kept."""
-        return bool(self.findings) and self.promise != Promise.NONE
+        return self.promise != Promise.NONE and any(one.verdict != LOST_UNSYNCED for one in self.findings)
 
 
 class FaultReport(msgspec.Struct, forbid_unknown_fields=True):
@@ -117,15 +117,15 @@ def try_faults(
 ) -> FaultsSeen:
     """Drive the subject without a fault, then with each kind of fault at ``points_max`` of its calls, evenly spread.
 
-    ``seconds`` is for each call of the subject.  Raises :class:`FaultsNotTried`.
+    ``seconds`` is for each call of the subject.  Raises :class:`FaultsNotTried` or :class:`SubjectFailed`.
     """
     seen = FaultsSeen(subject.name, subject.setting, str(subject.promise), {}, subject.missing() or missing())
     if seen.missing:
         return seen
     seen.versions, seen.numbers = dict(subject.versions()), plan.count
     with scratch("durakv-faults") as place:
-        script = script_of(subject, scratch=place, plan=plan, seconds=seconds, stack_depth=_STACK_DEPTH)
-        if script.verdict:
+        script = SubjectSweep(subject, scratch=place, plan=plan, seconds=seconds, stack_depth=_STACK_DEPTH)
+        if script.verdict and not script.verdict.startswith(LOST_UNSYNCED):
             what = script.verdict.removeprefix(f"{BROKEN}: ")
             raise FaultsNotTried(f"{subject.name} {subject.setting}".strip() + f" failed without any fault: {what}")
         if not script.calls:

@@ -115,7 +115,9 @@ class TreeRun:
     def explain(self, crash: Crash) -> list[str]:
         """See :class:`Run`."""
         assert isinstance(crash, TreeCrash)
-        return [*filter(None, [crash.witness]), *explain(self.played(), crash.state)]
+        timeline = self.played()
+        lines = (timeline.placed(line) for line in explain(timeline, crash.state))
+        return [*filter(None, [crash.witness]), *lines]
 
     def close(self) -> None:
         """See :class:`Run`: the trace stays, and is played again if need be."""

@@ -21,8 +21,8 @@ from durakv_fuzz.recorder.process import WORD_BYTES_MAX
 from durakv_fuzz.recorder.refusals import Refusal, Refusals
 from durakv_fuzz.trace import BARRIERS, NAMING, Kind, Note, Operation
 
-_SITED = BARRIERS | NAMING
-"""Calls whose place is recorded: those that are few, and that crashes are about."""
+_SITED = BARRIERS | NAMING | {Kind.WRITE, Kind.TRUNCATE}
+"""Calls whose place is recorded: those that a crash may take, and those that keep it from that."""
 
 FIELDS = tuple(field.name for field in fields(Operation))
 Row = tuple[Any, ...]

@@ -46,9 +46,9 @@ class Recorder:
     together and the record no more than ``record_bytes_max``; beyond that, programs get ENOSPC.  ``within`` is where
     the private directory is made.  Where this user is not root, this process enters a user namespace of its own.
 
-    With ``sites``, syncs and calls that change names have the place in the program that made them, as far as it can be
-    told (``callers``).  That takes time; and a program that maps memory while its other threads read mapped pages of
-    this same directory may hold it up for ever.
+    With ``sites``, syncs, writes and calls that change names or sizes have the place in the program that made them, as
+    far as it can be told (``callers``).  That takes some 0.1 ms for each; and a program that maps memory while its
+    other threads read mapped pages of this same directory may hold it up for ever.
 
     A mapped page counts as written when the kernel writes it back: at msync, at close, or when the trace is asked for.
     ``sync(2)`` and ``syncfs(2)`` are not seen, for the kernel does not tell; who sees them calls ``sync_all``.  While
