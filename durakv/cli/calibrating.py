@@ -15,7 +15,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.command()
 @click.argument("filesystems", nargs=-1, metavar="[FILESYSTEM]...")
 @click.option("--seconds", default=480.0, show_default=True, type=click.FloatRange(1), help="For all of them together.")
-@click.option("--images", default=150, show_default=True, type=click.IntRange(1), help="Cuts mounted, for each litmus.")
+@click.option("--images", default=300, show_default=True, type=click.IntRange(1), help="Cuts mounted, for each litmus.")
 @click.option("--litmus", "names", multiple=True, metavar="NAME", help="Only this one; may be given again.")
 @click.option("--write", "written", type=_FILE, metavar="FILE", help="Write the page with all tables to this file.")
 @click.pass_context
@@ -32,10 +32,11 @@ def calibrate(
     FILESYSTEM is ext4, xfs or btrfs; all of them if none is given.  It needs root, /dev/fuse, loop devices and the mkfs
     of each.  The exit code is 1 if something was seen that the model does not allow.
     """
-    from durakv_fuzz.block.real import REAL
+    from durakv_fuzz.block.real import REAL, MakeError
     from durakv_fuzz.calibration.calibrate import run_calibration
     from durakv_fuzz.calibration.published import render_markdown, summary
     from durakv_fuzz.calibration.suite import SUITE
+    from durakv_fuzz.recorder.process import ServerEnded
 
     unknown = [name for name in names if name not in SUITE]
     if unknown:
@@ -50,6 +51,8 @@ def calibrate(
         )
     except ValueError as error:
         raise exits.Failure(str(error), exits.USAGE) from error
+    except (MakeError, ServerEnded) as error:
+        raise exits.Failure(str(error), exits.FAILED) from error
     if not calibration.grounds:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in calibration.skipped.items())
         raise exits.Failure(f"no file system can be observed here: {reasons}", exits.FAILED)

@@ -84,5 +84,5 @@ def test_lives_go_on_beside_slots_that_were_not_loaded(machine: MachineKind) -> 
             if step.action is Action.REWRITE:
                 seen["rewrites beside"] += session.engine.status().slots_to_load > 0
             session.perform(step)
-    assert seen["with a base"] >= 90
+    assert seen["with a base"] >= 80
     assert seen["rewrites beside"] >= 3, "the old base was replaced while slots were still in it"

@@ -39,7 +39,7 @@ def test_no_crash_of_a_drawn_program_breaks_a_promise(data: st.DataObject, progr
 def test_what_is_wrong_is_found_and_made_small() -> None:
     smallest: list[tuple[int, Verdict]] = []
 
-    @settings(SLOW, max_examples=200, phases=(Phase.generate, Phase.shrink))
+    @settings(SLOW, max_examples=400, phases=(Phase.generate, Phase.shrink))
     @given(st.data(), programs(WRITES))
     def no_crash_breaks_a_promise(data: st.DataObject, program: tuple[Setup, Script]) -> None:
         recording = Recording.first(*program)

@@ -40,7 +40,7 @@ def run_calibration(
     At most ``images`` states of the device are mounted for each litmus on each file system.  What time one litmus has
     not spent is shared by those after it; each is looked at a little, however late it is.
     ``progress`` is told a line for each litmus on each file system.  Raises ``ValueError`` for a name that is no file
-    system's, and ``OSError`` when the machine has too little of something.
+    system's, and what ``BlockRecorder`` and ``Recorder`` raise when the machine has too little of something.
     """
     suite = list(litmuses)
     reasons = {name: missing(name) for name in filesystems}
