@@ -44,7 +44,7 @@ def run(
     subject: Subject,
     recorder: Recorder,
     *,
-    states: int = 120,
+    states: int = 80,
     models: Sequence[Model] = tuple(Model),
     plan: Plan = PREPARED,
     limits: Limits | None = None,
@@ -66,7 +66,7 @@ def lives(findings: Sequence[Finding]) -> set[str]:
 
 def test_a_store_without_a_flaw_keeps_its_promise_in_all_its_lives(recorder: Recorder) -> None:
     for plan in (PREPARED, FRESH):
-        outcome = run(LogStore(), recorder, states=150, plan=plan)
+        outcome = run(LogStore(), recorder, states=100, plan=plan)
         assert outcome.is_clean, outcome.findings[0].judgement
         assert not outcome.losses
         assert min(outcome.lives[life] for life in ("first", "recovery", "second")) > 2
@@ -93,7 +93,7 @@ def test_who_leaves_out_a_sync_is_safe_from_sigkill_and_not_from_a_power_cut(rec
 
 
 def test_a_recovery_that_does_not_wait_for_the_disk_is_found_when_it_is_crashed_itself(recorder: Recorder) -> None:
-    outcome = run(LogStore(flaws=frozenset({"recovers unsynced"})), recorder, states=150)
+    outcome = run(LogStore(flaws=frozenset({"recovers unsynced"})), recorder, states=110)
     assert seen(outcome)
     assert seen(outcome) <= {("ordered", "LOST_ACKED"), ("posix", "LOST_ACKED")}
     assert lives(outcome.findings) == {"recovery"}
@@ -102,7 +102,7 @@ def test_a_recovery_that_does_not_wait_for_the_disk_is_found_when_it_is_crashed_
 
 
 def test_a_second_life_that_does_not_wait_for_the_disk_is_found_when_it_is_crashed(recorder: Recorder) -> None:
-    outcome = run(LogStore(flaws=frozenset({"goes on unsynced"})), recorder, states=150)
+    outcome = run(LogStore(flaws=frozenset({"goes on unsynced"})), recorder, states=110)
     assert outcome.findings
     assert lives(outcome.findings) == {"second"}
     assert max(outcome.findings[0].told.acked) > max(outcome.findings[0].earlier.acked, default=-1)
@@ -188,7 +188,7 @@ def test_the_same_seed_makes_the_same_choices(recorder: Recorder) -> None:
     def chosen(seed: int) -> list[object]:
         plan = Plan(count=5)
         campaign = Campaign(
-            LogStore(flaws=frozenset({"unsynced"})), MemoryDisk(recorder), [plan], Limits(states=60), seed=seed
+            LogStore(flaws=frozenset({"unsynced"})), MemoryDisk(recorder), [plan], Limits(states=40), seed=seed
         )
         campaign.run()
         outcome = campaign.outcome
@@ -209,7 +209,7 @@ def test_a_program_that_saves_by_rename_alone_is_convicted_on_the_mildest_disk_a
         return SavedFiles([sys.executable, str(EXAMPLES / f"{name}.py"), "{dir}"])
 
     careless = saving("save_json")
-    words = examine(careless, Examination(limits=Limits(states=150), start=careless.start, fresh=False), careless.plan)
+    words = examine(careless, Examination(limits=Limits(states=80), start=careless.start, fresh=False), careless.plan)
     assert words.is_broken
     assert words.worst("killed") is Verdict.KEPT
     assert {(finding.verdict, finding.tier) for finding in words.findings} == {
@@ -219,6 +219,6 @@ def test_a_program_that_saves_by_rename_alone_is_convicted_on_the_mildest_disk_a
     assert all(finding.story for finding in words.findings)
 
     careful = saving("save_json_fixed")
-    words = examine(careful, Examination(limits=Limits(states=150), start=careful.start, fresh=False), careful.plan)
+    words = examine(careful, Examination(limits=Limits(states=80), start=careful.start, fresh=False), careful.plan)
     assert not words.is_broken, words.findings
-    assert words.states == 150
+    assert words.states == 80

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +85,7 @@ def _as_from_a_terminal() -> None:
 
 
 @contextmanager
-def at_work(place: Place, disk: str) -> Iterator[subprocess.Popen[bytes]]:
+def at_work(place: Place, disk: str) -> Generator[subprocess.Popen[bytes]]:
     """A campaign that has made its first directory."""
     with place.command(disk, "--budget", "60s") as campaign:
         try:

@@ -51,7 +51,7 @@ def say(word):
     print(word, flush=True)
     time.sleep(0.05)
 """
-EXAMINATION = Examination(limits=Limits(states=80), fresh=False, sync_seconds=0.0)
+EXAMINATION = Examination(limits=Limits(states=60), fresh=False, sync_seconds=0.0)
 
 
 def saving(text: str, check: str = "") -> SavedFiles:
@@ -176,7 +176,7 @@ def test_damage_that_the_program_reports_is_excused_and_a_lost_save_is_not() -> 
     found = verdicts(crashed(saving(careless)))
     assert {verdict for _, verdict in found} == {"CORRUPT", "LOST_ACKED"}
     whole = "all(path.read_text() in ('a' * 5000, 'b' * 5000, 'c' * 5000) for path in directory.glob('file'))"
-    reported = verdicts(crashed(saving(careless, check=whole)))
+    reported = verdicts(crashed(saving(careless, check=whole), replace(EXAMINATION, shrink_seconds=0)))
     assert {verdict for _, verdict in reported} == {"LOST_ACKED"}
 
 
