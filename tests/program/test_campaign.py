@@ -51,7 +51,11 @@ def run(
     seed: int = 1,
 ) -> Outcome:
     return Campaign(
-        subject, MemoryDisk(recorder, models), [plan], limits or Limits(states=states, check_seconds=20.0), seed=seed
+        subject,
+        MemoryDisk(recorder, models),
+        [plan],
+        limits or Limits(states=states, check_seconds=20.0, later_share=1.0),
+        seed=seed,
     ).run()
 
 

@@ -29,8 +29,6 @@ _NESTED_EVERY = 12
 _RESUMED_EVERY = 24
 _STATES_OF_RECOVERY = 6
 _NUMBERS_OF_SECOND_LIFE = 8
-_LATER_SHARE = 0.25
-"""At most so much of the time goes into recoveries that are crashed again and second lives, which may be slow."""
 
 _FINDINGS_PER_KIND = 3
 
@@ -47,6 +45,9 @@ class Limits:
     seconds: float | None = None
     drive_seconds: float = 60.0
     check_seconds: float = 10.0
+    later_share: float = 0.25
+    """At most so much of the time goes into recoveries that are crashed again and second lives, which may be slow."""
+
     states_per_run: int = 600
 
 
@@ -214,7 +215,7 @@ class Campaign:
     def _has_time_for_later_lives(self) -> bool:
         if self._limits.seconds is None:
             return True
-        return self._later_seconds <= _LATER_SHARE * (time.monotonic() - self._began)
+        return self._later_seconds <= self._limits.later_share * (time.monotonic() - self._began)
 
     def _is_new(self, crash: Crash, told: Told) -> bool:
         """Whether there was no such state, with the same said before it, in this run or an earlier one."""
