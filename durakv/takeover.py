@@ -36,8 +36,13 @@ def settle(filesystem: Filesystem, found: Recovered, capacity: int) -> tuple[Dir
     if found.tail is not None:
         _rewrite_tail(filesystem, *found.tail)
     directory = Directory(filesystem, found.manifest)
-    if found.report.created:
-        # First an empty manifest: from here on a segment without a manifest is a loss, never a beginning.
+    # Looked for now, because an open that still can be refused changes nothing, and listing takes descriptors.
+    # (What was to become the very first manifest is not debris: it is finished.)
+    first = MANIFEST_TEMPORARY if found.report.created else ""
+    stale = [name for name in debris(filesystem, found.manifest) if name != first]
+    if not found.manifest.files:
+        # First an empty manifest: from here on a segment without a manifest is a loss, never a beginning.  One that is
+        # there may be in the page cache alone, after a failed sync of the directory that no later one makes good.
         directory.swap(lambda manifest: manifest, synced_seq=0)
     else:
         for name in found.sealed:
@@ -57,8 +62,7 @@ def settle(filesystem: Filesystem, found: Recovered, capacity: int) -> tuple[Dir
         return add_segment(manifest, segment.number, first=segment.first, capacity=segment.capacity)
 
     try:
-        # Looked for now, because an open that still can be refused changes nothing, and listing takes descriptors.
-        found.debris = [name for name in debris(filesystem, found.manifest) if name != segment.name]
+        found.debris = [name for name in stale if name != segment.name]
         segment.start(
             seq=found.seq_max, retired=found.report.retired, synced_seq=found.seq, identity=directory.identity
         )

@@ -16,9 +16,11 @@ from durakv.errors import Corruption
 from durakv_formats.manifest import decode_manifest
 from durakv_fuzz.choose import Seeded, harshest
 from durakv_fuzz.disk import SimulatedDisk
+from durakv_fuzz.faults import AfterFailedSync, Fault, fail_nth
 from durakv_fuzz.image import Image
 from durakv_fuzz.model import Model, crash_image
 from durakv_fuzz.timeline import Timeline
+from durakv_fuzz.trace import Kind
 from tests.support import Journal, changed, died, numbers, open_engine, put
 
 
@@ -210,3 +212,15 @@ def test_a_progress_callback_that_raises_stops_the_open_and_gives_the_directory_
         Engine(None, Journal(), filesystem=disk, background=False, progress=stop)
     assert disk.image() == before
     open_engine(disk).engine.close()
+
+
+def test_an_empty_manifest_that_no_sync_vouched_for_is_written_again() -> None:
+    """Its directory's first sync fails, the next open's succeeds and says nothing about it (F5)."""
+    disk = SimulatedDisk(faults=fail_nth(0, Fault(done=1, after=AfterFailedSync.KEPT), kinds={Kind.SYNC_DIRECTORY}))
+    with pytest.raises(OSError, match="Input/output"):
+        open_engine(disk)
+    open_engine(disk).engine.close()
+    timeline = Timeline(disk.trace)
+    for crash_seq in range(disk.trace.seq + 1):
+        opened = open_engine(SimulatedDisk(crash_image(timeline, crash_seq, harshest)))
+        opened.engine.close()
