@@ -92,16 +92,6 @@ def test_a_command_that_goes_on_after_errors_is_convicted_and_the_same_that_stop
         assert [kind["verdicts"] for kind in seen["kinds"]] == [verdicts, {"KEPT": 3}], ran.output
 
 
-def test_who_acknowledges_after_a_failed_sync_is_told_of_it_though_nothing_is_lost(commands: tuple[str, str]) -> None:
-    driver, checker = commands
-    arguments = "--check", checker, "--count", 3, "--fault", "eio", "--calls", "fsync", "--json"
-    for how, promise, unheeded in (("careless", "always", 3), ("careless", "window", 0), ("cares", "always", 0)):
-        ran = faults(*arguments, "--promise", promise, "--", sys.executable, driver, "{dir}", "{count}", how)
-        assert ran.exit_code == 0, ran.output
-        (kind,) = json.loads(ran.output)["seen"][0]["kinds"]
-        assert (kind["verdicts"], len(kind["unheeded"])) == ({"KEPT": 3}, unheeded), ran.output
-
-
 def test_where_syncs_are_promised_a_loss_of_the_rest_is_counted_and_breaks_nothing(commands: tuple[str, str]) -> None:
     driver, checker = commands
     arguments = "--check", checker, "--count", 3, "--fault", "enospc", "--calls", "write"

@@ -47,7 +47,10 @@ class Told:
     """The last number up to which all was said to be durable; -1 if there was none."""
 
     unheeded: frozenset[int]
-    """Those acknowledged after a sync failed by plan and before the next sync of the same file."""
+    """Those acknowledged after a sync failed by plan and before the next sync of the same file.
+
+    Only if the driver tells by itself: what it reads from a pipe first it tells too late.
+    """
 
     late: bool
     """Whether it was still at work when its time was over, and was killed for that."""
