@@ -186,6 +186,9 @@ def _lines(seen: FaultsSeen) -> list[str]:
         never = f"; {kind.unfired} never came" if kind.unfired else ""
         tried = f"at {kind.points} of {kind.met} calls: {verdicts or 'nothing came'}" if kind.met else "no such call"
         lines.append(f"  {kind.kind:10} {tried}{never}")
+        if kind.unheeded:
+            more = f" and {len(kind.unheeded) - 1} more" if len(kind.unheeded) > 1 else ""
+            lines.append(f"  {'':10} no verdict: it acknowledged right after a failed {kind.unheeded[0]}{more}")
     alike: dict[tuple[str, ...], list[FaultSeen]] = {}
     for finding in seen.findings:
         if finding.verdict == LOST_UNSYNCED:

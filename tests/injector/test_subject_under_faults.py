@@ -19,7 +19,9 @@ from pathlib import Path
 import pytest
 
 from durakv_fuzz.injector import SYNCS, CannotInject, Fail, Fault, Kill, Short, missing
+from durakv_fuzz.program.fault_kinds import KINDS
 from durakv_fuzz.program.fault_sweep import sweep_subject
+from durakv_fuzz.program.faults_seen import try_faults
 from durakv_fuzz.program.subject import Found, Plan, Promise, Teller, value_of
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=f"system calls cannot be stopped: {missing()}")
@@ -159,6 +161,22 @@ def test_the_same_store_without_the_fault_passes_all_of_it(tmp_path: Path) -> No
 def test_where_nothing_is_promised_a_loss_breaks_nothing(tmp_path: Path) -> None:
     subject = Lines("acknowledges first", Promise.NONE)
     assert not sweep_subject(subject, Kill, scratch=tmp_path, plan=PLAN).convicted
+
+
+@pytest.mark.parametrize(
+    ("setting", "promise", "count"),
+    [("forgets errors", Promise.ALWAYS, 5), ("forgets errors", Promise.WINDOW, 0), ("", Promise.ALWAYS, 0)],
+)
+def test_who_acknowledges_after_a_failed_sync_is_told_of_it_though_nothing_is_lost(
+    setting: str, promise: Promise, count: int
+) -> None:
+    kind = KINDS["eio"].among(frozenset({"fsync"}))
+    assert kind is not None
+    seen = try_faults(Lines(setting, promise), [kind], PLAN, points_max=None, seconds=20.0)
+    assert not seen.is_broken
+    assert seen.kinds[0].verdicts == {"KEPT": 5}
+    assert len(seen.kinds[0].unheeded) == count
+    assert all(words.endswith("fsync(log)") for words in seen.kinds[0].unheeded)
 
 
 @pytest.mark.parametrize("promise", [Promise.PREFIX, Promise.SYNCED])

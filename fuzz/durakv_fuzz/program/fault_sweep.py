@@ -17,8 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from durakv_fuzz.injector.faults import Fault
+from durakv_fuzz.injector.faults import Fail, Fault, is_for
 from durakv_fuzz.injector.guard import launch
+from durakv_fuzz.injector.numbers import SYNCS
 from durakv_fuzz.injector.run import Ended, start_function
 from durakv_fuzz.injector.supervisor import Watch
 from durakv_fuzz.injector.sweep import Outcome, Sweep, swept
@@ -44,6 +45,12 @@ class Told:
     issued: frozenset[int]
     synced: int
     """The last number up to which all was said to be durable; -1 if there was none."""
+
+    unheeded: frozenset[int]
+    """Those acknowledged after a sync failed by plan and before the next sync of the same file.
+
+    Only if the driver tells by itself: what it reads from a pipe first it tells too late.
+    """
 
     late: bool
     """Whether it was still at work when its time was over, and was killed for that."""
@@ -100,6 +107,8 @@ class SubjectSweep(Sweep[Told]):
         self._plan = plan
         self._seconds = seconds
         self._stack_depth = stack_depth
+        self.last: Told | None = None
+        """What was told in the last run."""
         super().__init__(self._drive, self._judge, scratch=scratch)
 
     def _drive(self, directory: Path, faults: tuple[Fault, ...]) -> tuple[Ended, Told]:
@@ -109,7 +118,9 @@ class SubjectSweep(Sweep[Told]):
             except TimeoutError as late:
                 raise SubjectFailed(f"{self._subject.name} was not prepared within {self._seconds:g} s") from late
         depth = 0 if faults else self._stack_depth
-        return drive(self._subject, directory, faults, self._plan, self._seconds, stack_depth=depth)
+        ended, told = drive(self._subject, directory, faults, self._plan, self._seconds, stack_depth=depth)
+        self.last = told
+        return ended, told
 
     def _judge(self, directory: Path, ended: Ended, told: Told) -> str:
         if not ended.faults and (ended.code or told.late or not told.acked or told.issued - told.acked):
@@ -128,6 +139,8 @@ def drive(
 ) -> tuple[Ended, Told]:
     """Run the subject's driver once under these faults."""
     teller = _Memory()
+    sizes: list[int] = []
+    """How much was told before each call."""
     errors = os.memfd_create("errors")
     late = False
 
@@ -137,7 +150,13 @@ def drive(
         subject.drive(directory, range(plan.count), teller)
 
     try:
-        with start_function(body, Watch(directory, faults, stack_depth=stack_depth), stderr=errors) as program:
+        watch = Watch(
+            directory,
+            faults,
+            stack_depth=stack_depth,
+            on_call=lambda call: sizes.append(os.fstat(teller.descriptor).st_size),
+        )
+        with start_function(body, watch, stderr=errors) as program:
             try:
                 ended = program.wait(seconds)
             except TimeoutError:
@@ -153,7 +172,22 @@ def drive(
     acked = frozenset(number for kind, number in records if kind == b"a")
     issued = frozenset(number for kind, number in records if kind == b"i")
     synced = max((number for kind, number in records if kind == b"s"), default=-1)
-    return ended, Told(acked, issued, synced, late, said)
+    begin, end = (size // _RECORD.size for size in _after_failed_sync(ended, sizes, len(data)))
+    unheeded = frozenset(number for kind, number in records[begin:end] if kind == b"a")
+    return ended, Told(acked, issued, synced, unheeded, late, said)
+
+
+def _after_failed_sync(ended: Ended, sizes: list[int], size: int) -> tuple[int, int]:
+    """Between which sizes was told what came after a sync failed and before the next of that file; nothing if none."""
+    for fault in ended.faults:
+        if not isinstance(fault, Fail) or fault in ended.unfired:
+            continue
+        failed = [call for call in ended.calls if is_for(fault, call)][fault.at - 1]
+        if failed.name in SYNCS:
+            later = (call for call in ended.calls[failed.index :] if call.name in SYNCS and call.path == failed.path)
+            following = next(later, None)
+            return sizes[failed.index - 1], size if following is None else sizes[following.index - 1]
+    return 0, 0
 
 
 def judge(subject: Subject, directory: Path, told: Told, seconds: float) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from durakv_fuzz.injector.seccomp import missing
-from durakv_fuzz.injector.sweep import Point, Sweep
+from durakv_fuzz.injector.sweep import Point
+from durakv_fuzz.program.commands import CommandSubject
 from durakv_fuzz.program.fault_kinds import FaultKind
-from durakv_fuzz.program.fault_sweep import BROKEN, LOST_UNSYNCED, SubjectSweep, Told
+from durakv_fuzz.program.fault_sweep import BROKEN, LOST_UNSYNCED, SubjectSweep
 from durakv_fuzz.program.scratch import scratch
 from durakv_fuzz.program.subject import Plan, Promise, Subject
 from durakv_fuzz.roles import without_numbers
@@ -18,7 +19,7 @@ FORMAT = "durakv-faults"
 VERSION = 1
 LIMITS = (
     "Neither SIGKILL nor an error takes anything out of the page cache. So what is told here is what a program does "
-    "wrong by itself; whether it acknowledged, after a failed sync, what a power cut would then take is not seen."
+    "wrong by itself; what a power cut would take of what it acknowledged after a failed sync is not seen."
 )
 KEPT = "KEPT"
 _STACK_DEPTH = 8
@@ -60,6 +61,11 @@ class KindSeen(msgspec.Struct, forbid_unknown_fields=True):
 
     unfired: int = 0
     """How often it never came: the program made fewer calls this time.  That proves nothing."""
+
+    unheeded: list[str] = msgspec.field(default_factory=list[str])
+    """Syncs after whose failure it acknowledged something before it synced that file again, though it promises that
+    what it acknowledged survives: a power cut may take that, unless the sync was of no use to it.  No verdict.
+    Of commands nothing is said, for their words come through a pipe, and so too late to know."""
 
     verdicts: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     """Of those points at which it came."""
@@ -123,6 +129,7 @@ def try_faults(
     if seen.missing:
         return seen
     seen.versions, seen.numbers = dict(subject.versions()), plan.count
+    tells_at_once = subject.promise is Promise.ALWAYS and not isinstance(subject, CommandSubject)
     with scratch("durakv-faults") as place:
         script = SubjectSweep(subject, scratch=place, plan=plan, seconds=seconds, stack_depth=_STACK_DEPTH)
         if script.verdict and not script.verdict.startswith(LOST_UNSYNCED):
@@ -133,16 +140,20 @@ def try_faults(
         seen.calls = len(script.calls)
         for kind in kinds:
             progress(kind.name)
-            _try_kind(script, kind, points_max, seen)
+            _try_kind(script, kind, points_max, seen, tells_at_once=tells_at_once)
     return seen
 
 
-def _try_kind(script: Sweep[Told], kind: FaultKind, points_max: int | None, seen: FaultsSeen) -> None:
+def _try_kind(
+    script: SubjectSweep, kind: FaultKind, points_max: int | None, seen: FaultsSeen, *, tells_at_once: bool
+) -> None:
     of_kind = KindSeen(kind.name, len(script.met(kind.at)))
     seen.kinds.append(of_kind)
     for point in script.points(kind.at, points_max):
         of_kind.points += 1
         of_kind.unfired += not point.fired
+        if tells_at_once and script.last is not None and script.last.unheeded:
+            of_kind.unheeded.append(str(point.call))
         verdict, _, reason = point.verdict.partition(": ")
         if point.fired or verdict:
             of_kind.verdicts[verdict or KEPT] = of_kind.verdicts.get(verdict or KEPT, 0) + 1
