@@ -1,6 +1,6 @@
 """The clauses of ``specs/``: which there are, what holds each, and where they are cited.
 
-    - **M1** ...    or    | **C1** Prefix | ...        a clause is defined where its name stands in bold at a line's beginning
+    - **M1** ...    or    | **C1** Prefix | ...        its name in bold at the beginning of a line defines a clause
     ## Held by                                         the table of a page: clause, tests, properties of a model
 
 ``python -m tests.specs.clauses`` lists every clause with the number of its tests, and what is wrong; its exit code says
