@@ -78,10 +78,16 @@ def _first_numbers(filesystem: Filesystem, name: str, identity: int, number: int
 
 def _base_end(filesystem: Filesystem, name: str, identity: bytes, codec: BaseCodec | None) -> int:
     """The last number that a base of this directory says it holds; 0 if it is none."""
-    from durakv.snapshot.reader import read_base  # not above: nearly always there is no such file
+    from durakv.snapshot.reader import newer_base, read_base  # not above: nearly always there is no such file
 
     try:
         with read_base(filesystem, name, codec) as reader:
-            return reader.header.seq if reader.header.identity == identity else 0
-    except (Corruption, UnsupportedVersion):
-        return 0  # it was being written, or is not ours to read
+            header = reader.header
+    except UnsupportedVersion:
+        newer = newer_base(filesystem, name)
+        if newer is None:
+            return 0
+        header = newer
+    except Corruption:
+        return 0  # it was being written
+    return header.seq if header.identity == identity else 0

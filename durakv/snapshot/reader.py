@@ -18,7 +18,7 @@ from durakv.errors import Corruption, UnsupportedVersion
 from durakv.snapshot.codec import BaseCodec, BlockDecoder
 from durakv.storage.filesystem import File, Filesystem
 from durakv_formats.errors import FormatError, UnsupportedVersionError
-from durakv_formats.snapshot import SnapshotDecoder, SnapshotHeader, StoredBlock
+from durakv_formats.snapshot import SnapshotDecoder, SnapshotHeader, StoredBlock, newer_header
 
 READ_BYTES = 256 << 10
 
@@ -36,6 +36,17 @@ def read_base(filesystem: Filesystem, name: str, codec: BaseCodec | None = None)
     except BaseException:
         file.close()
         raise
+
+
+def newer_base(filesystem: Filesystem, name: str) -> SnapshotHeader | None:
+    """What a base of a version that cannot be read says of itself; None if it says nothing that holds."""
+    file = filesystem.open(name)
+    try:
+        return newer_header(file.read_at(READ_BYTES, 0))
+    except FormatError:
+        return None
+    finally:
+        file.close()
 
 
 class BaseReader:
