@@ -36,6 +36,7 @@ from durakv.takeover import settle, tidy
 from durakv_formats.manifest import Manifest
 
 if TYPE_CHECKING:
+    from durakv.snapshot.codec import BaseCodec
     from durakv.snapshot.lazy import LazyBase
 
 R = TypeVar("R")
@@ -73,12 +74,14 @@ class Engine:
         background: bool = True,
         entropy: Callable[[int], bytes] = os.urandom,
         progress: Progress | None = None,
+        base_codec: BaseCodec | None = None,
     ) -> None:
         """Open the directory, creating it unless ``create`` is false, and recover ``machine``, which must be empty.
 
         Raises Locked (another owner), Corruption (promised data is damaged; nothing was touched), UnsupportedVersion
         (written by a newer version; nothing was touched), DirectoryError, DiskFull or ``OSError``.
-        ``background=False`` starts no thread: call ``step()`` for what one would do.
+        ``background=False`` starts no thread: call ``step()`` for what one would do.  ``base_codec`` is for trying out
+        a version of the base format that is not released (specs/12-versions.md).
         """
         options = options if options is not None else Options()
         if fsync is not None:
@@ -93,10 +96,19 @@ class Engine:
         self._closing = threading.RLock()  # a callback that close() calls may call close()
         self._ending = False
         self._lock: Lock | None = None
-        lazy = _lazy_base(filesystem) if options.load is Load.LAZY else None
+        self._codec = base_codec
+        lazy = _lazy_base(filesystem, base_codec) if options.load is Load.LAZY else None
         try:
             self._lock = self._become_owner(create)
-            found = recover(self.filesystem, machine, clock=self._clock, entropy=entropy, progress=progress, lazy=lazy)
+            found = recover(
+                self.filesystem,
+                machine,
+                clock=self._clock,
+                entropy=entropy,
+                progress=progress,
+                lazy=lazy,
+                codec=base_codec,
+            )
             capacity = min(options.segment_bytes, LAZY_SEGMENT_BYTES) if found.report.lazy else options.segment_bytes
             self._directory, segment = settle(self.filesystem, found, capacity)
             tidy(self.filesystem, found)
@@ -388,6 +400,7 @@ class Engine:
             clock=self._clock,
             base_bytes=found.base_bytes,
             child=background,
+            codec=self._codec,
         )
 
     def disown(self) -> None:
@@ -414,10 +427,10 @@ _ENGINES: weakref.WeakSet[Engine] = weakref.WeakSet()
 os.register_at_fork(after_in_child=_disown_all)
 
 
-def _lazy_base(filesystem: Filesystem) -> LazyBase:
+def _lazy_base(filesystem: Filesystem, codec: BaseCodec | None) -> LazyBase:
     from durakv.snapshot.lazy import LazyBase  # not above: an eager open has no use for it
 
-    return LazyBase(filesystem)
+    return LazyBase(filesystem, codec)
 
 
 def _posix(path: str | os.PathLike[str] | None) -> PosixFilesystem:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from durakv.machine import RdbMachine, SlotFreezer, SlottedMachine, StateMachine
+from durakv.snapshot.codec import BaseCodec
 from durakv.snapshot.writer import BaseFile, BaseWriter
 from durakv.storage.filesystem import Filesystem
 from durakv_formats.snapshot import SnapshotHeader
@@ -61,11 +62,17 @@ class ImageWriter:
     """Writes one image under a temporary name, a few chunks a step."""
 
     def __init__(
-        self, filesystem: Filesystem, name: str, header: SnapshotHeader, image: Image, busy: Callable[[], bool]
+        self,
+        filesystem: Filesystem,
+        name: str,
+        header: SnapshotHeader,
+        image: Image,
+        busy: Callable[[], bool],
+        codec: BaseCodec | None = None,
     ) -> None:
         """``busy``: does somebody write to the log, whom syncs of this file would keep waiting?"""
         self._blocks = image.blocks
-        self._writer = BaseWriter(filesystem, name, header, busy)
+        self._writer = BaseWriter(filesystem, name, header, busy, codec)
 
     def step(self, lock: threading.Lock) -> int | None:
         """Write a few chunks; return the size of the base once it is whole and durable."""

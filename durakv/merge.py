@@ -24,6 +24,7 @@ from durakv.directory import base_temporary
 from durakv.errors import CommandError, Corruption, DurakvError, UnsupportedVersion
 from durakv.log.reader import SegmentEnd, read_runs
 from durakv.machine import Merger, Unmergeable
+from durakv.snapshot.codec import BaseCodec
 from durakv.snapshot.reader import BaseReader, read_base
 from durakv.snapshot.writer import BaseWriter
 from durakv.storage.filesystem import Filesystem
@@ -105,7 +106,9 @@ def load_merger(where: str) -> Merger:
     return merger
 
 
-def merge_steps(filesystem: Filesystem, task: MergeTask) -> Generator[float, None, MergeResult]:
+def merge_steps(
+    filesystem: Filesystem, task: MergeTask, codec: BaseCodec | None = None
+) -> Generator[float, None, MergeResult]:
     """Write the new base under its temporary name; yield the progress, from 0 to 1, after each bounded step.
 
     Raises Corruption, UnsupportedVersion, Unmergeable, FormatError (a block or a value beyond the limits) or
@@ -114,7 +117,7 @@ def merge_steps(filesystem: Filesystem, task: MergeTask) -> Generator[float, Non
     merger = load_merger(task.merger)
     if merger.slot_count != task.slot_count:
         raise DurakvError(f"{task.merger} merges {merger.slot_count} slots, but the machine has {task.slot_count}")
-    reader = _open_base(filesystem, task)
+    reader = _open_base(filesystem, task, codec)
     try:
         header = SnapshotHeader(
             identity=bytes.fromhex(task.identity),
@@ -124,7 +127,7 @@ def merge_steps(filesystem: Filesystem, task: MergeTask) -> Generator[float, Non
             content=task.content,
             created_ms=task.created_ms,
         )
-        writer = BaseWriter(filesystem, base_temporary(task.number), header)
+        writer = BaseWriter(filesystem, base_temporary(task.number), header, codec=codec)
         try:
             return (yield from _Merge(filesystem, task, merger, reader, writer).steps())
         except BaseException:
@@ -264,10 +267,10 @@ class _Merge:
         self._block = next(self._blocks, None)
 
 
-def _open_base(filesystem: Filesystem, task: MergeTask) -> BaseReader | None:
+def _open_base(filesystem: Filesystem, task: MergeTask, codec: BaseCodec | None) -> BaseReader | None:
     if task.base_name is None:
         return None
-    reader = read_base(filesystem, task.base_name)
+    reader = read_base(filesystem, task.base_name, codec)
     try:
         reader.expect(identity=bytes.fromhex(task.identity), number=task.base_number, seq=task.base_seq)
         header = reader.header

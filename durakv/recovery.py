@@ -29,6 +29,7 @@ from durakv_formats.manifest import Manifest, ManifestFile
 from durakv_formats.runs import Run
 
 if TYPE_CHECKING:  # otherwise where it is used: not every directory has a base
+    from durakv.snapshot.codec import BaseCodec
     from durakv.snapshot.lazy import LazyBase
     from durakv.snapshot.reader import BaseReader
     from durakv.stock_base import RdbPart
@@ -74,6 +75,7 @@ def recover(
     progress: Progress | None = None,
     until: int | None = None,
     lazy: LazyBase | None = None,
+    codec: BaseCodec | None = None,
 ) -> Recovered:
     """Build the state from the directory; reads only (C9).
 
@@ -93,7 +95,7 @@ def recover(
     found = Recovered(manifest, RecoveryReport())
     meter = _Meter(filesystem, manifest, progress)
     if manifest.base is not None:
-        _load_base(filesystem, manifest, found, machine, meter, lazy)
+        _load_base(filesystem, manifest, found, machine, meter, lazy, codec)
         meter.finish(manifest.base.name)
         found.base_bytes = meter.sizes[manifest.base.name]
     ends: list[tuple[ManifestFile, SegmentEnd]] = []
@@ -107,7 +109,7 @@ def recover(
         ends.append((segment, end))
         found.log_bytes += end.offset
     _judge(found, ends)
-    found.seq_max = max(found.seq_max, refuse_outdated(filesystem, manifest, found.seq))
+    found.seq_max = max(found.seq_max, refuse_outdated(filesystem, manifest, found.seq, codec))
     if manifest.identity is None:
         found.manifest = adopt(manifest, found.sealed, identity_of(ends, entropy))
     report = found.report
@@ -161,6 +163,7 @@ def _load_base(
     machine: StateMachine,
     meter: _Meter,
     lazy: LazyBase | None,
+    codec: BaseCodec | None,
 ) -> None:
     base = manifest.base
     assert base is not None
@@ -170,7 +173,7 @@ def _load_base(
         assert base.last is not None, "the manifest was checked"
         from durakv.snapshot.reader import read_base
 
-        with read_base(filesystem, base.name) as reader:
+        with read_base(filesystem, base.name, codec) as reader:
             reader.expect(identity=manifest.identity, number=base.seq, seq=base.last)
             found.report.base_keys = _restore(reader, base.name, machine, meter)
         found.seq = base.last

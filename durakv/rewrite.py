@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # otherwise where it is used: most programs end before they r
     from durakv.image import Image, ImageWriter, RdbImage, RdbImageWriter
     from durakv.merge import MergeResult, MergeTask, SealedFile
     from durakv.merge_process import MergeProcess
+    from durakv.snapshot.codec import BaseCodec
 
 FAILURES_FORGIVEN = 3
 """Before this many failures in a row an automatic rewrite is tried again at once, as stock servers do."""
@@ -115,8 +116,12 @@ class Rewrite:
         clock: Clock,
         base_bytes: int,
         child: bool,
+        codec: BaseCodec | None = None,
     ) -> None:
-        """``child``: merge in a child process, if the filesystem has a ``path`` that a child can open."""
+        """``child``: merge in a child process, if the filesystem has a ``path`` that a child can open.
+
+        A child knows the released versions only, so with a ``codec`` of others the merge is done here.
+        """
         self.base_bytes = base_bytes
         """The size of the base in force."""
         self.rewrites = 0
@@ -141,7 +146,8 @@ class Rewrite:
         self._options = options
         self._clock = clock
         path = getattr(self._filesystem, "path", None)
-        self._path: str | None = path if child and isinstance(path, str) else None
+        self._codec = codec
+        self._path: str | None = path if child and codec is None and isinstance(path, str) else None
         self._guard = threading.Lock()
         self._requests: list[RewriteHandle] = []
         self._serving: list[RewriteHandle] = []
@@ -428,7 +434,7 @@ class Rewrite:
                 self._path = None
                 journal.warning("%s: merging in this process: %s", self._filesystem.describe(), reason)
                 self._remove(base_temporary(task.number))
-        steps = merge_steps(self._filesystem, task)
+        steps = merge_steps(self._filesystem, task, self._codec)
         try:
             while True:
                 try:
@@ -478,7 +484,7 @@ class Rewrite:
             content=image.content,
             created_ms=self._clock.time_ms(),
         )
-        return ImageWriter(self._filesystem, base_temporary(number), header, image, self._watch())
+        return ImageWriter(self._filesystem, base_temporary(number), header, image, self._watch(), self._codec)
 
     def _watch(self) -> Callable[[], bool]:
         """Whether somebody has written lately, to be asked again and again."""

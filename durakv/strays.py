@@ -9,6 +9,7 @@ is from an earlier time (F6), and to follow it would lose what is there, and the
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from durakv.directory import MANIFEST_NAME, debris, frame_identity
 from durakv.errors import Corruption, UnsupportedVersion
@@ -18,12 +19,15 @@ from durakv_formats.errors import FormatError
 from durakv_formats.frame import FrameDecoder
 from durakv_formats.manifest import Manifest
 
+if TYPE_CHECKING:
+    from durakv.snapshot.codec import BaseCodec
+
 _SEGMENT = re.compile(r"appendonly\.aof\.([1-9][0-9]{0,8})\.incr\.aof")
 _BASE = re.compile(r"appendonly\.aof\.[1-9][0-9]{0,8}\.base\.dkv")
 _REMEDY = "Restore the newest manifest; `durakv repair` shows what the files prove without one"
 
 
-def refuse_outdated(filesystem: Filesystem, manifest: Manifest, last: int) -> int:
+def refuse_outdated(filesystem: Filesystem, manifest: Manifest, last: int, codec: BaseCodec | None = None) -> int:
     """Raise Corruption if an unnamed file goes beyond ``last``, the last number the manifest leads to.
 
     Returns the highest number that such a segment was opened at, or 0.  One without batches may be followed by an open
@@ -37,7 +41,7 @@ def refuse_outdated(filesystem: Filesystem, manifest: Manifest, last: int) -> in
             opening, seq = _first_numbers(filesystem, name, frame_identity(manifest), int(match[1]))
             opened = max(opened, opening)
         elif _BASE.fullmatch(name) is not None:
-            seq = _base_end(filesystem, name, manifest.identity)
+            seq = _base_end(filesystem, name, manifest.identity, codec)
         else:
             continue
         if seq > last:
@@ -72,12 +76,18 @@ def _first_numbers(filesystem: Filesystem, name: str, identity: int, number: int
     return opened, 0
 
 
-def _base_end(filesystem: Filesystem, name: str, identity: bytes) -> int:
+def _base_end(filesystem: Filesystem, name: str, identity: bytes, codec: BaseCodec | None) -> int:
     """The last number that a base of this directory says it holds; 0 if it is none."""
-    from durakv.snapshot.reader import read_base  # not above: nearly always there is no such file
+    from durakv.snapshot.reader import newer_base, read_base  # not above: nearly always there is no such file
 
     try:
-        with read_base(filesystem, name) as reader:
-            return reader.header.seq if reader.header.identity == identity else 0
-    except (Corruption, UnsupportedVersion):
-        return 0  # it was being written, or is not ours to read
+        with read_base(filesystem, name, codec) as reader:
+            header = reader.header
+    except UnsupportedVersion:
+        newer = newer_base(filesystem, name)
+        if newer is None:
+            return 0
+        header = newer
+    except Corruption:
+        return 0  # it was being written
+    return header.seq if header.identity == identity else 0

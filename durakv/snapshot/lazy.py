@@ -20,6 +20,7 @@ from contextlib import ExitStack
 from durakv import journal
 from durakv.errors import Closed, Corruption, Poisoned, UnsupportedVersion
 from durakv.machine import Batch, DeferringMachine
+from durakv.snapshot.codec import BaseCodec, Outline
 from durakv.snapshot.reader import REMEDY, check_place
 from durakv.storage.filesystem import File, Filesystem
 from durakv_formats.errors import FormatError, UnsupportedVersionError
@@ -33,13 +34,14 @@ GUARDS = 16
 class LazyBase:
     """See the module.  It is made before there is anything to open, and stays closed if there is no base to defer."""
 
-    def __init__(self, filesystem: Filesystem) -> None:
+    def __init__(self, filesystem: Filesystem, codec: BaseCodec | None = None) -> None:
         self.damage: Corruption | None = None
         """What was found wrong after the open."""
         self._filesystem = filesystem
         self._name = ""
         self._file: File | None = None
-        self._outline: SnapshotOutline | None = None
+        self._codec = codec
+        self._outline: Outline | None = None
         self._machine: DeferringMachine | None = None
         self._arrived = bytearray()
         self._next = 0
@@ -50,7 +52,9 @@ class LazyBase:
         self._name = name
         self._file = file = self._filesystem.open(name)
         try:
-            self._outline = outline = SnapshotOutline(file.read_at)
+            read_at, codec = file.read_at, self._codec
+            outline = SnapshotOutline(read_at) if codec is None else codec.outline(read_at, file.size())
+            self._outline = outline
         except UnsupportedVersionError as error:
             raise UnsupportedVersion(name, error.version, "Open it with the version that wrote it") from error
         except FormatError as error:

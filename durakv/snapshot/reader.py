@@ -15,37 +15,49 @@ from types import TracebackType
 from typing import Self
 
 from durakv.errors import Corruption, UnsupportedVersion
+from durakv.snapshot.codec import BaseCodec, BlockDecoder
 from durakv.storage.filesystem import File, Filesystem
 from durakv_formats.errors import FormatError, UnsupportedVersionError
-from durakv_formats.snapshot import SnapshotDecoder, SnapshotHeader, StoredBlock
+from durakv_formats.snapshot import SnapshotDecoder, SnapshotHeader, StoredBlock, newer_header
 
 READ_BYTES = 256 << 10
 
 REMEDY = "Restore the file from a copy; `durakv verify` lists what the directory holds"
 
 
-def read_base(filesystem: Filesystem, name: str) -> BaseReader:
-    """Open a base and read its header.
+def read_base(filesystem: Filesystem, name: str, codec: BaseCodec | None = None) -> BaseReader:
+    """Open a base and read its header; ``codec`` if not that of the released versions.
 
     Raises Corruption, UnsupportedVersion (of a newer version; untouched) or ``OSError``.
     """
     file = filesystem.open(name)
     try:
-        return BaseReader(file, name)
+        return BaseReader(file, name, codec)
     except BaseException:
         file.close()
         raise
 
 
+def newer_base(filesystem: Filesystem, name: str) -> SnapshotHeader | None:
+    """What a base of a version that cannot be read says of itself; None if it says nothing that holds."""
+    file = filesystem.open(name)
+    try:
+        return newer_header(file.read_at(READ_BYTES, 0))
+    except FormatError:
+        return None
+    finally:
+        file.close()
+
+
 class BaseReader:
     """One pass over the blocks of a base, in slot order."""
 
-    def __init__(self, file: File, name: str) -> None:
+    def __init__(self, file: File, name: str, codec: BaseCodec | None = None) -> None:
         self.name = name
         self._file = file
         self._size = file.size()
         self._position = 0
-        self._decoder = SnapshotDecoder()
+        self._decoder: BlockDecoder = SnapshotDecoder() if codec is None else codec.decoder()
         self._first = self._next()
         header = self._decoder.header
         if header is None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
+from durakv.snapshot.codec import BaseCodec, BlockEncoder
 from durakv.storage.filesystem import File, Filesystem
 from durakv_formats.snapshot import SnapshotEncoder, SnapshotHeader, StoredBlock
 
@@ -91,10 +92,15 @@ class BaseWriter:
     """One base in our own format being written; errors as those of ``BaseFile``."""
 
     def __init__(
-        self, filesystem: Filesystem, temporary_name: str, header: SnapshotHeader, busy: Callable[[], bool] = always
+        self,
+        filesystem: Filesystem,
+        temporary_name: str,
+        header: SnapshotHeader,
+        busy: Callable[[], bool] = always,
+        codec: BaseCodec | None = None,
     ) -> None:
         """Create the file; ``FileExistsError`` if the name is taken, FormatError for a header out of bounds."""
-        self._encoder = SnapshotEncoder(header)
+        self._encoder: BlockEncoder = SnapshotEncoder(header) if codec is None else codec.encoder(header)
         self._file = BaseFile(filesystem, temporary_name, self._encoder.header_bytes(), busy)
 
     @property

@@ -21,10 +21,23 @@ from durakv_formats.snapshot_v1 import (
     check_block,
     check_header,
     compress,
+    decode_header,
     encode_header,
 )
 
-__all__ = ["MAGIC", "Codec", "SnapshotDecoder", "SnapshotEncoder", "SnapshotHeader", "StoredBlock"]
+__all__ = ["MAGIC", "Codec", "SnapshotDecoder", "SnapshotEncoder", "SnapshotHeader", "StoredBlock", "newer_header"]
+
+
+def newer_header(data: bytes) -> SnapshotHeader | None:
+    """What a snapshot of a newer version says of itself, from its first bytes; None if it is no such thing.
+
+    Every version begins with the header of version 1 under a magic of its own, so a reader that must leave a file alone
+    still knows whose it is and how far it goes.
+    """
+    data = data[: HEADER.size]
+    if len(data) < HEADER.size or data[: len(MAGIC) - 1] != MAGIC[:-1] or data.startswith(MAGIC):
+        return None
+    return decode_header(data)
 
 
 class SnapshotEncoder:
@@ -122,12 +135,7 @@ class SnapshotDecoder:
         if not intake.need(HEADER.size):
             return None
         data = intake.data[: HEADER.size]
-        _, identity, number, slot_count, seq, created_ms, content, crc = HEADER.unpack(data)
-        if crc32c(data[:-CRC_BYTES]) != crc:
-            raise FormatError(0, "the header's checksum does not match")
-        word = content.rstrip(b"\0").decode("latin-1")
-        header = SnapshotHeader(identity, seq, number, slot_count, word, created_ms)
-        check_header(0, header)
+        header = decode_header(data)
         intake.at = HEADER.size
         self.header = header
         return Totals(header, data)

@@ -156,6 +156,17 @@ def encode_header(header: SnapshotHeader) -> bytes:
     return data + crc32c(data).to_bytes(CRC_BYTES, "little")
 
 
+def decode_header(data: bytes) -> SnapshotHeader:
+    """The header in these bytes, whatever the version in their magic; FormatError if it is damaged or cannot be."""
+    _, identity, number, slot_count, seq, created_ms, content, crc = HEADER.unpack(data)
+    if crc32c(data[:-CRC_BYTES]) != crc:
+        raise FormatError(0, "the header's checksum does not match")
+    word = content.rstrip(b"\0").decode("latin-1")
+    header = SnapshotHeader(identity, seq, number, slot_count, word, created_ms)
+    check_header(0, header)
+    return header
+
+
 def check_header(offset: int, header: SnapshotHeader) -> None:
     if len(header.identity) != 16:
         raise FormatError(offset, "an identity has 16 bytes")
