@@ -106,7 +106,7 @@ def test_a_recovery_that_does_not_wait_for_the_disk_is_found_when_it_is_crashed_
 
 
 def test_a_second_life_that_does_not_wait_for_the_disk_is_found_when_it_is_crashed(recorder: Recorder) -> None:
-    outcome = run(LogStore(flaws=frozenset({"goes on unsynced"})), recorder, states=110)
+    outcome = run(LogStore(flaws=frozenset({"goes on unsynced"})), recorder, states=260)
     assert outcome.findings
     assert lives(outcome.findings) == {"second"}
     assert max(outcome.findings[0].told.acked) > max(outcome.findings[0].earlier.acked, default=-1)
