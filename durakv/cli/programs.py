@@ -229,7 +229,8 @@ def replay_program(path: Path) -> int:
     """Repeat what a campaign against a program found; returns the exit code."""
     try:
         crashed, _, _ = load(path)
-        judgement = replay(path)
+        with interrupts.held():
+            judgement = replay(path)
     except BadArtefact as error:
         raise exits.Failure(str(error), exits.USAGE) from error
     when = f"{crashed.program} {crashed.setting}".strip()

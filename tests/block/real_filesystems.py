@@ -10,6 +10,7 @@ import pytest
 from durakv_fuzz.block.real import REAL, missing
 
 REQUIRED = "DURAKV_REQUIRE_BLOCK"
+"""1 for all of them, or their names with commas between."""
 NAMES = tuple(REAL)
 
 
@@ -17,7 +18,8 @@ def needs(filesystem: str) -> str:
     """The name, or the test ends here: skipped with the reason, or failed if it must be there."""
     reason = missing(filesystem)
     if reason:
-        if os.environ.get(REQUIRED) == "1":
+        required = os.environ.get(REQUIRED, "")
+        if required == "1" or filesystem in required.split(","):
             pytest.fail(f"{filesystem}: {reason}")
         pytest.skip(f"{filesystem}: {reason}")
     return filesystem

@@ -34,6 +34,9 @@ SERVICE = (
     *("--check", f"{PYTHON} {EXAMPLES}/kv_check.py {{port}}"),
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+"""Programs are started by forks of the test's process, in which an execution in parallel has a thread of its own."""
+
 
 def durakv(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["fuzz", *map(str, arguments)])
