@@ -32,6 +32,8 @@ _ROW = re.compile(r"^\| ([A-Z][0-9]{1,2}) \|(.*)\|(.*)\|$")
 _CITED = re.compile(r"\b[CF][0-9]{1,2}\b")
 _CITED_IN_BRACKETS = re.compile(r"\(([A-Z][0-9]{1,2}(?:(?:, | and | to |-)[A-Z][0-9]{1,2})*)\)")
 _PROPERTY = re.compile(r"^(\w+)\s*==", re.MULTILINE)
+_OF_A_CLAUSE = re.compile(r"([A-Z][0-9]{1,2})(?:_\w+)?")
+"""How a property of a model is named that holds a clause: ``C7`` or ``C7_FailStop``."""
 
 
 class Clause(msgspec.Struct, frozen=True):
@@ -92,6 +94,7 @@ def problems(root: Path) -> list[str]:
         *_not_held(pages),
         *_tests_missing(root, pages),
         *_properties_missing(root, pages),
+        *_properties_not_named(root, pages),
         *_citations_of_nothing(root, known),
     ]
 
@@ -153,14 +156,27 @@ def _test_functions(path: Path) -> frozenset[str]:
     )
 
 
-def _properties_missing(root: Path, pages: list[Page]) -> Iterator[str]:
+def _properties(root: Path) -> set[str]:
+    """What the models define."""
     models = (path.read_text(encoding="utf-8") for path in root.glob("specs/models/*.tla"))
-    defined = {name for model in models for name in _PROPERTY.findall(model)}
+    return {name for model in models for name in _PROPERTY.findall(model)}
+
+
+def _properties_missing(root: Path, pages: list[Page]) -> Iterator[str]:
+    defined = _properties(root)
     for page in pages:
         for holding in page.holdings:
             for name in holding.properties:
                 if name not in defined:
                     yield f"specs/{page.name}:{holding.line}: no model in specs/models defines {name}"
+
+
+def _properties_not_named(root: Path, pages: list[Page]) -> Iterator[str]:
+    named = {(holding.name, name) for page in pages for holding in page.holdings for name in holding.properties}
+    for name in sorted(_properties(root)):
+        of = _OF_A_CLAUSE.fullmatch(name)
+        if of is not None and (of[1], name) not in named:
+            yield f"specs/models: {name} holds {of[1]}, but does not stand in the row of {of[1]}"
 
 
 def _citations_of_nothing(root: Path, known: set[str]) -> Iterator[str]:

@@ -100,6 +100,10 @@ MISTAKES = {
         "specs/01-a.md:26: there is no test test_never in tests/room/test_loss.py",
     ),
     "a property that is not there": ({"model": ""}, "specs/01-a.md:25: no model in specs/models defines C1"),
+    "a property that nobody names": (
+        {"model": MODEL.replace("====", f"{NOBODY}_Found == TRUE\n===="), "page": PAGE},
+        f"specs/models: {NOBODY}_Found holds {NOBODY}, but does not stand in the row of {NOBODY}",
+    ),
     "a heading that is not there": (
         {"page": PAGE.replace("## Given up", "## Lost")},
         "specs/01-a.md: the heading '## Given up' stands there 0 times instead of once",
