@@ -127,6 +127,8 @@ class Campaign:
         self._random = random.Random(seed)
         self._later_random = random.Random(f"{seed} later")  # its own: how many are drawn depends on the time
         self._began = time.monotonic()
+        self._passed = 0
+        """States that could be gone on from."""
         self._later_seconds = 0.0
         self._kinds: Counter[tuple[str, str, bool, str]] = Counter()
         self._seen: set[int] = set()
@@ -193,22 +195,21 @@ class Campaign:
             raise CannotRecord(f"{name} failed before any crash: {failure}") from failure
 
     def _crash_all(self, run: Run, plan: Plan) -> Iterator[None]:
-        index = -1
         for crash in run.crashes(self._limits.states_per_run, self._random.getrandbits(32)):
             admit()
             told = self._told(run, crash)
             if not self._is_new(crash, told):
                 continue
-            index += 1
             found, judgement = self._start_on(run, crash, told)
             self._count(found, judgement, crash, run, "first", plan, told, NOTHING_TOLD)
             yield
             if not judgement.is_kept or found is None or not self._has_time_for_later_lives():
                 continue
+            self._passed += 1
             began = time.monotonic()
-            if index % _RESUMED_EVERY == _RESUMED_EVERY - 1:
+            if self._passed % _RESUMED_EVERY == 0:
                 yield from self._crash_second_life(run, crash, plan, told, found)
-            elif index % _NESTED_EVERY == _NESTED_EVERY - 1:
+            elif self._passed % _NESTED_EVERY == 0:
                 yield from self._crash_recovery(run, crash, plan, told)
             self._later_seconds += time.monotonic() - began
 
