@@ -187,22 +187,24 @@ class Campaign:
             raise CannotRecord(f"{name} failed before any crash: {failure}") from failure
 
     def _crash_all(self, run: Run, plan: Plan) -> Iterator[None]:
-        index = -1
-        for crash in run.crashes(self._limits.states_per_run, self._random.getrandbits(32)):
+        for index, crash in enumerate(run.crashes(self._limits.states_per_run, self._random.getrandbits(32)), start=1):
             admit()
             told = self._told(run, crash)
-            if not self._is_new(crash, told):
+            is_new = self._is_new(crash, told)
+            # A state that was tried in an earlier run may have a later life that was not.
+            goes_on = index % _NESTED_EVERY == 0 and self._has_time_for_later_lives()
+            if not is_new and not goes_on:
                 continue
-            index += 1
             found, judgement = self._start_on(run, crash, told)
-            self._count(found, judgement, crash, run, "first", plan, told, NOTHING_TOLD)
-            yield
-            if not judgement.is_kept or found is None or not self._has_time_for_later_lives():
+            if is_new:
+                self._count(found, judgement, crash, run, "first", plan, told, NOTHING_TOLD)
+                yield
+            if not goes_on or not judgement.is_kept or found is None:
                 continue
             began = time.monotonic()
-            if index % _RESUMED_EVERY == _RESUMED_EVERY - 1:
+            if index % _RESUMED_EVERY == 0:
                 yield from self._crash_second_life(run, crash, plan, told, found)
-            elif index % _NESTED_EVERY == _NESTED_EVERY - 1:
+            else:
                 yield from self._crash_recovery(run, crash, plan, told)
             self._later_seconds += time.monotonic() - began
 
