@@ -127,8 +127,8 @@ class Campaign:
         self._random = random.Random(seed)
         self._later_random = random.Random(f"{seed} later")  # its own: how many are drawn depends on the time
         self._began = time.monotonic()
-        self._passed = 0
-        """States that could be gone on from."""
+        self._tried = 0
+        """States that runs proposed, those of earlier runs among them."""
         self._later_seconds = 0.0
         self._kinds: Counter[tuple[str, str, bool, str]] = Counter()
         self._seen: set[int] = set()
@@ -197,19 +197,23 @@ class Campaign:
     def _crash_all(self, run: Run, plan: Plan) -> Iterator[None]:
         for crash in run.crashes(self._limits.states_per_run, self._random.getrandbits(32)):
             admit()
+            self._tried += 1
             told = self._told(run, crash)
-            if not self._is_new(crash, told):
+            is_new = self._is_new(crash, told)
+            # A state that was tried in an earlier run may have a later life that was not.
+            goes_on = self._tried % _NESTED_EVERY == 0 and self._has_time_for_later_lives()
+            if not is_new and not goes_on:
                 continue
             found, judgement = self._start_on(run, crash, told)
-            self._count(found, judgement, crash, run, "first", plan, told, NOTHING_TOLD)
-            yield
-            if not judgement.is_kept or found is None or not self._has_time_for_later_lives():
+            if is_new:
+                self._count(found, judgement, crash, run, "first", plan, told, NOTHING_TOLD)
+                yield
+            if not goes_on or not judgement.is_kept or found is None:
                 continue
-            self._passed += 1
             began = time.monotonic()
-            if self._passed % _RESUMED_EVERY == 0:
+            if self._tried % _RESUMED_EVERY == 0:
                 yield from self._crash_second_life(run, crash, plan, told, found)
-            elif self._passed % _NESTED_EVERY == 0:
+            else:
                 yield from self._crash_recovery(run, crash, plan, told)
             self._later_seconds += time.monotonic() - began
 
