@@ -6,12 +6,19 @@ meta:
   ks-version: '0.11'
 doc: |
   `appendonly.aof.manifest`: which files of a directory count, in lines of words. Words come in pairs of a key, in any
-  case, and a value; what the pairs mean, and which lines may follow which, stands in the page and is left to the
-  program. So are the checksum (`header.crc32c`: CRC-32C of the first 74 bytes of the header, then of everything after
-  it), and a header that is damaged or of a newer version: only the text of version 1 makes a header here, and any
-  other first line with `#` is a comment that the program should look at.
+  case, and a value. Left to the program that uses this parser:
+
+  - The checksum: `header.crc32c` is the CRC-32C of the first 74 bytes of the header, continued over everything behind
+    the header.
+  - What the pairs mean, and which lines may follow which: see the page.
+  - A header that is damaged: without `is_ours`, a first line of exactly 83 bytes that begins with `#`, and pairs whose
+    keys begin with `dkv-`, are damage. (A first line that begins with `#DKVM` and is none of this version is refused.)
 doc-ref: formats/manifest.md
 seq:
+  - id: is_of_this_version
+    size: 0
+    valid:
+      expr: is_ours or _io.size < 5 or start != [0x23, 0x44, 0x4b, 0x56, 0x4d]
   - id: header
     type: header
     if: is_ours
@@ -25,6 +32,9 @@ instances:
   prefix:
     pos: 0
     size: 7
+  start:
+    pos: 0
+    size: 5
 types:
   header:
     doc: The first line, of 83 bytes.
@@ -129,31 +139,58 @@ types:
         doc: The words of the line, and the spaces between them.
   piece:
     doc: |
-      A space or a word. The bytes of a word are those of `bare`, or the `meaning` of each item of `quoted.characters`
-      but the last, which is the closing quote.
+      A space, or a word: the bytes of `bare.characters`, or what the characters of `quoted` stand for, but for the last
+      one, which is the closing quote.
     seq:
-      - id: first
+      - id: space
         type: u1
-        valid:
-          expr: _ != 0
+        if: is_space
       - id: quoted
-        type: quoted(first)
+        type: quoted
         if: is_quoted
-      - id: rest
-        terminator: 0x20
-        consume: false
-        eos-error: false
-        if: not is_quoted and not is_space
+      - id: bare
+        type: bare
+        if: not is_space and not is_quoted
+      - id: word_ends_at_a_space
+        size: 0
+        valid:
+          expr: is_space or _io.eof or end == 0x20 or (end >= 0x09 and end <= 0x0d)
     instances:
+      offset:
+        value: _io.pos
+      first:
+        pos: offset
+        type: u1
+      end:
+        pos: _io.pos
+        type: u1
+        doc: The byte behind a word.
       is_space:
-        value: first == 0x20
+        value: first == 0x20 or (first >= 0x09 and first <= 0x0d)
       is_quoted:
         value: first == 0x22 or first == 0x27
+  bare:
+    seq:
+      - id: characters
+        type: bare_character
+        repeat: until
+        repeat-until: _.is_last
+  bare_character:
+    seq:
+      - id: byte
+        type: u1
+        valid:
+          expr: _ != 0 and _ != 0x22 and _ != 0x27
+    instances:
+      following:
+        pos: _io.pos
+        type: u1
+      is_last:
+        value: _io.eof or following == 0x20 or (following >= 0x09 and following <= 0x0d)
   quoted:
-    params:
+    seq:
       - id: quote
         type: u1
-    seq:
       - id: characters
         type: character(quote)
         repeat: until

@@ -166,10 +166,8 @@ def some_snapshot(random: Random) -> bytes:
     encoder = SnapshotEncoder(header)
     parts = [encoder.header_bytes()]
     for slot in sorted(random.randrange(slot_count) for _ in range(random.randint(0, 5))):
-        if content == "keyspace":
-            payload = some_payload(random)
-        else:
-            payload = some_bytes(random) * random.choice([0, 1, 1, 30])
+        other = some_bytes(random) * random.choice([0, 1, 1, 30])
+        payload = some_payload(random) if content == "keyspace" else other
         parts.append(encoder.block(slot, payload, some_number(random, 32)))
     return b"".join((*parts, encoder.footer()))
 

@@ -193,8 +193,9 @@ def _value(value: Any) -> Any:
 def _footer_facts(
     footer: Any, head: bytes, seed: int, header: HeaderFacts, blocks: Sequence[BlockFacts]
 ) -> FooterFacts:
+    checksums = [header.crc32c, *(block.crc32c for block in blocks)]
     sums = (
-        checksum(b"".join(part.crc32c.to_bytes(4, "little") for part in (header, *blocks)), seed),
+        checksum(b"".join(crc.to_bytes(4, "little") for crc in checksums), seed),
         len(blocks),
         sum(block.count for block in blocks),
         sum(block.raw_bytes for block in blocks),
@@ -227,14 +228,9 @@ def _manifest_facts(data: bytes, manifest: Any) -> ManifestFacts:
 
 
 def _file_facts(line: Any) -> FileFacts:
-    words = [b""]
-    for before, piece in zip([None, *line.pieces], line.pieces, strict=False):
-        if not piece.is_space:
-            if before is not None and not before.is_space:
-                raise _RefusedError
-            words.append(_word(piece))
-    pairs = dict(zip([word.lower() for word in words[1::2]], words[2::2], strict=False))
-    if len(words) % 2 == 0 or not {b"file", b"seq", b"type"} <= pairs.keys() or len(pairs) != len(words) // 2:
+    words = [_word(piece) for piece in line.pieces if not piece.is_space]
+    pairs = dict(zip([word.lower() for word in words[::2]], words[1::2], strict=False))
+    if len(words) % 2 or not {b"file", b"seq", b"type"} <= pairs.keys() or len(pairs) != len(words) // 2:
         raise _RefusedError
     numbers = [pairs.get(key) for key in (b"dkv-first", b"dkv-last", b"dkv-bytes", b"dkv-capacity")]
     first, last, size, capacity = (None if digits is None else _number(digits) for digits in numbers)
@@ -246,10 +242,7 @@ def _file_facts(line: Any) -> FileFacts:
 def _word(piece: Any) -> bytes:
     if piece.is_quoted:
         return bytes(character.meaning for character in piece.quoted.characters[:-1])
-    bare: bytes = bytes([piece.first]) + piece.rest
-    if set(bare) & set(b"\"'"):
-        raise _RefusedError
-    return bare
+    return bytes(character.byte for character in piece.bare.characters)
 
 
 def _number(digits: bytes) -> int:

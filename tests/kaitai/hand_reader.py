@@ -1,7 +1,7 @@
 """A third reader, of slices and ``struct`` formats, in which every choice can be made wrongly.
 
-It verifies nothing: what it says of a good file is right if its layout is, and a wrong layout is a reader that is broken
-on purpose.
+It verifies nothing: what it says of a good file is right if its layout is.  A reader with a wrong layout is broken on
+purpose.
 """
 
 from __future__ import annotations

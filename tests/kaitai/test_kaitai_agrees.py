@@ -88,15 +88,15 @@ def test_a_whole_file_is_parsed_at_once_as_well() -> None:
 
 def test_both_find_the_same_in_logs_drawn_by_lot() -> None:
     random = Random(1)
-    found = [log_facts(corpus.some_log(random)) for _ in range(3000)]
+    found = [log_facts(corpus.some_log(random)) for _ in range(2000)]
     assert {facts.ending for facts in found} == {"end", "zeros"}
-    assert sum(len(facts.frames) for facts in found) > 5000
+    assert sum(len(facts.frames) for facts in found) > 4000
     assert sum(len(facts.unframed) for facts in found) > 500
 
 
 def test_both_find_the_same_in_snapshots_drawn_by_lot() -> None:
     random = Random(2)
-    found = [snapshot_facts(corpus.some_snapshot(random)) for _ in range(3000)]
+    found = [snapshot_facts(corpus.some_snapshot(random)) for _ in range(2000)]
     assert {facts.ending for facts in found} == {"end"}
     blocks = [block for facts in found for block in facts.blocks]
     assert {block.codec for block in blocks} == {0, 1}
@@ -105,7 +105,7 @@ def test_both_find_the_same_in_snapshots_drawn_by_lot() -> None:
 
 def test_both_find_the_same_in_manifests_drawn_by_lot() -> None:
     random = Random(3)
-    found = [manifest_facts(corpus.some_manifest(random)) for _ in range(3000)]
+    found = [manifest_facts(corpus.some_manifest(random)) for _ in range(2000)]
     assert {file.kind for facts in found if facts is not None for file in facts.files} == {"b", "h", "i"}
     assert None not in found
 
@@ -114,7 +114,8 @@ def test_both_find_the_same_in_manifests_drawn_by_lot() -> None:
     "text",
     [
         b"file a.rdb seq 2 type b\nfile a.aof seq 3 type i startoffset 1234 endoffset 5678\n",
-        b"# somebody's\nFILE 'it\\'s \"it\\\"' SEQ 2  TYPE b\n",
+        b"# somebody's\n FILE 'it\\'s \"it\\\"' SEQ 2  TYPE b \n",
+        b"file\ta\r seq \v1 type\fb\t\n",
         b'file "\\x41\\xfF \\\\\\q\\n\\r\\t\\a\\b\\"" seq 1 type h\n',
     ],
 )
@@ -132,6 +133,11 @@ def test_both_find_the_same_in_a_stock_servers_manifest(text: bytes) -> None:
         b"file a seq 1 type b",
         b"file 'a seq 1 type b\n",
         b'file "a"b seq 1 type b\n',
+        b'file a"b" seq 1 type b\n',
+        b"#DKVM2 whatever it says\nfile a seq 1 type b\n",
+        b"#DKVM1\nfile a seq 1 type b\n",
+        b"#DKVM1 \nfile a seq 1 type b\n",
+        b"   \n",
         b"file a seq 01 type b\n",
         b"file a seq 1 seq 1 type b\n",
         b"file a seq 1 type b\n\n",

@@ -52,7 +52,9 @@ def generate(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
             shutil.copy(path, folder)
     options = ["--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
     try:
-        done = subprocess.run([*npm, "ci", *options], cwd=folder, capture_output=True, text=True, timeout=90, check=False)
+        done = subprocess.run(
+            [*npm, "ci", *options], cwd=folder, capture_output=True, text=True, timeout=90, check=False
+        )
     except subprocess.TimeoutExpired:
         unavailable("npm took more than 90 s to install the compiler")
         raise
@@ -82,7 +84,7 @@ def test_a_changed_definition_makes_another_parser(generate: list[str], tmp_path
     assert {name for name, text in contents(COMMITTED).items() if made[name] != text} == {"durakv_snapshot.py"}
 
 
-@pytest.mark.parametrize("language", ["cpp_stl", "csharp", "go", "java", "javascript", "ruby", "rust"])
+@pytest.mark.parametrize("language", ["go", "java", "javascript", "rust"])
 def test_other_languages_are_generated_too(generate: list[str], language: str, tmp_path: Path) -> None:
     subprocess.run([*generate, str(tmp_path), language], check=True, timeout=60)
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) >= 4

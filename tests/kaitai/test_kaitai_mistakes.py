@@ -7,9 +7,9 @@ or rule does not, and neither does our own reader once it leaves any single fiel
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from random import Random
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 import pytest
@@ -60,18 +60,12 @@ def manifests() -> list[tuple[bytes, ManifestFacts | None]]:
 
 def disagreements(reader: Reader) -> Iterator[str]:
     """The sorts of files of which the reader says something else, or at which it fails."""
-    for log, facts in logs():
-        if _differs(lambda log=log: reader.log(*log), facts):
-            yield "log"
-            break
-    for data, found in snapshots():
-        if _differs(lambda data=data: reader.snapshot(data), found):
-            yield "snapshot"
-            break
-    for data, lines in manifests():
-        if _differs(lambda data=data: reader.manifest(data), lines):
-            yield "manifest"
-            break
+    if any(_differs(partial(reader.log, *log), facts) for log, facts in logs()):
+        yield "log"
+    if any(_differs(partial(reader.snapshot, data), facts) for data, facts in snapshots()):
+        yield "snapshot"
+    if any(_differs(partial(reader.manifest, data), facts) for data, facts in manifests()):
+        yield "manifest"
 
 
 def _differs(read: Callable[[], object], facts: object) -> bool:
@@ -147,6 +141,9 @@ def test_a_wrong_layout_is_noticed(mistake: str) -> None:
     assert " ".join(disagreements(HandReader(layout))) == where
 
 
+Facts = TypeVar("Facts")
+
+
 class Forgetful(OwnReader):
     """Our reader, but for one field that it does not read: it says nothing, or zero, there."""
 
@@ -170,7 +167,7 @@ class Forgetful(OwnReader):
             return None
         return self._without(replace(facts, files=tuple(map(self._without, facts.files))))
 
-    def _without(self, facts: Any) -> Any:
+    def _without(self, facts: Facts) -> Facts:
         if not isinstance(facts, self._struct):
             return facts
         held = getattr(facts, self._field)

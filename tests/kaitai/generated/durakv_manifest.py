@@ -10,10 +10,13 @@ if getattr(kaitaistruct, 'API_VERSION', (0, 9)) < (0, 11):
 
 class DurakvManifest(KaitaiStruct):
     """`appendonly.aof.manifest`: which files of a directory count, in lines of words. Words come in pairs of a key, in any
-    case, and a value; what the pairs mean, and which lines may follow which, stands in the page and is left to the
-    program. So are the checksum (`header.crc32c`: CRC-32C of the first 74 bytes of the header, then of everything after
-    it), and a header that is damaged or of a newer version: only the text of version 1 makes a header here, and any
-    other first line with `#` is a comment that the program should look at.
+    case, and a value. Left to the program that uses this parser:
+    
+    - The checksum: `header.crc32c` is the CRC-32C of the first 74 bytes of the header, continued over everything behind
+      the header.
+    - What the pairs mean, and which lines may follow which: see the page.
+    - A header that is damaged: without `is_ours`, a first line of exactly 83 bytes that begins with `#`, and pairs whose
+      keys begin with `dkv-`, are damage. (A first line that begins with `#DKVM` and is none of this version is refused.)
     
     .. seealso::
        formats/manifest.md
@@ -25,6 +28,10 @@ class DurakvManifest(KaitaiStruct):
         self._read()
 
     def _read(self):
+        self.is_of_this_version = self._io.read_bytes(0)
+        _ = self.is_of_this_version
+        if not  ((self.is_ours) or (self._io.size() < 5) or (self.start != b"\x23\x44\x4B\x56\x4D")) :
+            raise kaitaistruct.ValidationExprError(self.is_of_this_version, self._io, u"/seq/0")
         if self.is_ours:
             pass
             self.header = DurakvManifest.Header(self._io, self, self._root)
@@ -50,6 +57,77 @@ class DurakvManifest(KaitaiStruct):
         _ = self.prefix
         if hasattr(self, '_m_prefix'):
             pass
+
+        _ = self.start
+        if hasattr(self, '_m_start'):
+            pass
+
+
+    class Bare(KaitaiStruct):
+        def __init__(self, _io, _parent=None, _root=None):
+            super(DurakvManifest.Bare, self).__init__(_io)
+            self._parent = _parent
+            self._root = _root
+            self._read()
+
+        def _read(self):
+            self.characters = []
+            i = 0
+            while True:
+                _ = DurakvManifest.BareCharacter(self._io, self, self._root)
+                self.characters.append(_)
+                if _.is_last:
+                    break
+                i += 1
+
+
+        def _fetch_instances(self):
+            pass
+            for i in range(len(self.characters)):
+                pass
+                self.characters[i]._fetch_instances()
+
+
+
+    class BareCharacter(KaitaiStruct):
+        def __init__(self, _io, _parent=None, _root=None):
+            super(DurakvManifest.BareCharacter, self).__init__(_io)
+            self._parent = _parent
+            self._root = _root
+            self._read()
+
+        def _read(self):
+            self.byte = self._io.read_u1()
+            _ = self.byte
+            if not  ((_ != 0) and (_ != 34) and (_ != 39)) :
+                raise kaitaistruct.ValidationExprError(self.byte, self._io, u"/types/bare_character/seq/0")
+
+
+        def _fetch_instances(self):
+            pass
+            _ = self.following
+            if hasattr(self, '_m_following'):
+                pass
+
+
+        @property
+        def following(self):
+            if hasattr(self, '_m_following'):
+                return self._m_following
+
+            _pos = self._io.pos()
+            self._io.seek(self._io.pos())
+            self._m_following = self._io.read_u1()
+            self._io.seek(_pos)
+            return getattr(self, '_m_following', None)
+
+        @property
+        def is_last(self):
+            if hasattr(self, '_m_is_last'):
+                return self._m_is_last
+
+            self._m_is_last =  ((self._io.is_eof()) or (self.following == 32) or ( ((self.following >= 9) and (self.following <= 13)) )) 
+            return getattr(self, '_m_is_last', None)
 
 
     class Character(KaitaiStruct):
@@ -406,8 +484,8 @@ class DurakvManifest(KaitaiStruct):
 
 
     class Piece(KaitaiStruct):
-        """A space or a word. The bytes of a word are those of `bare`, or the `meaning` of each item of `quoted.characters`
-        but the last, which is the closing quote.
+        """A space, or a word: the bytes of `bare.characters`, or what the characters of `quoted` stand for, but for the last
+        one, which is the closing quote.
         """
         def __init__(self, _io, _parent=None, _root=None):
             super(DurakvManifest.Piece, self).__init__(_io)
@@ -416,29 +494,68 @@ class DurakvManifest(KaitaiStruct):
             self._read()
 
         def _read(self):
-            self.first = self._io.read_u1()
-            _ = self.first
-            if not _ != 0:
-                raise kaitaistruct.ValidationExprError(self.first, self._io, u"/types/piece/seq/0")
+            if self.is_space:
+                pass
+                self.space = self._io.read_u1()
+
             if self.is_quoted:
                 pass
-                self.quoted = DurakvManifest.Quoted(self.first, self._io, self, self._root)
+                self.quoted = DurakvManifest.Quoted(self._io, self, self._root)
 
-            if  (((not (self.is_quoted))) and ((not (self.is_space)))) :
+            if  (((not (self.is_space))) and ((not (self.is_quoted)))) :
                 pass
-                self.rest = self._io.read_bytes_term(32, False, False, False)
+                self.bare = DurakvManifest.Bare(self._io, self, self._root)
 
+            self.word_ends_at_a_space = self._io.read_bytes(0)
+            _ = self.word_ends_at_a_space
+            if not  ((self.is_space) or (self._io.is_eof()) or (self.end == 32) or ( ((self.end >= 9) and (self.end <= 13)) )) :
+                raise kaitaistruct.ValidationExprError(self.word_ends_at_a_space, self._io, u"/types/piece/seq/3")
 
 
         def _fetch_instances(self):
             pass
+            if self.is_space:
+                pass
+
             if self.is_quoted:
                 pass
                 self.quoted._fetch_instances()
 
-            if  (((not (self.is_quoted))) and ((not (self.is_space)))) :
+            if  (((not (self.is_space))) and ((not (self.is_quoted)))) :
+                pass
+                self.bare._fetch_instances()
+
+            _ = self.end
+            if hasattr(self, '_m_end'):
                 pass
 
+            _ = self.first
+            if hasattr(self, '_m_first'):
+                pass
+
+
+        @property
+        def end(self):
+            """The byte behind a word."""
+            if hasattr(self, '_m_end'):
+                return self._m_end
+
+            _pos = self._io.pos()
+            self._io.seek(self._io.pos())
+            self._m_end = self._io.read_u1()
+            self._io.seek(_pos)
+            return getattr(self, '_m_end', None)
+
+        @property
+        def first(self):
+            if hasattr(self, '_m_first'):
+                return self._m_first
+
+            _pos = self._io.pos()
+            self._io.seek(self.offset)
+            self._m_first = self._io.read_u1()
+            self._io.seek(_pos)
+            return getattr(self, '_m_first', None)
 
         @property
         def is_quoted(self):
@@ -453,19 +570,27 @@ class DurakvManifest(KaitaiStruct):
             if hasattr(self, '_m_is_space'):
                 return self._m_is_space
 
-            self._m_is_space = self.first == 32
+            self._m_is_space =  ((self.first == 32) or ( ((self.first >= 9) and (self.first <= 13)) )) 
             return getattr(self, '_m_is_space', None)
+
+        @property
+        def offset(self):
+            if hasattr(self, '_m_offset'):
+                return self._m_offset
+
+            self._m_offset = self._io.pos()
+            return getattr(self, '_m_offset', None)
 
 
     class Quoted(KaitaiStruct):
-        def __init__(self, quote, _io, _parent=None, _root=None):
+        def __init__(self, _io, _parent=None, _root=None):
             super(DurakvManifest.Quoted, self).__init__(_io)
             self._parent = _parent
             self._root = _root
-            self.quote = quote
             self._read()
 
         def _read(self):
+            self.quote = self._io.read_u1()
             self.characters = []
             i = 0
             while True:
@@ -503,5 +628,16 @@ class DurakvManifest(KaitaiStruct):
         self._m_prefix = self._io.read_bytes(7)
         self._io.seek(_pos)
         return getattr(self, '_m_prefix', None)
+
+    @property
+    def start(self):
+        if hasattr(self, '_m_start'):
+            return self._m_start
+
+        _pos = self._io.pos()
+        self._io.seek(0)
+        self._m_start = self._io.read_bytes(5)
+        self._io.seek(_pos)
+        return getattr(self, '_m_start', None)
 
 
