@@ -50,23 +50,23 @@ types:
         contents: ' '
       - id: generation_field
         size: 16
-        type: hexadecimal
+        type: hexadecimal_16
       - id: space_2
         contents: ' '
       - id: synced_seq_field
         size: 16
-        type: hexadecimal
+        type: hexadecimal_16
       - id: space_3
         contents: ' '
       - id: crc32c_field
         size: 8
-        type: hexadecimal
+        type: hexadecimal_8
       - id: line_end
         contents: [0x0a]
       - id: numbers_are_bounded
         size: 0
         valid:
-          expr: generation <= 9223372036854775807 and synced_seq <= 9223372036854775807
+          expr: generation_field.is_below_2_to_63 and synced_seq_field.is_below_2_to_63
     instances:
       generation:
         value: generation_field.number
@@ -77,30 +77,60 @@ types:
       crc32c:
         value: crc32c_field.number
   octet:
-    doc: A byte in two hexadecimal digits.
-    seq:
-      - id: field
-        size: 2
-        type: hexadecimal
-    instances:
-      byte:
-        value: field.number
-  hexadecimal:
-    doc: A number in lower-case hexadecimal digits, as wide as its field.
+    doc: A byte in two lower-case hexadecimal digits.
     seq:
       - id: digits
         type: u1
-        repeat: eos
+        repeat: expr
+        repeat-expr: 2
         valid:
           expr: (_ >= 0x30 and _ <= 0x39) or (_ >= 0x61 and _ <= 0x66)
+    instances:
+      byte:
+        value: ((digits[0] & 0x0f) + (digits[0] >> 6) * 9) * 16 + (digits[1] & 0x0f) + (digits[1] >> 6) * 9
+  hexadecimal_16:
+    doc: A number of 64 bits in 16 lower-case hexadecimal digits.
+    seq:
+      - id: high
+        size: 8
+        type: hexadecimal_8
+      - id: low
+        size: 8
+        type: hexadecimal_8
     instances:
       text:
         pos: 0
         size-eos: true
         type: str
         encoding: ASCII
+        doc: The digits; as good as the number where a language has no numbers of 64 bits.
       number:
-        value: text.to_i(16)
+        value: (high.number * 4294967296 + low.number).as<u8>
+      is_below_2_to_63:
+        value: high.digits[0] < 0x38
+  hexadecimal_8:
+    doc: A number of 32 bits in 8 lower-case hexadecimal digits.
+    seq:
+      - id: digits
+        type: u1
+        repeat: expr
+        repeat-expr: 8
+        valid:
+          expr: (_ >= 0x30 and _ <= 0x39) or (_ >= 0x61 and _ <= 0x66)
+    instances:
+      number:
+        value: |
+            (((digits[0] & 0x0f) + (digits[0] >> 6) * 9).as<u8> * 268435456
+            + ((digits[1] & 0x0f) + (digits[1] >> 6) * 9).as<u8> * 16777216
+            + ((digits[2] & 0x0f) + (digits[2] >> 6) * 9).as<u8> * 1048576
+            + ((digits[3] & 0x0f) + (digits[3] >> 6) * 9).as<u8> * 65536
+            + ((digits[4] & 0x0f) + (digits[4] >> 6) * 9).as<u8> * 4096
+            + ((digits[5] & 0x0f) + (digits[5] >> 6) * 9).as<u8> * 256
+            + ((digits[6] & 0x0f) + (digits[6] >> 6) * 9).as<u8> * 16
+            + ((digits[7] & 0x0f) + (digits[7] >> 6) * 9).as<u8>).as<u8>
+        doc: |
+          Added up digit by digit: in many of the languages a conversion from text stops at 31 bits. The low bits of a
+          digit are its value, and nine less than its value for a letter, which has the bit of 0x40.
   escaped_octet:
     doc: Two hexadecimal digits in either case.
     seq:

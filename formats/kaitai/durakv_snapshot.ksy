@@ -49,12 +49,12 @@ types:
       - id: seq
         type: u8
         valid:
-          max: 9223372036854775807
+          expr: _ <= 9223372036854775807
         doc: The last command that is part of the state.
       - id: created_ms
         type: u8
         valid:
-          max: 9223372036854775807
+          expr: _ <= 9223372036854775807
         doc: When it was made, in milliseconds since 1970.
       - id: content
         size: 32

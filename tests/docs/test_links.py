@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("specs/*.md"), *ROOT.glob("formats/*.md"), *ROOT.glob("fuzz/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("specs/*.md"), *ROOT.glob("formats/**/*.md"), *ROOT.glob("fuzz/*.md")])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -168,7 +168,8 @@ def some_snapshot(random: Random) -> bytes:
     for slot in sorted(random.randrange(slot_count) for _ in range(random.randint(0, 5))):
         other = some_bytes(random) * random.choice([0, 1, 1, 30])
         payload = some_payload(random) if content == "keyspace" else other
-        parts.append(encoder.block(slot, payload, some_number(random, 32)))
+        count = random.choice([2**32 - 1, *(some_number(random, 32) for _ in range(4))])
+        parts.append(encoder.block(slot, payload, count))
     return b"".join((*parts, encoder.footer()))
 
 
@@ -179,7 +180,8 @@ def _name(random: Random, number: int) -> str:
     if random.random() < 0.6:
         return f"appendonly.aof.{number}.{random.choice(['base.dkv', 'incr.aof'])}"
     name = some_bytes(random, random.choice([10, 60])).translate(None, b"/\0")
-    return (b"\\\"'\x07" + name)[random.randint(0, 4) :].decode("utf-8", "surrogateescape") or "x"
+    text = (b"\\\"'\x07" + name)[random.randint(0, 4) :].decode("utf-8", "surrogateescape")
+    return "x" if text in ("", ".", "..") else text
 
 
 def some_manifest(random: Random) -> bytes:

@@ -65,7 +65,11 @@ class GeneratedReader:
                 if unframed or (body.identity, body.segment, body.crc32c) != (identity, segment, wanted):
                     ending = "bad"
                     break
-                frames.append(_frame_facts(body, offset, stream.pos()))
+                try:
+                    frames.append(_frame_facts(body, offset, stream.pos()))
+                except KaitaiStructError:  # also where the payload ends early: the frame itself is all here
+                    ending = "bad"
+                    break
             elif record.kind is DurakvLog.Kind.command:
                 unframed.append(_words(body))
             offset = stream.pos()

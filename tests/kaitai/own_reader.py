@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from durakv_formats import (
+    HEADER_BYTES,
     CommandDecoder,
     FormatError,
     Frame,
@@ -42,7 +43,11 @@ class OwnReader:
         frames: list[FrameFacts] = []
         try:
             while (frame := decoder.next_frame()) is not None:
-                frames.append(_frame_facts(frame, decoder.offset))
+                facts = _frame_facts(frame, decoder.offset)
+                if facts is None:
+                    start = decoder.offset - HEADER_BYTES - len(frame.payload)
+                    return LogFacts(tuple(frames), (), "bad", start)
+                frames.append(facts)
         except FrameError as failure:
             if failure.kind != "foreign":
                 return LogFacts(tuple(frames), (), failure.kind, failure.offset)
@@ -103,7 +108,12 @@ class OwnReader:
         )
 
 
-def _frame_facts(frame: Frame, end: int) -> FrameFacts:
+def _frame_facts(frame: Frame, end: int) -> FrameFacts | None:
+    """None if the payload is no batch, for all its checksum."""
+    try:
+        commands = [] if frame.is_opening else decode_batch(frame.payload, frame.count)
+    except FormatError:
+        return None
     again = encode_frame(
         frame.payload,
         seq=frame.seq,
@@ -122,21 +132,30 @@ def _frame_facts(frame: Frame, end: int) -> FrameFacts:
         identity=frame.identity,
         segment=frame.segment,
         crc32c=int(again[84:92], 16),
-        commands=() if frame.is_opening else tuple(map(tuple, decode_batch(frame.payload, frame.count))),
+        commands=tuple(map(tuple, commands)),
     )
 
 
 def _with_unframed(frames: tuple[FrameFacts, ...], data: bytes, offset: int) -> LogFacts:
-    decoder = CommandDecoder(offset)
-    decoder.feed(data[offset:])
+    """Commands without frames, and other programs' comments between them; no frame follows those."""
     commands: list[Words] = []
-    ending = "torn"
-    try:
-        while (command := decoder.next_command()) is not None:
-            commands.append(tuple(command))
-    except FormatError:
-        ending = "bad"
-    return LogFacts(frames, tuple(commands), "end" if decoder.offset == len(data) else ending, decoder.offset)
+    end = offset
+    while True:
+        decoder = CommandDecoder(offset)
+        decoder.feed(data[offset:])
+        try:
+            while (command := decoder.next_command()) is not None:
+                commands.append(tuple(command))
+                end = decoder.offset
+        except FormatError:
+            offset = decoder.offset
+            line = data[offset:].partition(b"\n")
+            if not line[0].startswith(b"#") or line[0].startswith(b"#DKV") or (line[1] and len(line[0]) + 1 == 94):
+                return LogFacts(frames, tuple(commands), "bad", offset)
+            offset += len(line[0]) + 1
+            if line[1]:
+                continue
+        return LogFacts(frames, tuple(commands), "end" if end == len(data) else "torn", end)
 
 
 def _block_facts(block: StoredBlock, end: int, sealed: bytes, content: str) -> BlockFacts:

@@ -220,7 +220,7 @@ class DurakvLog(KaitaiStruct):
 
             self.has_one_form = self._io.read_bytes(0)
             _ = self.has_one_form
-            if not  ((len(self.digits) >= 1) and (len(self.digits) <= 10) and ( ((len(self.digits) == 1) or (self.digits[0] != 48)) )) :
+            if not  ((len(self.digits) >= 1) and (len(self.digits) <= 9) and ( ((len(self.digits) == 1) or (self.digits[0] != 48)) )) :
                 raise kaitaistruct.ValidationExprError(self.has_one_form, self._io, u"/types/decimal/seq/1")
 
 
@@ -268,43 +268,43 @@ class DurakvLog(KaitaiStruct):
                 raise kaitaistruct.ValidationNotEqualError(b"\x23\x44\x4B\x56\x31\x20", self.magic, self._io, u"/types/frame/seq/0")
             self._raw_seq_field = self._io.read_bytes(16)
             _io__raw_seq_field = KaitaiStream(BytesIO(self._raw_seq_field))
-            self.seq_field = DurakvLog.Hexadecimal(_io__raw_seq_field, self, self._root)
+            self.seq_field = DurakvLog.Hexadecimal16(_io__raw_seq_field, self, self._root)
             self.space_1 = self._io.read_bytes(1)
             if not self.space_1 == b"\x20":
                 raise kaitaistruct.ValidationNotEqualError(b"\x20", self.space_1, self._io, u"/types/frame/seq/2")
             self._raw_count_field = self._io.read_bytes(8)
             _io__raw_count_field = KaitaiStream(BytesIO(self._raw_count_field))
-            self.count_field = DurakvLog.Hexadecimal(_io__raw_count_field, self, self._root)
+            self.count_field = DurakvLog.Hexadecimal8(_io__raw_count_field, self, self._root)
             self.space_2 = self._io.read_bytes(1)
             if not self.space_2 == b"\x20":
                 raise kaitaistruct.ValidationNotEqualError(b"\x20", self.space_2, self._io, u"/types/frame/seq/4")
             self._raw_length_field = self._io.read_bytes(8)
             _io__raw_length_field = KaitaiStream(BytesIO(self._raw_length_field))
-            self.length_field = DurakvLog.Hexadecimal(_io__raw_length_field, self, self._root)
+            self.length_field = DurakvLog.Hexadecimal8(_io__raw_length_field, self, self._root)
             self.space_3 = self._io.read_bytes(1)
             if not self.space_3 == b"\x20":
                 raise kaitaistruct.ValidationNotEqualError(b"\x20", self.space_3, self._io, u"/types/frame/seq/6")
             self._raw_synced_seq_field = self._io.read_bytes(16)
             _io__raw_synced_seq_field = KaitaiStream(BytesIO(self._raw_synced_seq_field))
-            self.synced_seq_field = DurakvLog.Hexadecimal(_io__raw_synced_seq_field, self, self._root)
+            self.synced_seq_field = DurakvLog.Hexadecimal16(_io__raw_synced_seq_field, self, self._root)
             self.space_4 = self._io.read_bytes(1)
             if not self.space_4 == b"\x20":
                 raise kaitaistruct.ValidationNotEqualError(b"\x20", self.space_4, self._io, u"/types/frame/seq/8")
             self._raw_identity_field = self._io.read_bytes(16)
             _io__raw_identity_field = KaitaiStream(BytesIO(self._raw_identity_field))
-            self.identity_field = DurakvLog.Hexadecimal(_io__raw_identity_field, self, self._root)
+            self.identity_field = DurakvLog.Hexadecimal16(_io__raw_identity_field, self, self._root)
             self.space_5 = self._io.read_bytes(1)
             if not self.space_5 == b"\x20":
                 raise kaitaistruct.ValidationNotEqualError(b"\x20", self.space_5, self._io, u"/types/frame/seq/10")
             self._raw_segment_field = self._io.read_bytes(8)
             _io__raw_segment_field = KaitaiStream(BytesIO(self._raw_segment_field))
-            self.segment_field = DurakvLog.Hexadecimal(_io__raw_segment_field, self, self._root)
+            self.segment_field = DurakvLog.Hexadecimal8(_io__raw_segment_field, self, self._root)
             self.space_6 = self._io.read_bytes(1)
             if not self.space_6 == b"\x20":
                 raise kaitaistruct.ValidationNotEqualError(b"\x20", self.space_6, self._io, u"/types/frame/seq/12")
             self._raw_crc32c_field = self._io.read_bytes(8)
             _io__raw_crc32c_field = KaitaiStream(BytesIO(self._raw_crc32c_field))
-            self.crc32c_field = DurakvLog.Hexadecimal(_io__raw_crc32c_field, self, self._root)
+            self.crc32c_field = DurakvLog.Hexadecimal8(_io__raw_crc32c_field, self, self._root)
             self.line_end = self._io.read_bytes(2)
             if not self.line_end == b"\x0D\x0A":
                 raise kaitaistruct.ValidationNotEqualError(b"\x0D\x0A", self.line_end, self._io, u"/types/frame/seq/14")
@@ -317,7 +317,7 @@ class DurakvLog(KaitaiStruct):
             self.payload = DurakvLog.Payload(self.count, _io__raw_payload, self, self._root)
             self.numbers_are_plausible = self._io.read_bytes(0)
             _ = self.numbers_are_plausible
-            if not  ((self.seq <= 9223372036854775807) and (self.count <= self.seq) and (self.synced_seq <= self.seq) and ( ((self.is_opening) or ( ((self.count >= 1) and (self.count <= 16777216) and (self.count <= self.length // 10)) )) )) :
+            if not  ((self.seq_field.is_below_2_to_63) and (self.count <= self.seq) and (self.synced_seq <= self.seq) and ( ((self.is_opening) or ( ((self.count >= 1) and (self.count <= 16777216) and (self.count <= self.length // 10)) )) )) :
                 raise kaitaistruct.ValidationExprError(self.numbers_are_plausible, self._io, u"/types/frame/seq/17")
 
 
@@ -404,46 +404,51 @@ class DurakvLog(KaitaiStruct):
             return getattr(self, '_m_synced_seq', None)
 
 
-    class Hexadecimal(KaitaiStruct):
-        """A number in lower-case hexadecimal digits, as wide as its field."""
+    class Hexadecimal16(KaitaiStruct):
+        """A number of 64 bits in 16 lower-case hexadecimal digits."""
         def __init__(self, _io, _parent=None, _root=None):
-            super(DurakvLog.Hexadecimal, self).__init__(_io)
+            super(DurakvLog.Hexadecimal16, self).__init__(_io)
             self._parent = _parent
             self._root = _root
             self._read()
 
         def _read(self):
-            self.digits = []
-            i = 0
-            while not self._io.is_eof():
-                self.digits.append(self._io.read_u1())
-                _ = self.digits[i]
-                if not  (( ((_ >= 48) and (_ <= 57)) ) or ( ((_ >= 97) and (_ <= 102)) )) :
-                    raise kaitaistruct.ValidationExprError(self.digits[i], self._io, u"/types/hexadecimal/seq/0")
-                i += 1
-
+            self._raw_high = self._io.read_bytes(8)
+            _io__raw_high = KaitaiStream(BytesIO(self._raw_high))
+            self.high = DurakvLog.Hexadecimal8(_io__raw_high, self, self._root)
+            self._raw_low = self._io.read_bytes(8)
+            _io__raw_low = KaitaiStream(BytesIO(self._raw_low))
+            self.low = DurakvLog.Hexadecimal8(_io__raw_low, self, self._root)
 
 
         def _fetch_instances(self):
             pass
-            for i in range(len(self.digits)):
-                pass
-
+            self.high._fetch_instances()
+            self.low._fetch_instances()
             _ = self.text
             if hasattr(self, '_m_text'):
                 pass
 
 
         @property
+        def is_below_2_to_63(self):
+            if hasattr(self, '_m_is_below_2_to_63'):
+                return self._m_is_below_2_to_63
+
+            self._m_is_below_2_to_63 = self.high.digits[0] < 56
+            return getattr(self, '_m_is_below_2_to_63', None)
+
+        @property
         def number(self):
             if hasattr(self, '_m_number'):
                 return self._m_number
 
-            self._m_number = int(self.text, 16)
+            self._m_number = (self.high.number * 4294967296 + self.low.number)
             return getattr(self, '_m_number', None)
 
         @property
         def text(self):
+            """The digits; as good as the number where a language has no numbers of 64 bits."""
             if hasattr(self, '_m_text'):
                 return self._m_text
 
@@ -452,6 +457,42 @@ class DurakvLog(KaitaiStruct):
             self._m_text = (self._io.read_bytes_full()).decode(u"ASCII")
             self._io.seek(_pos)
             return getattr(self, '_m_text', None)
+
+
+    class Hexadecimal8(KaitaiStruct):
+        """A number of 32 bits in 8 lower-case hexadecimal digits."""
+        def __init__(self, _io, _parent=None, _root=None):
+            super(DurakvLog.Hexadecimal8, self).__init__(_io)
+            self._parent = _parent
+            self._root = _root
+            self._read()
+
+        def _read(self):
+            self.digits = []
+            for i in range(8):
+                self.digits.append(self._io.read_u1())
+                _ = self.digits[i]
+                if not  (( ((_ >= 48) and (_ <= 57)) ) or ( ((_ >= 97) and (_ <= 102)) )) :
+                    raise kaitaistruct.ValidationExprError(self.digits[i], self._io, u"/types/hexadecimal_8/seq/0")
+
+
+
+        def _fetch_instances(self):
+            pass
+            for i in range(len(self.digits)):
+                pass
+
+
+        @property
+        def number(self):
+            """Added up digit by digit: in many of the languages a conversion from text stops at 31 bits. The low bits of a
+            digit are its value, and nine less than its value for a letter, which has the bit of 0x40.
+            """
+            if hasattr(self, '_m_number'):
+                return self._m_number
+
+            self._m_number = (((((((((self.digits[0] & 15) + (self.digits[0] >> 6) * 9) * 268435456 + ((self.digits[1] & 15) + (self.digits[1] >> 6) * 9) * 16777216) + ((self.digits[2] & 15) + (self.digits[2] >> 6) * 9) * 1048576) + ((self.digits[3] & 15) + (self.digits[3] >> 6) * 9) * 65536) + ((self.digits[4] & 15) + (self.digits[4] >> 6) * 9) * 4096) + ((self.digits[5] & 15) + (self.digits[5] >> 6) * 9) * 256) + ((self.digits[6] & 15) + (self.digits[6] >> 6) * 9) * 16) + ((self.digits[7] & 15) + (self.digits[7] >> 6) * 9))
+            return getattr(self, '_m_number', None)
 
 
     class Payload(KaitaiStruct):

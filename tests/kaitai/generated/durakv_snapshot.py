@@ -136,11 +136,13 @@ class DurakvSnapshot(KaitaiStruct):
             if not self.slot_count <= 16384:
                 raise kaitaistruct.ValidationGreaterThanError(16384, self.slot_count, self._io, u"/types/header/seq/3")
             self.seq = self._io.read_u8le()
-            if not self.seq <= 9223372036854776000:
-                raise kaitaistruct.ValidationGreaterThanError(9223372036854776000, self.seq, self._io, u"/types/header/seq/4")
+            _ = self.seq
+            if not _ <= 9223372036854775807:
+                raise kaitaistruct.ValidationExprError(self.seq, self._io, u"/types/header/seq/4")
             self.created_ms = self._io.read_u8le()
-            if not self.created_ms <= 9223372036854776000:
-                raise kaitaistruct.ValidationGreaterThanError(9223372036854776000, self.created_ms, self._io, u"/types/header/seq/5")
+            _ = self.created_ms
+            if not _ <= 9223372036854775807:
+                raise kaitaistruct.ValidationExprError(self.created_ms, self._io, u"/types/header/seq/5")
             self._raw_content = self._io.read_bytes(32)
             _io__raw_content = KaitaiStream(BytesIO(self._raw_content))
             self.content = DurakvSnapshot.Word(_io__raw_content, self, self._root)
