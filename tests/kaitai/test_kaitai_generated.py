@@ -1,18 +1,24 @@
 """The promise: the generated parsers in this folder are what the definitions in formats/kaitai generate.
 
 Method: they are generated again, by the pinned compiler, and must be the same bytes; other languages must be generated
-without a complaint.  It takes Node.js with npm (the extra ``check`` has both) and a registry or npm's cache.
+without a complaint, and the parsers for JavaScript read the golden files as our reader does.  It takes Node.js with npm
+(the extra ``check`` has both) and a registry or npm's cache.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from durakv_formats import SnapshotDecoder
+from tests.kaitai import corpus
+from tests.kaitai.own_reader import OwnReader
 
 DEFINITIONS = Path(__file__).parents[2] / "formats" / "kaitai"
 COMMITTED = Path(__file__).parent / "generated"
@@ -59,7 +65,8 @@ def generate(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         unavailable("npm took more than 90 s to install the compiler")
         raise
     if done.returncode:
-        unavailable(f"npm could not install the compiler ({' '.join(done.stderr.split())[:200]})")
+        errors = [line for line in done.stderr.splitlines() if line.startswith("npm error")]
+        unavailable(f"npm could not install the compiler ({'; '.join(errors[:2])})")
     return [*node, str(folder / "generate.mjs")]
 
 
@@ -94,3 +101,56 @@ def test_an_unknown_language_is_refused_with_those_there_are(generate: list[str]
     done = subprocess.run([*generate, str(tmp_path), "cobol"], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "python" in done.stderr
+
+
+def test_the_parsers_for_javascript_read_the_golden_files(generate: list[str], tmp_path: Path) -> None:
+    subprocess.run([*generate, str(tmp_path), "javascript"], check=True, timeout=60)
+    files = [path for pattern in ("*.aof", "*.dkv", "*.manifest") for path in corpus.golden(pattern)]
+    command = [*generate[:-1], str(Path(__file__).with_name("read_golden.cjs")), str(tmp_path), *map(str, files)]
+    packages = {**os.environ, "NODE_PATH": str(Path(generate[-1]).parent / "node_modules")}
+    done = subprocess.run(command, check=True, timeout=60, capture_output=True, env=packages)
+    wanted = [*map(_log, corpus.golden_logs()), *map(_snapshot, corpus.golden("*.dkv"))]
+    wanted += map(_manifest, corpus.golden("*.manifest"))
+    assert json.loads(done.stdout) == json.loads(json.dumps(wanted))
+
+
+def _log(log: corpus.Log) -> object:
+    facts = OwnReader().log(*log)
+    records: list[object] = [
+        (
+            frame.offset,
+            (frame.seq, frame.count, frame.length, frame.synced_seq, frame.segment, frame.crc32c),
+            f"{frame.identity:016x}",
+            [[word.decode("latin-1") for word in command] for command in frame.commands],
+        )
+        for frame in facts.frames
+    ]
+    if facts.ending == "zeros":
+        records.append((facts.ending_offset, len(log.data) - facts.ending_offset, "", []))
+    return records
+
+
+def _snapshot(path: Path) -> object:
+    facts = OwnReader().snapshot(path.read_bytes())
+    decoder = SnapshotDecoder()
+    decoder.feed(path.read_bytes())
+    stored = [block.stored.decode("latin-1") for block in iter(decoder.next_block, None)]
+    header, footer = facts.header, facts.footer
+    assert header is not None
+    assert footer is not None
+    return (
+        (header.number, header.slot_count, header.seq, header.created_ms, header.content, header.crc32c),
+        [
+            *((b.count, b.raw_bytes, b.crc32c, held) for b, held in zip(facts.blocks, stored, strict=True)),
+            (footer.count, footer.raw_bytes, footer.crc32c, ""),
+        ],
+    )
+
+
+def _manifest(path: Path) -> object:
+    facts = OwnReader().manifest(path.read_bytes())
+    assert facts is not None
+    assert facts.identity is not None
+    lines = path.read_text("ascii").splitlines()[1:]
+    numbers = (facts.generation, facts.synced_seq, facts.crc32c)
+    return facts.identity.decode("latin-1"), numbers, [line.split() for line in lines]
