@@ -6,8 +6,9 @@ meta:
   endian: be
 doc: |
   One MessagePack value: a list of columns, each of them keys of one kind in one database and, in the same order, their
-  values. Only the part of MessagePack that columns are made of is described here: integers, byte strings, floats of 64
-  bits, arrays, maps and nil. What the values of each kind are made of stands in the page.
+  values. Only the part of MessagePack that columns are made of is described here: integers, byte strings, floats, arrays,
+  maps and nil. What the values of each kind are made of stands in the page, and is left to the program to compare, as
+  is a `kind` that is none of the enumeration, which is a newer version's.
 doc-ref: formats/snapshot-v1.md
 seq:
   - id: head
@@ -24,7 +25,9 @@ types:
   column:
     seq:
       - id: head
-        contents: [0x94]
+        type: array_head
+        valid:
+          expr: _.count == 4
       - id: kind_number
         type: value
         valid:
@@ -77,7 +80,7 @@ types:
         type: u1
         valid:
           expr: |
-            _ < 0xa0 or _ >= 0xe0 or _ == 0xc0 or (_ >= 0xc4 and _ <= 0xc6) or (_ >= 0xcb and _ <= 0xd3)
+            _ < 0xa0 or _ >= 0xe0 or _ == 0xc0 or (_ >= 0xc4 and _ <= 0xc6) or (_ >= 0xca and _ <= 0xd3)
             or (_ >= 0xdc and _ <= 0xdf)
       - id: number
         type:
@@ -100,8 +103,12 @@ types:
             0xdf: u4
         doc: The integer itself, or the length of what follows, where it does not fit into the tag.
       - id: real
-        type: f8
-        if: is_float
+        type:
+          switch-on: tag
+          cases:
+            0xca: f4
+            0xcb: f8
+        doc: A float; writers only write those of 64 bits.
       - id: data
         size: number
         if: is_bytes
@@ -121,7 +128,7 @@ types:
       is_integer:
         value: tag < 0x80 or tag >= 0xe0 or (tag >= 0xcc and tag <= 0xd3)
       is_float:
-        value: tag == 0xcb
+        value: tag == 0xca or tag == 0xcb
       is_bytes:
         value: tag >= 0xc4 and tag <= 0xc6
       is_array:

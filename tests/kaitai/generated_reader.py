@@ -153,18 +153,20 @@ def _header_facts(data: bytes, header: Any) -> HeaderFacts:
     )
 
 
+def columns_of(payload: bytes) -> tuple[Any, ...]:
+    """The columns of a payload; raises KaitaiStructError if it holds anything else."""
+    return plain_columns(
+        [
+            (int(column.kind), column.database, [key.data for key in column.keys], list(map(_value, column.values)))
+            for column in DurakvPayload.from_bytes(payload).columns
+        ]
+    )
+
+
 def _block_facts(block: Any, offset: int, end: int, content: str) -> BlockFacts:
     payload: bytes = block.stored
     if block.codec is DurakvSnapshot.Codec.lz4:
         payload = _decompress(block.stored, uncompressed_size=block.raw_bytes)
-    columns: tuple[Any, ...] | None = None
-    if content in COLUMNS:
-        columns = plain_columns(
-            [
-                (int(column.kind), column.database, [key.data for key in column.keys], list(map(_value, column.values)))
-                for column in DurakvPayload.from_bytes(payload).columns
-            ]
-        )
     return BlockFacts(
         offset=offset,
         end=end,
@@ -175,7 +177,7 @@ def _block_facts(block: Any, offset: int, end: int, content: str) -> BlockFacts:
         stored_bytes=block.stored_bytes,
         crc32c=block.crc32c,
         payload=payload,
-        columns=columns,
+        columns=columns_of(payload) if content in COLUMNS else None,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from durakv_formats import (
     HEADER_BYTES,
     CommandDecoder,
@@ -158,9 +160,13 @@ def _with_unframed(frames: tuple[FrameFacts, ...], data: bytes, offset: int) -> 
         return LogFacts(frames, tuple(commands), "end" if end == len(data) else "torn", end)
 
 
+def columns_of(payload: bytes) -> tuple[Any, ...]:
+    """The columns of a payload; raises FormatError if it holds anything else."""
+    return plain_columns([(c.kind, c.database, c.keys, c.values) for c in decode_columns(payload)])
+
+
 def _block_facts(block: StoredBlock, end: int, sealed: bytes, content: str) -> BlockFacts:
     payload = block.payload()
-    columns = [(c.kind, c.database, c.keys, c.values) for c in decode_columns(payload)] if content in COLUMNS else None
     return BlockFacts(
         offset=block.offset,
         end=end,
@@ -171,5 +177,5 @@ def _block_facts(block: StoredBlock, end: int, sealed: bytes, content: str) -> B
         stored_bytes=len(block.stored),
         crc32c=BLOCK.unpack_from(sealed)[-1],
         payload=payload,
-        columns=None if columns is None else plain_columns(columns),
+        columns=columns_of(payload) if content in COLUMNS else None,
     )

@@ -9,8 +9,10 @@ from __future__ import annotations
 import struct
 
 import pytest
+from kaitaistruct import KaitaiStructError
 
-from durakv_formats import encode_batch
+from durakv_formats import FormatError, encode_batch
+from tests.kaitai import generated_reader, own_reader
 from tests.kaitai.checksum import checksum
 from tests.kaitai.generated_reader import GeneratedReader
 from tests.kaitai.own_reader import OwnReader
@@ -186,3 +188,59 @@ def test_both_refuse_a_manifest_that_no_writer_writes(fields: str) -> None:
     assert OWN.manifest(good) == GENERATED.manifest(good) != None  # noqa: E711 - one line for both
     assert OWN.manifest(sealed(fields)) is None
     assert GENERATED.manifest(sealed(fields)) is None
+
+
+K, V = b"\xc4\x01k", b"\xc4\x01v"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"\x91\x94\xcc\x00\x00\x91" + K + b"\x91" + V,
+        b"\x91\x94\x00\xd3\0\0\0\0\0\0\0\x05\x91" + K + b"\x91" + V,
+        b"\xdc\x00\x01\xdc\x00\x04\x00\x00\xdd\0\0\0\x01" + K + b"\x91" + V,
+        b"\x91\x94\x00\x00\x91\xc5\x00\x01k\x91\xc6\x00\x00\x00\x01v",
+        b"\x91\x94\x04\x00\x91" + K + b"\x91\xde\x00\x01" + V + b"\xca\x3f\xc0\0\0",
+        b"\x91\x94\x01\x00\x91" + K + b"\x91\x92\xdf\0\0\0\x01" + K + V + b"\xc0",
+        b"\x91\x94\xcc\xff\x00\x91" + K + b"\x91\xff",
+    ],
+)
+def test_both_take_longer_forms_of_messagepack(payload: bytes) -> None:
+    assert own_reader.columns_of(payload) == generated_reader.columns_of(payload)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"\xc0",
+        b"\x80",
+        b"\x90\xc0",
+        b"\x91\x93\x00\x00\x90",
+        b"\x91\x95\x00\x00\x90\x90\x90",
+        b"\x91\x94\x00\xff\x90\x90",
+        b"\x91\x94\x00\xce\x80\0\0\0\x90\x90",
+        b"\x91\x94\x00\xc0\x90\x90",
+        b"\x91\x94" + V + b"\x00\x90\x90",
+        b"\x91\x94\x00\x00\x91" + K + b"\x90",
+        b"\x91\x94\x00\x00\x90\x91" + V,
+        b"\x91\x94\x00\x00\x91\xa1k\x91" + V,
+        b"\x91\x94\x00\x00\x91\x05\x91" + V,
+        b"\x91\x94\x00\x00\x91" + K + b"\x91\xa1v",
+        b"\x91\x94\x00\x00\x91" + K + b"\x91\xd4\x01\x01",
+        b"\x91\x94\x00\x00\x91" + K + b"\x91\xc3",
+        b"\x91\x94\x00\x00\x91" + K + b"\x91\xc1",
+    ],
+)
+def test_both_refuse_a_payload_that_is_none(payload: bytes) -> None:
+    with pytest.raises(FormatError):
+        own_reader.columns_of(payload)
+    with pytest.raises(KaitaiStructError):
+        generated_reader.columns_of(payload)
+
+
+def test_no_part_of_a_payload_is_one() -> None:
+    payload = b"\x92\x94\x00\x05\x91" + K + b"\x91" + V + b"\x94\x02\x05\x91" + K + b"\x91\x92" + K + V
+    assert own_reader.columns_of(payload) == generated_reader.columns_of(payload)
+    for cut in range(len(payload)):
+        test_both_refuse_a_payload_that_is_none(payload[:cut])

@@ -11,8 +11,9 @@ if getattr(kaitaistruct, 'API_VERSION', (0, 9)) < (0, 11):
 
 class DurakvPayload(KaitaiStruct):
     """One MessagePack value: a list of columns, each of them keys of one kind in one database and, in the same order, their
-    values. Only the part of MessagePack that columns are made of is described here: integers, byte strings, floats of 64
-    bits, arrays, maps and nil. What the values of each kind are made of stands in the page.
+    values. Only the part of MessagePack that columns are made of is described here: integers, byte strings, floats, arrays,
+    maps and nil. What the values of each kind are made of stands in the page, and is left to the program to compare, as
+    is a `kind` that is none of the enumeration, which is a newer version's.
     
     .. seealso::
        formats/snapshot-v1.md
@@ -103,9 +104,10 @@ class DurakvPayload(KaitaiStruct):
             self._read()
 
         def _read(self):
-            self.head = self._io.read_bytes(1)
-            if not self.head == b"\x94":
-                raise kaitaistruct.ValidationNotEqualError(b"\x94", self.head, self._io, u"/types/column/seq/0")
+            self.head = DurakvPayload.ArrayHead(self._io, self, self._root)
+            _ = self.head
+            if not _.count == 4:
+                raise kaitaistruct.ValidationExprError(self.head, self._io, u"/types/column/seq/0")
             self.kind_number = DurakvPayload.Value(self._io, self, self._root)
             _ = self.kind_number
             if not _.is_integer:
@@ -134,6 +136,7 @@ class DurakvPayload(KaitaiStruct):
 
         def _fetch_instances(self):
             pass
+            self.head._fetch_instances()
             self.kind_number._fetch_instances()
             self.database_number._fetch_instances()
             self.key_head._fetch_instances()
@@ -193,7 +196,7 @@ class DurakvPayload(KaitaiStruct):
         def _read(self):
             self.tag = self._io.read_u1()
             _ = self.tag
-            if not  ((_ < 160) or (_ >= 224) or (_ == 192) or ( ((_ >= 196) and (_ <= 198)) ) or ( ((_ >= 203) and (_ <= 211)) ) or ( ((_ >= 220) and (_ <= 223)) )) :
+            if not  ((_ < 160) or (_ >= 224) or (_ == 192) or ( ((_ >= 196) and (_ <= 198)) ) or ( ((_ >= 202) and (_ <= 211)) ) or ( ((_ >= 220) and (_ <= 223)) )) :
                 raise kaitaistruct.ValidationExprError(self.tag, self._io, u"/types/value/seq/0")
             _on = self.tag
             if _on == 196:
@@ -241,10 +244,13 @@ class DurakvPayload(KaitaiStruct):
             elif _on == 223:
                 pass
                 self.number = self._io.read_u4be()
-            if self.is_float:
+            _on = self.tag
+            if _on == 202:
+                pass
+                self.real = self._io.read_f4be()
+            elif _on == 203:
                 pass
                 self.real = self._io.read_f8be()
-
             if self.is_bytes:
                 pass
                 self.data = self._io.read_bytes(self.number)
@@ -298,9 +304,11 @@ class DurakvPayload(KaitaiStruct):
                 pass
             elif _on == 223:
                 pass
-            if self.is_float:
+            _on = self.tag
+            if _on == 202:
                 pass
-
+            elif _on == 203:
+                pass
             if self.is_bytes:
                 pass
 
@@ -351,7 +359,7 @@ class DurakvPayload(KaitaiStruct):
             if hasattr(self, '_m_is_float'):
                 return self._m_is_float
 
-            self._m_is_float = self.tag == 203
+            self._m_is_float =  ((self.tag == 202) or (self.tag == 203)) 
             return getattr(self, '_m_is_float', None)
 
         @property
