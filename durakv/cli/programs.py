@@ -325,9 +325,9 @@ def _lines(seen: Seen, output: Path | None) -> list[str]:
     name = f"{seen.program} {seen.setting}".strip()
     if seen.missing:
         return [f"{name}: not run, {seen.missing}"]
-    rate = seen.states / seen.seconds if seen.seconds else 0.0
+    rates = ", ".join(f"{rate:,.0f} a second on {disk}" for disk, rate in seen.rates.items())
     lives = ", ".join(f"{count:,} of its {life} life" for life, count in sorted(seen.lives.items()))
-    lines = [f"{name} (promised: {seen.promise}): {seen.states:,} distinct crash states, {rate:,.0f} a second; {lives}"]
+    lines = [f"{name} (promised: {seen.promise}): {seen.states:,} distinct crash states; {lives}; {rates}"]
     lines += [f"  {tier:8} {words_of(seen, tier)}" for tier in TIERS if seen.verdicts.get(tier)]
     for tier, reason in seen.skipped.items():
         lines.append(f"  {tier:8} skipped: {reason}")

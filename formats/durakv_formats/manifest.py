@@ -176,8 +176,9 @@ def _decode_file(line: bytes, ours: bool, /) -> ManifestFile:
         raise FormatError(0, "a line that is no sequence of at least three pairs")
     pairs: dict[bytes, bytes] = {}
     for key, value in zip(words[::2], words[1::2], strict=True):
-        if pairs.setdefault(key.lower(), value) is not value:
+        if key.lower() in pairs:
             raise FormatError(0, f"{key!r} twice in one line")
+        pairs[key.lower()] = value
     if not ours and any(key.startswith(b"dkv-") for key in pairs):
         raise FormatError(0, "pairs of ours without the header that vouches for them")
     for key in (b"file", b"seq", b"type"):

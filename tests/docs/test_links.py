@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = (".", "docs", "specs", "formats", "fuzz")
-PAGES = sorted(page for room in ROOMS for page in (ROOT / room).glob("*.md"))
+PLACES = ("*.md", "docs/*.md", "specs/**/*.md", "formats/**/*.md", "fuzz/*.md")
+PAGES = sorted(page for place in PLACES for page in ROOT.glob(place))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -230,6 +230,8 @@ def test_comments_unknown_pairs_and_the_case_of_keys_do_not_matter() -> None:
         b"file a seq 1 type B\n",
         b"file a file b seq 1 type b\n",
         b"file a seq 1 type b k 1 K 2\n",
+        b"file a seq 1 seq 1 type b\n",
+        b"file a seq 1 type b k v k v\n",
         b"file ../a seq 1 type b\n",
         b"file .. seq 1 type b\n",
         b'file "" seq 1 type b\n',

@@ -22,6 +22,7 @@ def a_program(promise: str = "always") -> Seen:
         {("killed", Verdict.KEPT): 10, ("posix", Verdict.KEPT): 7, ("posix", Verdict.LOST_ACKED): 2},
         {"posix": (2, 5)},
         {"first": 19},
+        "memory",
         1.5,
         [FINDING],
     )
@@ -34,6 +35,7 @@ def test_what_two_campaigns_saw_is_added() -> None:
         {("posix", Verdict.LOST_ACKED): 1, ("ext4", Verdict.NO_START): 4},
         {"posix": (1, 3), "ext4": (2, 9)},
         {"first": 3, "second": 2},
+        "ext4",
         0.5,
         [],
     )
@@ -44,7 +46,9 @@ def test_what_two_campaigns_saw_is_added() -> None:
     }
     assert seen.losses == {"posix": (3, 5), "ext4": (2, 9)}
     assert seen.lives == {"first": 22, "second": 2}
-    assert (seen.states, seen.violations, seen.seconds, seen.findings) == (24, 7, 2.0, [FINDING])
+    assert (seen.states, seen.violations, seen.findings) == (24, 7, [FINDING])
+    assert seen.seconds == {"memory": 1.5, "ext4": 0.5}
+    assert seen.rates["ext4"] == 10.0
 
 
 def test_the_worst_of_a_disk_is_told_and_nothing_of_one_that_was_not_tried() -> None:
@@ -52,7 +56,7 @@ def test_the_worst_of_a_disk_is_told_and_nothing_of_one_that_was_not_tried() -> 
     assert seen.worst("killed") is Verdict.KEPT
     assert seen.worst("posix") is Verdict.LOST_ACKED
     assert seen.worst("xfs") is None
-    seen.add({("killed", Verdict.HANG): 1, ("killed", Verdict.GAP): 1}, {}, {}, 0.0, [])
+    seen.add({("killed", Verdict.HANG): 1, ("killed", Verdict.GAP): 1}, {}, {}, "memory", 0.0, [])
     assert seen.worst("killed") is Verdict.GAP
 
 

@@ -105,7 +105,7 @@ def examine(
             )
             outcome = campaign.run(progress)
             told = [_tell(finding, subject, examination) for finding in _worth_telling(outcome, examination)]
-        seen.add(outcome.verdicts, outcome.losses, outcome.lives, outcome.seconds, told)
+        seen.add(outcome.verdicts, outcome.losses, outcome.lives, name, outcome.seconds, told)
     return seen
 
 

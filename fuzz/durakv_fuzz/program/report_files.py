@@ -94,7 +94,7 @@ def _parts(report: Report) -> Iterator[str]:
         yield '<h1 class="good">Every promise was kept</h1>'
     yield f"<p>{escape(report.machine)}, {escape(report.date)}.</p>"
     states = sum(seen.states for seen in run)
-    seconds = sum(seen.seconds for seen in run)
+    seconds = sum(sum(seen.seconds.values()) for seen in run)
     tiles = [
         (f"{states:,}", "distinct crash states"),
         (f"{states / seconds:,.0f}" if seconds else "0", "states a second"),
@@ -160,7 +160,7 @@ def _details(seen: Seen, *, is_open: bool) -> Iterator[str]:
     yield f"<blockquote>{escape(seen.documented)}</blockquote>"
     versions = "; ".join(f"{escape(name)} <code>{escape(version)}</code>" for name, version in seen.versions.items())
     lives = ", ".join(f"{count:,} of its {life} life" for life, count in sorted(seen.lives.items()))
-    yield f"<p>{versions}. States: {escape(lives)}; {seen.seconds:,.0f} s.</p>"
+    yield f"<p>{versions}. States: {escape(lives)}; {sum(seen.seconds.values()):,.0f} s.</p>"
     for tier, reason in seen.skipped.items():
         yield f"<p>Not tried on {escape(tier)}: {escape(reason)}.</p>"
     for index, finding in enumerate(seen.findings):

@@ -93,7 +93,12 @@ class Seen(msgspec.Struct, forbid_unknown_fields=True):
     """By tier: in how many states acknowledged numbers were gone, promised or not, and how many at most."""
 
     lives: dict[str, int] = msgspec.field(default_factory=dict[str, int])
-    seconds: float = 0.0
+    seconds: dict[str, float] = msgspec.field(default_factory=dict[str, float])
+    """By disk: how long its campaign took, from the first record to the last verdict."""
+
+    rates: dict[str, float] = msgspec.field(default_factory=dict[str, float])
+    """By disk: distinct states a second."""
+
     findings: list[SeenFinding] = msgspec.field(default_factory=list[SeenFinding])
     skipped: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     """Tiers that could not be used here, and why."""
@@ -125,10 +130,13 @@ class Seen(msgspec.Struct, forbid_unknown_fields=True):
         verdicts: Mapping[tuple[str, Verdict], int],
         losses: Mapping[str, tuple[int, int]],
         lives: Mapping[str, int],
+        disk: str,
         seconds: float,
         findings: Iterable[SeenFinding],
     ) -> None:
-        """Add what one campaign saw."""
+        """Add what one campaign saw on that disk."""
+        self.seconds[disk] = seconds
+        self.rates[disk] = sum(verdicts.values()) / seconds if seconds else 0.0
         for (tier, verdict), count in verdicts.items():
             counts = self.verdicts.setdefault(tier, {})
             counts[str(verdict)] = counts.get(str(verdict), 0) + count
@@ -136,7 +144,6 @@ class Seen(msgspec.Struct, forbid_unknown_fields=True):
             before = self.losses.get(tier, (0, 0))
             self.losses[tier] = before[0] + states, max(before[1], most)
         self.lives = dict(Counter(self.lives) + Counter(lives))
-        self.seconds += seconds
         self.findings += findings
 
     def worst(self, tier: str) -> Verdict | None:

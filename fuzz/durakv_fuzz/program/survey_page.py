@@ -81,7 +81,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from (f"| {promise} | {words} |" for promise, words in _PROMISED.items())
     yield ""
     states = sum(seen.states for seen in run)
-    seconds = sum(seen.seconds for seen in run)
+    seconds = sum(sum(seen.seconds.values()) for seen in run)
     yield (
         f"Measured {report.date[:10]} on {report.machine}: {len(run)} programs with a setting, "
         f"{states:,} states in {seconds:,.0f} s.{_controls(run)}"
