@@ -125,6 +125,8 @@ class Campaign:
         self._random = random.Random(seed)
         self._later_random = random.Random(f"{seed} later")  # its own: how many are drawn depends on the time
         self._began = time.monotonic()
+        self._tried = 0
+        """States that runs proposed, those of earlier runs among them."""
         self._later_seconds = 0.0
         self._kinds: Counter[tuple[str, str, bool, str]] = Counter()
         self._seen: set[int] = set()
@@ -187,12 +189,13 @@ class Campaign:
             raise CannotRecord(f"{name} failed before any crash: {failure}") from failure
 
     def _crash_all(self, run: Run, plan: Plan) -> Iterator[None]:
-        for index, crash in enumerate(run.crashes(self._limits.states_per_run, self._random.getrandbits(32)), start=1):
+        for crash in run.crashes(self._limits.states_per_run, self._random.getrandbits(32)):
             admit()
+            self._tried += 1
             told = self._told(run, crash)
             is_new = self._is_new(crash, told)
             # A state that was tried in an earlier run may have a later life that was not.
-            goes_on = index % _NESTED_EVERY == 0 and self._has_time_for_later_lives()
+            goes_on = self._tried % _NESTED_EVERY == 0 and self._has_time_for_later_lives()
             if not is_new and not goes_on:
                 continue
             found, judgement = self._start_on(run, crash, told)
@@ -202,7 +205,7 @@ class Campaign:
             if not goes_on or not judgement.is_kept or found is None:
                 continue
             began = time.monotonic()
-            if index % _RESUMED_EVERY == 0:
+            if self._tried % _RESUMED_EVERY == 0:
                 yield from self._crash_second_life(run, crash, plan, told, found)
             else:
                 yield from self._crash_recovery(run, crash, plan, told)
