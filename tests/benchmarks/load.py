@@ -164,7 +164,9 @@ def measure(place: Path, keys: int, rounds: int) -> None:
     for name, results in taken.items():
         seconds = [result[0] for result in results]
         median, megabytes = statistics.median(seconds), statistics.median(result[1] for result in results)
-        row = f"{median:10.2f}{min(seconds):8.2f}{max(seconds):8.2f}{median / first:10.2f}{megabytes:10.0f}"
+        # A server says milliseconds of its load, so of a small one it may say none.
+        ratio = f"{median / first:10.2f}" if first else f"{'-':>10}"
+        row = f"{median:10.2f}{min(seconds):8.2f}{max(seconds):8.2f}{ratio}{megabytes:10.0f}"
         print(f"{name:38}{row}")
 
 
