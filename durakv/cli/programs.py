@@ -201,7 +201,9 @@ def survey(
         chosen = survey_subjects(names)
     except LookupError as error:
         raise click.UsageError(str(error)) from error
-    examination = Examination(disks=disks, limits=Limits(seconds=budget), seed=seed, directory=output)
+    examination = Examination(
+        disks=disks, limits=Limits(seconds=budget), seed=seed, directory=output, shrink_seconds=budget / 2
+    )
 
     def done(seen: Seen) -> None:
         print_lines(_lines(seen, output))
