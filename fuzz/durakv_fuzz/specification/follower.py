@@ -20,6 +20,7 @@ machine may choose (how much of a write was in the page cache when its process d
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from operator import itemgetter
 from typing import NoReturn
@@ -79,14 +80,12 @@ class Follower:
         """What recovery has still to write again, because its last sync had failed."""
         self._tail_is_synced = False
         self._sizes: dict[int, int] = {}
-        self._opened: list[tuple[int, int]] = []
+        self._ends: list[tuple[int, int]] = []
 
     def follow(self, trace: Trace, crash_seq: int | None = None) -> None:
         """Everything up to a crash point; raises Deviation."""
         stop = trace.seq if crash_seq is None else crash_seq
-        self._opened = [
-            (note.seq, note.payload.last_seq) for note in trace.notes if isinstance(note.payload, told.Opened)
-        ]
+        self._ends = list(_ends(trace))
         for seq, event, begins in _events(trace):
             if seq >= stop:
                 return
@@ -237,8 +236,8 @@ class Follower:
             self._step(machine.settle_fail(s), "")
 
     def _found_after(self, seq: int) -> int:
-        """The last number that the next open found; 0 if none did."""
-        return next((last for opened, last in self._opened if opened > seq), 0)
+        """The last number that the next open found, by the manifest that it made; 0 if none was made."""
+        return next((last for renamed, last in self._ends if renamed > seq), 0)
 
     def _directory_synced(self, operation: Operation) -> None:
         s = self.state
@@ -381,6 +380,17 @@ def _events(trace: Trace) -> list[tuple[int, Note | Operation, bool]]:
     events += [(operation.start, operation, True) for operation in trace.operations]
     events += [(operation.end, operation, False) for operation in trace.operations if operation.end >= 0]
     return sorted(events, key=itemgetter(0))
+
+
+def _ends(trace: Trace) -> Iterator[tuple[int, int]]:
+    """When each manifest was renamed, and where the log ends that it seals."""
+    data = b""
+    for operation in trace.operations:
+        if operation.kind is Kind.WRITE and operation.name == MANIFEST_TEMPORARY:
+            data = operation.data
+        elif operation.kind is Kind.RENAME and operation.new_name == MANIFEST_NAME and operation.done:
+            with contextlib.suppress(FormatError):
+                yield operation.start, max((file.last or 0 for file in decode_manifest(data).files), default=0)
 
 
 def _abstract(record: Record, s: State) -> Manifest:
