@@ -9,7 +9,7 @@ import pytest
 
 from durakv_fuzz.specification import write_path as machine
 from durakv_fuzz.specification.contract import CLAUSES, broken_clause
-from durakv_fuzz.specification.write_path import FRESH, Manifest, Phase, State, span
+from durakv_fuzz.specification.state import FRESH, Manifest, Phase, State, span
 
 RECOVERED = State(
     manifest=Manifest(log=span(1, 2), first=3, room=2),

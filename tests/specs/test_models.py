@@ -1,7 +1,7 @@
 """The promise: the models of the write path keep the contract in every state, and can be seen to break it.
 
-Method: the TLA+ model goes through TLC, the Promela model through Spin, the Python machine through a plain search.  They
-were written one without the other, so the numbers of states and transitions have to agree.  Then each of a list of
+Method: the TLA+ model goes through TLC, the Promela model through Spin, the Python machine through a plain search.
+They are three texts of one machine, so the numbers of states and transitions have to agree.  Then each of a list of
 mistakes is made in the models, and must be found by what a crash leaves.
 """
 

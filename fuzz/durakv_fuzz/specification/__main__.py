@@ -43,9 +43,7 @@ def _all(without: dict[str, str], seed: int, runs: int) -> Iterator[bool]:
         if bounds in SMALL:
             started = time.monotonic()
             explored = explore(bounds)
-            checked.append(
-                Checked(explored.states, explored.transitions, explored.broken, time.monotonic() - started)
-            )
+            checked.append(Checked(explored.states, explored.transitions, explored.broken, time.monotonic() - started))
         if not without["spin"]:
             checked.append(spin(bounds))
         if not without["tlc"] and bounds not in LARGE:

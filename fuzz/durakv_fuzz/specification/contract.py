@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from durakv_fuzz.specification.write_path import Phase, State, end, named, span, top
+from durakv_fuzz.specification.state import Phase, State, named, span, top
+from durakv_fuzz.specification.write_path import end
 
 
 def _prefix(s: State) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from durakv_fuzz.specification import write_path as machine
 from durakv_fuzz.specification.contract import broken_clause
-from durakv_fuzz.specification.write_path import FRESH, Phase, Publishing, State
+from durakv_fuzz.specification.state import FRESH, Phase, Publishing, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,5 +107,3 @@ def subsets(numbers: int) -> Iterator[int]:
         if not subset:
             return
         subset = (subset - 1) & numbers
-
-

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from durakv_formats.frame import HEADER_BYTES, find_frames
 from durakv_fuzz.image import NOTHING, Image
-from durakv_fuzz.specification.write_path import span
+from durakv_fuzz.specification.state import span
 from durakv_fuzz.trace import Kind, Operation
 
 _SEGMENT = re.compile(r"appendonly\.aof\.(\d+)\.incr\.aof")

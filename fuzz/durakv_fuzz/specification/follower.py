@@ -20,14 +20,11 @@ machine may choose (how much of a write was in the page cache when its process d
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
-from operator import itemgetter
 from typing import NoReturn
 
 from durakv.directory import MANIFEST_NAME, MANIFEST_TEMPORARY, NO_SPACE, frame_identity
 from durakv.durability import Durability
-from durakv.log.segment import numbers_given_out_max
 from durakv_formats.errors import FormatError
 from durakv_formats.frame import Frame, find_frames
 from durakv_formats.manifest import Manifest as Record
@@ -37,7 +34,8 @@ from durakv_fuzz.faults import AfterFailedSync
 from durakv_fuzz.image import Image
 from durakv_fuzz.specification import write_path as machine
 from durakv_fuzz.specification.files import Files, segment_number
-from durakv_fuzz.specification.write_path import FRESH, Manifest, Phase, Publishing, State, span
+from durakv_fuzz.specification.records import abstract, ends, events, words
+from durakv_fuzz.specification.state import FRESH, Manifest, Phase, Publishing, State, span, top
 from durakv_fuzz.trace import Kind, Note, Operation, Trace
 
 _WRITES = frozenset({Kind.WRITE, Kind.WRITE_THROUGH})
@@ -85,8 +83,8 @@ class Follower:
     def follow(self, trace: Trace, crash_seq: int | None = None) -> None:
         """Everything up to a crash point; raises Deviation."""
         stop = trace.seq if crash_seq is None else crash_seq
-        self._ends = list(_ends(trace))
-        for seq, event, begins in _events(trace):
+        self._ends = list(ends(trace))
+        for seq, event, begins in events(trace):
             if seq >= stop:
                 return
             self._event = event
@@ -291,13 +289,13 @@ class Follower:
 
     def _change_manifest(self, record: Record) -> None:
         s = self.state
-        seen = _abstract(record, s)
+        seen = abstract(record, s)
         if s.recovers:
             self._step(machine.publish_opening(s, room=seen.room, first=seen.first), "the tail is not durable yet")
         elif seen == s.manifest:
             return  # a base that replaces segments which only retire numbers
         elif seen.base != s.manifest.base:
-            last = machine.top(seen.base)
+            last = top(seen.base)
             self._step(machine.rewrite_begin(s, last=last), f"no base can be made now that reaches up to {last}")
             self._step(machine.rewrite_sync(self.state), "")
             self._step(machine.publish_base(self.state), "")
@@ -307,7 +305,7 @@ class Follower:
             self._step(machine.publish_close(s), "not everything is synced")
         expected = self.state.manifest
         if seen != expected:
-            self._deviate(f"the manifest says {_words(seen)}; it should say {_words(expected)}")
+            self._deviate(f"the manifest says {words(seen)}; it should say {words(expected)}")
 
     def _names(self) -> frozenset[str]:
         return frozenset(file.name for file in self._record.files) if self._record is not None else frozenset()
@@ -319,9 +317,9 @@ class Follower:
 
     def _remove(self, name: str, *, removed: bool, behind: int) -> None:
         """A file goes, or what stands in it behind an offset."""
-        if self._record is None or segment_number(name) is None and name not in self._names() | self._durable_names:
-            return
         counts = name in self._names() | self._durable_names
+        if self._record is None or (segment_number(name) is None and not counts):
+            return
         if removed and counts:
             self._deviate("a manifest counts on that file")
         s = self.state
@@ -339,18 +337,20 @@ class Follower:
         files, s = Files(image), self.state
         data = files.content(MANIFEST_NAME)
         record = decode_manifest(data) if data else None
-        seen = Manifest() if record is None or not record.files else _abstract(record, s)
+        seen = Manifest() if record is None or not record.files else abstract(record, s)
         if s.doubted and seen == self._before:
             s = s._replace(manifest=seen)  # as if the last rename had not been tried
-        manifest = next((m for m in (s.manifest, s.durable) if m == seen._replace(first=seen.first if seen.room else m.first)), None)
+        manifest = next(
+            (m for m in (s.manifest, s.durable) if m == seen._replace(first=seen.first if seen.room else m.first)), None
+        )
         if manifest is None:
-            self._deviate(f"it left a manifest that says {_words(seen)}, and not {_words(s.durable)}")
+            self._deviate(f"it left a manifest that says {words(seen)}, and not {words(s.durable)}")
         there = 0
         for name in [file.name for file in record.segments] if record is not None else ():
             assert record is not None, "it names something"
             there |= files.numbers(name, frame_identity(record))
         if lost := s.solid & (manifest.log | span(manifest.first, manifest.first + manifest.room - 1)) & ~there:
-            self._deviate(f"it took number {machine.top(lost)}, which is durable")
+            self._deviate(f"it took number {top(lost)}, which is durable")
         self._step(machine.power_loss(s, kept=s.unsure & there, manifest=manifest), "nothing of that is in doubt")
         self._files, self._record, self._sync, self._renamed, self._closing = files, record, None, False, False
         self._durable_names = self._names()
@@ -374,41 +374,6 @@ class Follower:
         raise Deviation(self._event, reason or f"not while it is {self.state.phase.value}", self.state)
 
 
-def _events(trace: Trace) -> list[tuple[int, Note | Operation, bool]]:
-    """Every word, and every call's begin (True) and end, in order."""
-    events: list[tuple[int, Note | Operation, bool]] = [(note.seq, note, False) for note in trace.notes]
-    events += [(operation.start, operation, True) for operation in trace.operations]
-    events += [(operation.end, operation, False) for operation in trace.operations if operation.end >= 0]
-    return sorted(events, key=itemgetter(0))
-
-
-def _ends(trace: Trace) -> Iterator[tuple[int, int]]:
-    """When each manifest was renamed, and where the log ends that it seals."""
-    data = b""
-    for operation in trace.operations:
-        if operation.kind is Kind.WRITE and operation.name == MANIFEST_TEMPORARY:
-            data = operation.data
-        elif operation.kind is Kind.RENAME and operation.new_name == MANIFEST_NAME and operation.done:
-            with contextlib.suppress(FormatError):
-                yield operation.start, max((file.last or 0 for file in decode_manifest(data).files), default=0)
-
-
-def _abstract(record: Record, s: State) -> Manifest:
-    """A manifest in the words of the machine; where its next number comes from is not in one without an open segment."""
-    base = record.base.last if record.base is not None and record.base.last is not None else 0
-    log, first, room = 0, s.applied + 1, 0
-    for file in record.segments:
-        assert file.first is not None, "a manifest of ours says where its segments begin"
-        if file.last is not None:
-            log |= span(file.first, file.last)
-        else:
-            first = file.first
-            room = numbers_given_out_max(first=first, capacity=file.capacity or 0) - first + 1
-    known = s.manifest.base | s.manifest.log | s.durable.log
-    return Manifest(known & span(1, base), log, first, room)
-
-
-def _words(manifest: Manifest) -> str:
-    log = f"log up to {machine.top(manifest.log)}" if manifest.log else "no log"
-    base = f"base up to {machine.top(manifest.base)}" if manifest.base else "no base"
-    return f"{base}, {log}, {f'open from {manifest.first}' if manifest.room else 'closed'}"
+def _is_same(manifest: Manifest, seen: Manifest) -> bool:
+    """Whether one was seen; the next number of a closed directory is not in its manifest."""
+    return manifest == (seen if seen.room else seen._replace(first=manifest.first))
