@@ -35,7 +35,7 @@ from durakv_fuzz.image import Image
 from durakv_fuzz.specification import write_path as machine
 from durakv_fuzz.specification.files import Files, segment_number
 from durakv_fuzz.specification.records import abstract, ends, events, words
-from durakv_fuzz.specification.state import FRESH, Manifest, Phase, Publishing, State, span, top
+from durakv_fuzz.specification.state import FRESH, Manifest, Phase, Publishing, State, forget, span, top
 from durakv_fuzz.trace import Kind, Note, Operation, Trace
 
 _WRITES = frozenset({Kind.WRITE, Kind.WRITE_THROUGH})
@@ -67,6 +67,8 @@ class Follower:
         """What the manifest names that a power loss cannot take back."""
         self._event: object = "the beginning"
         self._sync: Operation | None = None
+        self._dropped: tuple[int, tuple[tuple[int, int], ...]] = (0, ())
+        """Frames that a failed sync dropped from the page cache, and their promises; some may be on the disk."""
         self._renamed = False
         """Whether the rename of a manifest is not synced."""
         self._covered = False
@@ -141,8 +143,13 @@ class Follower:
         s = self.state
         self._sync, self._closing = None, False
         if s.phase is not Phase.DOWN:
-            last = min(max(self._found_after(seq), s.written), s.applied)
+            last = min(max(self._found_after(seq) or self._cached(), s.written), s.applied)
             self._step(machine.process_crash(s, last=last), "a process may always crash")
+
+    def _cached(self) -> int:
+        """The last number whose frame was seen to get into the page cache, whatever its writer was told."""
+        segments = self._record.segments if self._record is not None else ()
+        return max((top(self._numbers(file.name)) for file in segments if not file.sealed), default=0)
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
@@ -220,18 +227,24 @@ class Follower:
         if not operation.error:
             self._step(machine.sync_end(s), "")
         elif operation.after == AfterFailedSync.REVERTED:
-            kept = s.dirty & span(1, self._found_after(operation.end))
-            self._step(machine.sync_fail_reverting(s, kept=kept), "")
+            self._step(machine.sync_fail_reverting(s, kept=self._kept(operation)), "")
         else:
             self._step(machine.sync_fail(s), "")
 
     def _fail_settling(self, operation: Operation) -> None:
         s = self.state
         if operation.after == AfterFailedSync.REVERTED:
-            kept = s.dirty & span(1, self._found_after(operation.end))
-            self._step(machine.settle_fail_reverting(s, kept=kept), "")
+            self._step(machine.settle_fail_reverting(s, kept=self._kept(operation)), "")
         else:
             self._step(machine.settle_fail(s), "")
+
+    def _kept(self, failed: Operation) -> int:
+        """What is still there after the pages were dropped: what the next open found, or a power loss will leave."""
+        s = self.state
+        kept = s.dirty & span(1, self._found_after(failed.end))
+        dropped = s.dirty & ~kept
+        self._dropped = dropped, forget(s.promises, ~dropped)
+        return kept
 
     def _found_after(self, seq: int) -> int:
         """The last number that the next open found, by the manifest that it made; 0 if none was made."""
@@ -263,6 +276,7 @@ class Follower:
         """Recovery has read and judged before it first writes."""
         s = self.state
         if s.phase is Phase.DOWN and not self._closing:
+            self._dropped = (0, ())
             self._found = machine.end(s)
             self._unwritten = s.ghost & span(s.manifest.first, self._found)
             self._tail_is_synced = False
@@ -318,12 +332,12 @@ class Follower:
     def _remove(self, name: str, *, removed: bool, behind: int) -> None:
         """A file goes, or what stands in it behind an offset."""
         counts = name in self._names() | self._durable_names
-        if self._record is None or (segment_number(name) is None and not counts):
+        if segment_number(name) is None and not counts:
             return
         if removed and counts:
             self._deviate("a manifest counts on that file")
         s = self.state
-        numbers = self._files.numbers(name, frame_identity(self._record), behind=behind)
+        numbers = self._numbers(name, behind)
         if counts and numbers & (s.manifest.log | s.durable.log | span(s.manifest.first, s.written)):
             self._deviate("a manifest counts on what is cut off")
         if numbers & s.replaced and s.phase is Phase.OPEN:
@@ -340,15 +354,17 @@ class Follower:
         seen = Manifest() if record is None or not record.files else abstract(record, s)
         if s.doubted and seen == self._before:
             s = s._replace(manifest=seen)  # as if the last rename had not been tried
-        manifest = next(
-            (m for m in (s.manifest, s.durable) if m == seen._replace(first=seen.first if seen.room else m.first)), None
-        )
+        manifest = next((m for m in (s.manifest, s.durable) if _is_same(m, seen)), None)
         if manifest is None:
             self._deviate(f"it left a manifest that says {words(seen)}, and not {words(s.durable)}")
         there = 0
         for name in [file.name for file in record.segments] if record is not None else ():
             assert record is not None, "it names something"
             there |= files.numbers(name, frame_identity(record))
+        dropped, promises = self._dropped
+        back = dropped & there
+        s = s._replace(solid=s.solid | back, promises=s.promises + forget(promises, ~back))
+        self._dropped = (0, ())
         if lost := s.solid & (manifest.log | span(manifest.first, manifest.first + manifest.room - 1)) & ~there:
             self._deviate(f"it took number {top(lost)}, which is durable")
         self._step(machine.power_loss(s, kept=s.unsure & there, manifest=manifest), "nothing of that is in doubt")
@@ -356,6 +372,9 @@ class Follower:
         self._durable_names = self._names()
 
     # --- steps ------------------------------------------------------------------------------------------------------
+
+    def _numbers(self, name: str, behind: int = 0) -> int:
+        return 0 if self._record is None else self._files.numbers(name, frame_identity(self._record), behind=behind)
 
     def _frames(self, operation: Operation) -> Iterator[Frame]:
         number = segment_number(operation.name)

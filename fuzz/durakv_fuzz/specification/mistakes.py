@@ -27,7 +27,7 @@ MISTAKES = (
     Mistake("ack_before_write", "WRITTEN is told when the batch is applied", "C2_ProcessCrash"),
     Mistake("sync_covers_later_writes", "a sync vouches for what was written while it ran", "C3_PowerLossSynced"),
     Mistake("fsync_retried", "a failed sync is tried again, and the second one believed", "C8_NoPromiseIsBroken"),
-    Mistake("not_poisoned", "a failed sync is forgotten with the next success", "C3_PowerLossSynced"),
+    Mistake("not_poisoned", "a failed sync is forgotten with the next success", "C8_NoPromiseIsBroken"),
     Mistake("no_window", "a second passes although a write of the second before is unsynced", "C4_PowerLossEverysec"),
     Mistake("rotation_unsynced", "a manifest seals a segment that is not synced", "C6_AlwaysAWayToOpen"),
     Mistake("base_unsynced", "a manifest names a base that is not synced", "C6_AlwaysAWayToOpen"),
