@@ -115,6 +115,8 @@ class SavedFile:
         """See the module; a save that returned is an acknowledgement."""
         path = directory / STATE
         state: dict[str, str] = json.loads(path.read_bytes()) if not self.is_log and path.exists() else {}
+        if self.is_log:
+            _cut_unfinished_line(path)
         for number in numbers:
             key, value = key_of(number).decode(), value_of(number).decode()
             state[key] = value
@@ -130,6 +132,16 @@ class SavedFile:
             return found_among(_lines(content) if self.is_log else _members(content, there=path.exists()))
         except (OSError, ValueError) as error:
             return Found(refusal=f"{path.name}: {in_words(error)}")
+
+
+def _cut_unfinished_line(path: Path) -> None:
+    """What a crash left of a line would make one with the next."""
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)
 
 
 def _lines(content: bytes) -> Iterator[tuple[bytes, bytes]]:
