@@ -36,7 +36,7 @@ BREAKS = {
     "old segment not synced at rotation": "",
     "no directory sync after create": "which is not durable",
     "base published before its name is durable": "which is not durable",
-    "seq reused after a cut": "the tail is not durable",
+    "seq reused after a cut": "may have been given out before",
     "tail not written again": "the tail is not durable",
 }
 """What is broken, and a part of what is said of the first step that is not allowed."""

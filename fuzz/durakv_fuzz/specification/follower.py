@@ -306,6 +306,8 @@ class Follower:
         s = self.state
         seen = abstract(record, s)
         if s.recovers:
+            if seen.first < s.manifest.first + s.manifest.room:
+                self._deviate(f"{seen.first} is to be the next number, but may have been given out before")
             self._step(machine.publish_opening(s, room=seen.room, first=seen.first), "the tail is not durable yet")
         elif seen == s.manifest:
             return  # a base that replaces segments which only retire numbers
