@@ -1,7 +1,8 @@
 """The promise: whatever the engine does, the model of the write path may do; and an engine that errs is told apart.
 
 Method: lives of the campaign, with failing disks, rewrites and kills, are recorded and gone through step by step in the
-machine; so are power losses of each, and the lives that follow them.  Then the engine is broken on purpose.
+machine; so are power losses in them, in the recoveries and lives that follow, and in those again.  Then the engine is
+broken on purpose.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from durakv_fuzz.specification.follower import Deviation, Follower
 from durakv_fuzz.specification.lives import follow_lives
 from durakv_fuzz.trace import Trace
 
-RUNS = 250
+RUNS = 150
 STEPS_MIN = 10_000
 SEGMENT = "appendonly.aof.1.incr.aof"
 
@@ -35,7 +36,7 @@ BREAKS = {
     "old segment not synced at rotation": "",
     "no directory sync after create": "which is not durable",
     "base published before its name is durable": "which is not durable",
-    "seq reused after a cut": "the tail is not durable",
+    "seq reused after a cut": "may have been given out before",
     "tail not written again": "the tail is not durable",
 }
 """What is broken, and a part of what is said of the first step that is not allowed."""
@@ -45,14 +46,14 @@ BREAKS = {
 def test_the_engine_does_what_the_model_may_do(first_run: int) -> None:
     followed = follow_lives(11, RUNS, first_run=first_run)
     assert followed.deviation is None, f"run {followed.run}"
-    assert followed.lives == 2 * RUNS
+    assert followed.lives == 3 * RUNS
     assert followed.steps > STEPS_MIN
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20, 24))
 def test_the_engine_does_what_the_model_may_do_in_thousands_of_lives(seed: int) -> None:
-    followed = follow_lives(seed, 750, crashes=2)
+    followed = follow_lives(seed, 500, crashes=3)
     assert followed.deviation is None, f"run {followed.run}"
 
 

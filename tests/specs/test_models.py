@@ -55,6 +55,7 @@ def test_the_python_machine_has_the_states_of_the_tla_model(bounds: Bounds) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("bounds", READABLE, ids=str)
 def test_both_models_have_the_same_states(bounds: Bounds) -> None:
     _need(missing_spin)

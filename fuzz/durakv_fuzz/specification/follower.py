@@ -143,7 +143,8 @@ class Follower:
         s = self.state
         self._sync, self._closing = None, False
         if s.phase is not Phase.DOWN:
-            last = min(max(self._found_after(seq) or self._cached(), s.written), s.applied)
+            found = self._found_after(seq)
+            last = min(max(self._cached() if found is None else found, s.written), s.applied)
             self._step(machine.process_crash(s, last=last), "a process may always crash")
 
     def _cached(self) -> int:
@@ -241,14 +242,14 @@ class Follower:
     def _kept(self, failed: Operation) -> int:
         """What is still there after the pages were dropped: what the next open found, or a power loss will leave."""
         s = self.state
-        kept = s.dirty & span(1, self._found_after(failed.end))
+        kept = s.dirty & span(1, self._found_after(failed.end) or 0)
         dropped = s.dirty & ~kept
         self._dropped = dropped, forget(s.promises, ~dropped)
         return kept
 
-    def _found_after(self, seq: int) -> int:
-        """The last number that the next open found, by the manifest that it made; 0 if none was made."""
-        return next((last for renamed, last in self._ends if renamed > seq), 0)
+    def _found_after(self, seq: int) -> int | None:
+        """The last number that the next open found, by the manifest that it made; None if none was made."""
+        return next((last for renamed, last in self._ends if renamed > seq), None)
 
     def _directory_synced(self, operation: Operation) -> None:
         s = self.state
@@ -305,6 +306,8 @@ class Follower:
         s = self.state
         seen = abstract(record, s)
         if s.recovers:
+            if seen.first < s.manifest.first + s.manifest.room:
+                self._deviate(f"{seen.first} is to be the next number, but may have been given out before")
             self._step(machine.publish_opening(s, room=seen.room, first=seen.first), "the tail is not durable yet")
         elif seen == s.manifest:
             return  # a base that replaces segments which only retire numbers

@@ -28,8 +28,11 @@ class Followed:
     """The run that deviated, or the last one."""
 
 
-def follow_lives(seed: int, runs: int, *, first_run: int = 0, crashes: int = 1) -> Followed:
-    """Each run of a campaign, and so many power losses of each; ends with the first deviation."""
+def follow_lives(seed: int, runs: int, *, first_run: int = 0, crashes: int = 2) -> Followed:
+    """Each run of a campaign, and a chain of so many power losses, each in the life after the one before.
+
+    Ends with the first deviation.
+    """
     followed = Followed()
     with quiet():
         for number in range(first_run, first_run + runs):
@@ -46,26 +49,25 @@ def _follow_run(seed: int, number: int, crashes: int, followed: Followed) -> Non
     setup, _, script = draw_run(seed, number)
     session = Session.start(setup)
     session.run(script)
-    trace = session.disk.trace
     follower = Follower()
     try:
-        follower.follow(trace)
+        follower.follow(session.disk.trace)
     finally:
         followed.lives += 1
         followed.steps += follower.steps
     if not crashes:
         return
     source = random.Random(f"{seed}/{number}/power")
-    timeline = Timeline(trace)
-    points = list(timeline.power_points())
-    for index in range(crashes):
-        crash_seq = source.choice(points)
-        follower = Follower()
-        follower.follow(trace, crash_seq)
+    follower = Follower()
+    for later in range(1, crashes + 1):
+        # Early in a later life is in the middle of its recovery.
+        timeline = Timeline(session.disk.trace)
+        crash_seq = source.choice(list(timeline.power_points()))
+        follower.follow(session.disk.trace, crash_seq)
         image = crash_image(timeline, crash_seq, Seeded(source), model=source.choice(_POWER))
         follower.lose_power(image)
-        later = Session.start(setup, image, first_batch=session.next_batch)
-        later.run(draw_run(seed, number + index + 1)[2])
-        follower.follow(later.disk.trace)
+        session = Session.start(setup, image, first_batch=session.next_batch)
+        session.run(draw_run(seed, number + later)[2])
         followed.lives += 1
-        followed.steps += follower.steps
+    follower.follow(session.disk.trace)
+    followed.steps += follower.steps
