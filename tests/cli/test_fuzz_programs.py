@@ -18,7 +18,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from durakv.cli.app import app
-from durakv_fuzz.program.calls import become_reaper
 from durakv_fuzz.program.seen import Report
 from durakv_fuzz.targets import NAMES
 from tests.block.real_filesystems import needs
@@ -45,7 +44,6 @@ def durakv(*arguments: object) -> Result:
 @pytest.fixture
 def disk() -> None:
     needs_memory()
-    become_reaper()
 
 
 @pytest.mark.usefixtures("disk")

@@ -21,7 +21,6 @@ from typing import Any
 import pytest
 
 from durakv_fuzz.program.artefact import BadArtefact, load
-from durakv_fuzz.program.calls import become_reaper
 from durakv_fuzz.program.campaign import Limits
 from durakv_fuzz.program.examine import MODELS, Examination, examine
 from durakv_fuzz.program.oracle import Verdict
@@ -39,7 +38,6 @@ FLIPS = 150
 def found(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a campaign wrote about a way of saving that lacks a sync of the directory."""
     needs_memory()
-    become_reaper()
     directory = tmp_path_factory.mktemp("found")
     target = find("file", "fsync+rename")
     examination = Examination(

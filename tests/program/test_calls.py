@@ -13,14 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from durakv_fuzz.program.calls import CallFailed, CallHung, Pending, become_reaper, call
+from durakv_fuzz.program.calls import CallFailed, CallHung, Pending, call
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are reaped as Linux allows it")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def reaper() -> None:
-    become_reaper()
 
 
 def alive(pid: int) -> bool:

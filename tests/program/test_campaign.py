@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from durakv_fuzz.model import Model
-from durakv_fuzz.program.calls import become_reaper
 from durakv_fuzz.program.campaign import Campaign, CannotRecord, Finding, Limits, Outcome
 from durakv_fuzz.program.examine import MODELS, Examination, examine
 from durakv_fuzz.program.memory_disk import MemoryDisk
@@ -35,7 +34,6 @@ FRESH = Plan(count=6, sync_seconds=SYNC_SECONDS, prepared=False)
 @pytest.fixture(scope="module")
 def recorder() -> Iterator[Recorder]:
     needs_memory()
-    become_reaper()
     with Recorder() as shared:
         yield shared
 

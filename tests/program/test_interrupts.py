@@ -8,25 +8,22 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from durakv_fuzz.program.calls import Pending, become_reaper, call
+from durakv_fuzz.program.calls import Pending, call
 from durakv_fuzz.program.interrupts import admit, held
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are reaped as Linux allows it")
 BOTH = [signal.SIGINT, signal.SIGTERM]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def reaper() -> None:
-    become_reaper()
-
-
 def interrupt(number: signal.Signals) -> None:
-    os.kill(os.getpid(), number)
+    # To this thread: a worker of tests has others, which do not hold it back.
+    signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 
 @pytest.mark.parametrize("number", BOTH)

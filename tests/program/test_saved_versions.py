@@ -15,7 +15,7 @@ from textwrap import dedent
 import pytest
 
 from durakv_fuzz.program.artefact import load
-from durakv_fuzz.program.calls import become_reaper, call
+from durakv_fuzz.program.calls import call
 from durakv_fuzz.program.campaign import CannotRecord, Limits
 from durakv_fuzz.program.examine import Examination, examine
 from durakv_fuzz.program.memory_disk import MemoryDisk
@@ -64,7 +64,6 @@ def saving(text: str, check: str = "") -> SavedFiles:
 @pytest.fixture(scope="module")
 def recorder() -> Iterator[Recorder]:
     needs_memory()
-    become_reaper()
     with Recorder() as shared:
         yield shared
 

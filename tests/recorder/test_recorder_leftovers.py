@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,13 @@ print(recorder.server_pid, recorder.directory, flush=True)
 sys.stdin.read()
 recorder.close()
 """
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(tmp_path: Path) -> Iterator[None]:
+    """A mount that a failed test leaves would fail whoever clears the directory of tests."""
+    yield
+    leftovers.clean(tmp_path)
 
 
 def start(within: Path) -> tuple[subprocess.Popen[bytes], int, Path]:

@@ -26,8 +26,11 @@ T = TypeVar("T")
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_GET_CHILD_SUBREAPER = 37
 _READ_BYTES = 1 << 20
 _REAP_SECONDS = 5.0
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class CallFailed(Exception):
@@ -38,17 +41,14 @@ class CallHung(Exception):
     """The call took longer than it was given, and was killed."""
 
 
-def become_reaper() -> None:
-    """Orphans of later calls come to this process.  To be called once."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-
-
 class Pending(Generic[T]):
-    """A call under way."""
+    """A call under way; until its end, orphans come to this process."""
 
     def __init__(self, function: Callable[[], T], *, output: Path | None = None) -> None:
         """Start it; what it prints goes to ``output``, or nowhere."""
         self._known = frozenset(_children())
+        self._was_reaper = _is_reaper()
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         receive, send = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -101,7 +101,10 @@ class Pending(Generic[T]):
             return
         os.close(self._receive)
         self._receive = -1
-        kill_children(but=self._known)
+        try:
+            kill_children(but=self._known)
+        finally:
+            _prctl(_PR_SET_CHILD_SUBREAPER, self._was_reaper)
 
 
 def call(function: Callable[[], T], seconds: float, *, output: Path | None = None) -> T:
@@ -169,7 +172,13 @@ def _children() -> list[int]:
     return pids
 
 
+def _is_reaper() -> int:
+    """Whether orphans come to this process, as a number."""
+    found = ctypes.c_int()
+    _prctl(_PR_GET_CHILD_SUBREAPER, ctypes.addressof(found))
+    return found.value
+
+
 def _prctl(option: int, value: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, value, 0, 0, 0):
+    if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl failed")

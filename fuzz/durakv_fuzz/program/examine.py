@@ -12,7 +12,6 @@ from durakv_fuzz.block import real
 from durakv_fuzz.model import Model
 from durakv_fuzz.program.artefact import SUFFIX, Artefact, described, pack
 from durakv_fuzz.program.block_disk import BlockDisk
-from durakv_fuzz.program.calls import become_reaper
 from durakv_fuzz.program.campaign import Campaign, Finding, Limits, Outcome, Start, start_and_judge
 from durakv_fuzz.program.disks import Disk
 from durakv_fuzz.program.investigate import smallest, story, without_private_paths
@@ -86,7 +85,6 @@ def examine(
     progress: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Seen:
     """Run a campaign on each disk that can be used; raises ``CannotRecord`` if the program fails without a crash."""
-    become_reaper()
     seen = Seen.of(subject)
     if seen.missing:
         return seen

@@ -10,7 +10,7 @@ from pathlib import Path
 from durakv_fuzz.choose import Recorded
 from durakv_fuzz.model import Model
 from durakv_fuzz.program.artefact import BadArtefact, Crashed, load, unpack
-from durakv_fuzz.program.calls import CallFailed, CallHung, become_reaper, call
+from durakv_fuzz.program.calls import CallFailed, CallHung, call
 from durakv_fuzz.program.commands import CommandSubject
 from durakv_fuzz.program.oracle import Judgement, Told, Verdict, judge
 from durakv_fuzz.program.saved_files import Saves, files_of, judged
@@ -33,7 +33,6 @@ def replay(path: Path, *, seconds: float = 60.0) -> Judgement:
     subject = _subject_of(crashed, path)
     if reason := subject.missing():
         raise BadArtefact(f"{path}: {crashed.program} cannot be run here: {reason}")
-    become_reaper()
     told = Told(frozenset(crashed.acked), frozenset(crashed.owed), crashed.issued_max)
     with tempfile.TemporaryDirectory(prefix="durakv-replay-") as name:
         directory = Path(name)
