@@ -20,15 +20,15 @@ from __future__ import annotations
 import errno
 from collections import deque
 from collections.abc import Callable
-from enum import Enum
 from typing import Any
 
-from durakv.directory import NO_SPACE, Directory, add_segment, next_segment_number, seal
+from durakv.directory import Directory
 from durakv.durability import Durability, FsyncPolicy
 from durakv.errors import DiskFull, Limit, Poisoned
-from durakv.log.segment import Segment, prepare_segment
+from durakv.log.segment import Segment
 from durakv.machine import Batch
 from durakv.options import Options
+from durakv.work import Alone, Kind, Work
 from durakv_formats.frame import HEADER_BYTES, encode_frame
 from durakv_formats.limits import BATCH_BYTES_MAX
 
@@ -38,65 +38,11 @@ SYNC_AGE_SECONDS = 0.85
 SYNC_OVERDUE_SECONDS = 1.0
 """At this age a writer syncs itself, should nobody else have done it."""
 
-TRIM_BYTES = 1 << 20
-"""How much of a file is given back at once."""
-
 UNTRIMMED_MAX = 4
 """How many sealed segments may wait, open, to be trimmed."""
 
-
-class Kind(Enum):
-    """What a piece of work does."""
-
-    WRITE = "write"
-    WRITE_THROUGH = "write through"
-    SYNC = "sync"
-    ROTATE = "rotate"
-    PREPARE = "prepare"
-    TRIM = "trim"
-
-
 CAPACITY_GROWTH = 4
 """How many times as large as its predecessor a segment may be."""
-
-
-class Work:
-    """One claimed piece of work.
-
-    Most attributes have their value from the class until somebody sets them: one is made for each durable write.
-    """
-
-    capacity = 0
-    spare: Segment | None = None
-    successor: Segment | None = None
-    untrimmed: Segment | None = None
-    """An earlier segment that a rotation has to trim, because nobody does it in the background."""
-    synced = False
-    healed = False
-    performed = False
-    """Whether ``perform`` came to its end, well or not."""
-    called: OSError | bool = False
-    """Whether its durable write was made elsewhere and went well, or what it failed with."""
-    failure: OSError | DiskFull | None = None
-
-    def __init__(
-        self, kind: Kind, segment: Segment, target: int = 0, data: bytes = b"", offset: int = 0, logged_bytes: int = 0
-    ) -> None:
-        self.kind = kind
-        self.segment = segment
-        self.target = target
-        """The number up to which it brings the log."""
-        self.data = data
-        self.offset = offset
-        self.logged_bytes = logged_bytes
-
-
-Claimed = tuple[int, bytes, int, int, int]
-"""A durable write that was numbered, applied and claimed elsewhere: number, frame, offset, logged bytes, and how its
-call ended: with this error, 0 if it has to be made again, -1 if all went well."""
-
-Alone = tuple[int, list[Any], Work | None]
-"""The number of a batch, what applying it returned, and the work that is left."""
 
 
 class Commit:
@@ -422,106 +368,11 @@ class Commit:
         if covers_all:
             self._unsynced_since = None
 
-    # --- perform: system calls, no lock ---------------------------------------------------------------------------
+    # --- perform, finish ------------------------------------------------------------------------------------------
 
     def perform(self, work: Work) -> None:
-        """Do the claimed work; a failure is kept in it for ``finish``.
-
-        Any other exception, from a signal handler say, leaves the work unperformed, and ``finish`` poisons the log.
-        """
-        try:
-            if work.kind is Kind.WRITE_THROUGH:
-                self._write(work, through=True)
-            elif work.kind is Kind.WRITE:
-                self._write(work, through=False)
-            elif work.kind is Kind.SYNC:
-                # Never retried: after a failure the kernel may have dropped the dirty pages and will report the
-                # next fsync as fine; believing it would acknowledge data that is gone (C7).
-                work.segment.file.sync()
-                work.synced = True
-            elif work.kind is Kind.PREPARE:
-                work.successor = self._prepare(work.capacity)
-            elif work.kind is Kind.TRIM:
-                self._trim(work.segment)
-            else:
-                self._rotate(work)
-        except (OSError, DiskFull) as failure:
-            work.failure = failure
-        work.performed = True
-
-    def _write(self, work: Work, *, through: bool) -> None:
-        file = work.segment.file
-        try:
-            if isinstance(work.called, OSError):
-                raise work.called
-            if through:
-                file.write_through(work.data, work.offset)
-            else:
-                file.write_at(work.data, work.offset)
-        except OSError as failure:
-            if failure.errno not in NO_SPACE:
-                raise
-            # The one failure that may heal in place (C7): cut back to the last good frame, write the same bytes
-            # again, and let an fsync of the whole file prove that the log is whole.  The file gets its old size back
-            # (a hole takes no room), so that later writes do not have to extend it.
-            work.segment.window = None  # a store into the hole that comes now would need room
-            file.truncate(work.offset)
-            file.truncate(work.segment.capacity)
-            file.write_at(work.data, work.offset)
-            file.sync()
-            work.healed = True
-            work.synced = True
-            return
-        work.synced = through
-
-    def _prepare(self, capacity: int) -> Segment:
-        filesystem = self.directory.filesystem
-        return prepare_segment(filesystem, next_segment_number(filesystem, self.directory.manifest), capacity)
-
-    def _rotate(self, work: Work) -> None:
-        """Seal the current segment and open its successor.
-
-        The old segment is synced before the manifest names the new one: otherwise a power loss could keep writes of
-        the new segment and lose earlier ones of the old (C1, C5).
-        """
-        old = work.segment
-        if work.data:
-            old.file.write_at(work.data, work.offset)
-        old.file.sync()
-        end = work.offset + len(work.data)
-        new = work.spare
-        if new is not None and new.capacity < work.capacity:
-            new.file.close()
-            self.directory.filesystem.remove(new.name)
-            new = None
-        work.synced = True
-        if new is None:
-            new = self._prepare(work.capacity)
-        work.spare = new
-        new.start(seq=work.target, retired=0, synced_seq=work.target, identity=self._identity)
-        self.directory.swap(
-            lambda manifest: add_segment(
-                seal(manifest, old.name, last=work.target, size=end), new.number, first=new.first, capacity=new.capacity
-            ),
-            synced_seq=work.target,
-        )
-        work.spare, work.successor = None, new
-        if work.untrimmed is not None:
-            self._trim(work.untrimmed)
-
-    def _trim(self, segment: Segment) -> None:
-        """Cut the zeros off a sealed segment; a crash before leaves that to the next open.
-
-        It is no part of the rotation, and done in small steps, because emptying the page cache of megabytes takes the
-        kernel milliseconds in which writers may not run.
-        """
-        size = segment.capacity
-        while size > segment.offset:
-            size = max(segment.offset, size - TRIM_BYTES)
-            segment.file.truncate(size)
-        segment.file.close()
-
-    # --- finish ---------------------------------------------------------------------------------------------------
+        """Do the claimed work: system calls, so without the lock; ``finish`` takes what became of it."""
+        work.perform(self.directory)
 
     def finish(self, work: Work) -> None:
         """Take the outcome of a performed work; raises DiskFull if it was refused for want of room."""
@@ -599,7 +450,7 @@ class Commit:
     def trim(self) -> None:
         """Trim every sealed segment that was not yet; for closing."""
         while self._untrimmed:
-            self._trim(self._untrimmed.popleft())
+            self._untrimmed.popleft().trim()
 
     # --- what time asks for ---------------------------------------------------------------------------------------
 

@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from durakv import journal
 from durakv.clock import Clock
-from durakv.commit import TRIM_BYTES, Commit
+from durakv.commit import Commit
 from durakv.directory import NO_SPACE, Directory, base_name, base_temporary, next_base_number, replace_base
 from durakv.errors import Closed, DiskFull, DurakvError
+from durakv.log.segment import TRIM_BYTES
 from durakv.machine import RdbMachine, SlottedMachine, StateMachine, Unmergeable
 from durakv.options import BaseFormat, Options
 from durakv_formats.manifest import Manifest, ManifestFile

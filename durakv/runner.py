@@ -18,10 +18,11 @@ from typing import Any, Protocol, TypeVar
 
 from durakv import journal
 from durakv.clock import Clock
-from durakv.commit import SYNC_OVERDUE_SECONDS, Commit, Work
+from durakv.commit import SYNC_OVERDUE_SECONDS, Commit
 from durakv.durability import Durability, FsyncPolicy
 from durakv.errors import Closed, DurakvError, Limit
 from durakv.machine import Batch, check_batch
+from durakv.work import Work
 from durakv_formats.compiled import plain_batch
 from durakv_formats.errors import LimitError
 from durakv_formats.resp import encode_batch

@@ -12,8 +12,8 @@ import random
 
 import pytest
 
-from durakv.commit import Kind, Work
 from durakv.durability import Durability
+from durakv.work import Kind, Work
 from durakv_formats.frame import FrameDecoder
 from durakv_fuzz.choose import harshest
 from durakv_fuzz.disk import SimulatedDisk
