@@ -309,7 +309,7 @@ class Engine:
                 rotations=commit.rotations,
                 healed=commit.healed,
                 rewriting=rewrite.running,
-                rewrite_progress=rewrite.progress,
+                rewrite_progress=rewrite.maker.progress,
                 rewrites=rewrite.rewrites,
                 rewrite_failures=rewrite.failures,
                 rewrite_error=rewrite.error,
