@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from msgspec.structs import replace
 
+from durakv.background import Task
 from durakv.clock import Clock, SystemClock
 from durakv.commit import SYNC_OVERDUE_SECONDS, Commit
 from durakv.directory import APPEND_DIRECTORY, MANIFEST_NAME, drop_files, refuse_failed, refuse_missing, seal, take_lock
@@ -29,7 +30,7 @@ from durakv.receipt import Receipt
 from durakv.recovery import Progress, Recovered, recover
 from durakv.report import RecoveryReport, Status
 from durakv.rewrite import Rewrite
-from durakv.runner import Runner, Task
+from durakv.runner import Runner
 from durakv.storage.filesystem import Filesystem, Lock
 from durakv.storage.posix import PosixFilesystem
 from durakv.takeover import settle, tidy

@@ -16,7 +16,8 @@ from durakv.durability import Durability, FsyncPolicy
 from durakv.engine import Engine
 from durakv.keyspace.machine import Keyspace
 from durakv.log.segment import Segment
-from durakv.runner import Runner, encoded
+from durakv.payload import encoded
+from durakv.runner import Runner
 from durakv.storage.posix_file import PosixFile
 from durakv.work import Claimed, Kind, Work
 
