@@ -23,7 +23,7 @@ from durakv.durability import Durability, FsyncPolicy
 from durakv.errors import Closed
 from durakv.machine import Batch
 from durakv.payload import encoded
-from durakv.waiting import Waiter
+from durakv.waiting import Waiter, lock_again
 from durakv.work import Work
 
 R = TypeVar("R")
@@ -319,8 +319,12 @@ class Runner:
         try:
             self.commit.perform(work)
         finally:
-            self.lock.acquire()
-            self._finish(work, then)
+            raised = lock_again(self.lock)
+            try:
+                self._finish(work, then)
+            finally:
+                if raised is not None:
+                    raise raised
 
     def _finish(self, work: Work, then: Callable[[int], None] | None = None) -> None:
         try:
@@ -353,7 +357,9 @@ class Runner:
                 for waiter in callbacks:
                     waiter.wake()
             finally:
-                self.lock.acquire()
+                raised = lock_again(self.lock)
+                if raised is not None:
+                    raise raised
 
     def _park(self, seq: int, level: Durability, timeout: float | None) -> None:
         waiter = Waiter(seq, level)
@@ -363,13 +369,15 @@ class Runner:
         try:
             woken = waiter.park(timeout)
         finally:
-            self.lock.acquire()
-            if not woken:
+            raised = lock_again(self.lock)
+            if not woken or raised is not None:
                 # Out of time, or a signal handler raised.  If it was given the lead just now, it must pass it on.
                 if waiter in self._waiters:
                     self._waiters.remove(waiter)
                 else:
                     self._hand_over()
+            if raised is not None:
+                raise raised
 
     def _park_for_role(self) -> None:
         """Wait until some work under way is finished, whatever it reached."""

@@ -1,4 +1,4 @@
-"""A caller that waits for the disk: parked in its own thread, or to be called back."""
+"""Waiting: of a caller for the disk, parked or to be called back, and of whoever let go of a lock to have it again."""
 
 from __future__ import annotations
 
@@ -35,3 +35,21 @@ class Waiter:
             self._callback()
         else:
             self._parking.release()
+
+
+def lock_again(lock: threading.Lock) -> BaseException | None:
+    """Take a lock that was let go of, whatever signal handlers raise meanwhile; return the first of it.
+
+    What was begun under the lock has to be ended under it, and only then may be raised what this returns.
+    """
+    taken: list[bool] = []
+    raised: BaseException | None = None
+    while not taken:
+        try:
+            # A handler may raise while this waits, or just behind it, with the lock taken: the list tells, for it is
+            # filled before any handler runs.
+            taken.extend(map(lock.acquire, (True,)))
+        except BaseException as failure:  # noqa: BLE001 - returned
+            if raised is None:
+                raised = failure
+    return raised
