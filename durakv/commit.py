@@ -18,7 +18,6 @@ Invariants: ``synced_seq <= written_seq <= applied_seq``, none ever decreases; a
 from __future__ import annotations
 
 import errno
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +27,7 @@ from durakv.errors import DiskFull, Limit, Poisoned
 from durakv.log.segment import Segment
 from durakv.machine import Batch
 from durakv.options import Options
+from durakv.supply import Supply
 from durakv.work import Alone, Kind, Work
 from durakv_formats.frame import HEADER_BYTES, encode_frame
 from durakv_formats.limits import BATCH_BYTES_MAX
@@ -38,12 +38,6 @@ SYNC_AGE_SECONDS = 0.85
 SYNC_OVERDUE_SECONDS = 1.0
 """At this age a writer syncs itself, should nobody else have done it."""
 
-UNTRIMMED_MAX = 4
-"""How many sealed segments may wait, open, to be trimmed."""
-
-CAPACITY_GROWTH = 4
-"""How many times as large as its predecessor a segment may be."""
-
 
 class Commit:
     """Where a batch is on its way from the caller to the disk."""
@@ -53,12 +47,9 @@ class Commit:
         "_apply",
         "_apply_together",
         "_identity",
-        "_no_room_behind",
         "_pending",
-        "_spare",
         "_syncing_since",
         "_unsynced_since",
-        "_untrimmed",
         "applied_seq",
         "default_level",
         "directory",
@@ -67,12 +58,12 @@ class Commit:
         "options",
         "poison",
         "policy",
-        "preparing",
         "rotating",
         "rotation_wanted",
         "rotations",
         "sealed_bytes",
         "segment",
+        "supply",
         "sync_started",
         "synced_bytes",
         "synced_seq",
@@ -96,13 +87,13 @@ class Commit:
     ) -> None:
         self.directory = directory
         self.segment = segment
+        self.supply = Supply(options)
         self.options = options
         self.set_policy(options.fsync)
         self.applied_seq = self.written_seq = self.synced_seq = seq
         self.poison: BaseException | None = None
         self.writing = False
         self.syncing = False
-        self.preparing = False
         self.rotating = False
         self.rotation_wanted = False
         """Somebody waits for both roles: no other work is begun, or busy writers would never let go of them."""
@@ -119,9 +110,6 @@ class Commit:
         self._apply_together = apply_together
         self._identity = directory.identity
         self._pending: list[bytes] = []
-        self._spare: Segment | None = None
-        self._untrimmed: deque[Segment] = deque()
-        self._no_room_behind: Segment | None = None
         self._unsynced_since: float | None = None
         self._syncing_since: float | None = None
 
@@ -319,17 +307,14 @@ class Commit:
         needed = 2 * HEADER_BYTES + size
         if size > BATCH_BYTES_MAX:
             raise Limit(f"a batch of {size} bytes is larger than the {BATCH_BYTES_MAX} that a log frame may hold")
-        if self.writing or self.syncing or self.preparing:
+        if self.writing or self.syncing or self.supply.preparing:
             return None
         work = self._claim_write(through=True, now=now)
         self.rotating = True
         # A frame names its segment, so nothing may be appended for this one any more: no room until it is replaced.
         self.segment.reserved = self.segment.capacity
         work.kind = Kind.ROTATE
-        work.capacity = max(self._next_capacity(), needed)
-        work.spare, self._spare = self._spare, None
-        if len(self._untrimmed) >= UNTRIMMED_MAX:
-            work.untrimmed = self._untrimmed.popleft()
+        self.supply.equip(work, needed)
         return work
 
     def claim_preparation(self, *, early: bool = False) -> Work | None:
@@ -337,29 +322,13 @@ class Commit:
 
         ``early``: it is needed although this segment is not half full.
         """
-        # On a full disk it is tried once, else the background would do nothing else; the rotation tries again.
-        wanted = early or (
-            self.segment.reserved * 2 > self.segment.capacity and self._no_room_behind is not self.segment
-        )
-        if self.poison is not None or self._spare is not None or self.preparing or not wanted:
+        if self.poison is not None or self.rotating:  # a rotation numbers a segment of its own
             return None
-        if self.rotating:
-            return None  # it numbers a segment of its own
-        self.preparing = True
-        work = Work(Kind.PREPARE, self.segment)
-        work.capacity = self._next_capacity()
-        return work
-
-    def _next_capacity(self) -> int:
-        """Of the next segment: the first of an open is small, and the zeros of a much larger one would not be there
-        before it is full."""
-        return min(self.options.segment_bytes, CAPACITY_GROWTH * self.segment.capacity)
+        return self.supply.claim_preparation(self.segment, early=early)
 
     def claim_trim(self) -> Work | None:
         """Give back the room behind the end of a sealed segment; None if there is none."""
-        if self.poison is not None or not self._untrimmed:
-            return None
-        return Work(Kind.TRIM, self._untrimmed.popleft())
+        return None if self.poison is not None else self.supply.claim_trim()
 
     def _begin_sync(self, now: float, *, covers_all: bool) -> None:
         self.syncing = True
@@ -381,12 +350,8 @@ class Commit:
         if not work.performed:
             failure = InterruptedError(errno.EINTR, f"a {kind.value} was interrupted; how far it got is not known")
         if kind is Kind.PREPARE:
-            self.preparing = False
-            if failure is None:
-                self._spare = work.successor
-            elif isinstance(failure, DiskFull):
-                self._no_room_behind = work.segment
-            else:
+            self.supply.prepared(work, failure)
+            if failure is not None and not isinstance(failure, DiskFull):
                 self.fail(failure)
             return  # a full disk is met again, and told, when the segment is needed
         if kind is Kind.TRIM:
@@ -416,13 +381,12 @@ class Commit:
             self.syncs += 1
             self._synced(work)
         if kind is Kind.ROTATE:
+            self.supply.rotated(work)
             if work.successor is not None:
                 self.segment = work.successor
-                self._untrimmed.append(work.segment)
                 self.sealed_bytes += work.segment.offset
                 self.rotations += 1
             else:
-                self._spare = work.spare
                 work.segment.reserved = work.segment.offset
             if failure is not None:
                 raise failure
@@ -439,18 +403,6 @@ class Commit:
         """Poison the log: no position moves any more, and no write is taken (C7)."""
         if self.poison is None:
             self.poison = failure
-
-    def discard_spare(self) -> None:
-        """Give up the segment prepared ahead of need; for closing."""
-        spare, self._spare = self._spare, None
-        if spare is not None:
-            spare.file.close()
-            self.directory.filesystem.remove(spare.name)
-
-    def trim(self) -> None:
-        """Trim every sealed segment that was not yet; for closing."""
-        while self._untrimmed:
-            self._untrimmed.popleft().trim()
 
     # --- what time asks for ---------------------------------------------------------------------------------------
 

@@ -342,8 +342,7 @@ class Engine:
 
     def _seal(self) -> None:
         commit, directory, segment = self._commit, self._directory, self._commit.segment
-        commit.discard_spare()
-        commit.trim()
+        commit.supply.close(directory.filesystem)
         names = {segment.name}
 
         def change(manifest: Manifest) -> Manifest:

@@ -381,7 +381,7 @@ class Runner:
 
     def _park_for_role(self) -> None:
         """Wait until some work under way is finished, whatever it reached."""
-        if not (self.commit.writing or self.commit.syncing or self.commit.preparing):
+        if not (self.commit.writing or self.commit.syncing or self.commit.supply.preparing):
             return
         self._park(0, Durability.APPLIED, TICK_SECONDS)
 
