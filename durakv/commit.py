@@ -18,17 +18,17 @@ Invariants: ``synced_seq <= written_seq <= applied_seq``, none ever decreases; a
 from __future__ import annotations
 
 import errno
-from collections import deque
 from collections.abc import Callable
-from enum import Enum
 from typing import Any
 
-from durakv.directory import NO_SPACE, Directory, add_segment, next_segment_number, seal
+from durakv.directory import Directory
 from durakv.durability import Durability, FsyncPolicy
 from durakv.errors import DiskFull, Limit, Poisoned
-from durakv.log.segment import Segment, prepare_segment
+from durakv.log.segment import Segment
 from durakv.machine import Batch
 from durakv.options import Options
+from durakv.supply import Supply
+from durakv.work import Alone, Kind, Work
 from durakv_formats.frame import HEADER_BYTES, encode_frame
 from durakv_formats.limits import BATCH_BYTES_MAX
 
@@ -37,66 +37,6 @@ SYNC_AGE_SECONDS = 0.85
 
 SYNC_OVERDUE_SECONDS = 1.0
 """At this age a writer syncs itself, should nobody else have done it."""
-
-TRIM_BYTES = 1 << 20
-"""How much of a file is given back at once."""
-
-UNTRIMMED_MAX = 4
-"""How many sealed segments may wait, open, to be trimmed."""
-
-
-class Kind(Enum):
-    """What a piece of work does."""
-
-    WRITE = "write"
-    WRITE_THROUGH = "write through"
-    SYNC = "sync"
-    ROTATE = "rotate"
-    PREPARE = "prepare"
-    TRIM = "trim"
-
-
-CAPACITY_GROWTH = 4
-"""How many times as large as its predecessor a segment may be."""
-
-
-class Work:
-    """One claimed piece of work.
-
-    Most attributes have their value from the class until somebody sets them: one is made for each durable write.
-    """
-
-    capacity = 0
-    spare: Segment | None = None
-    successor: Segment | None = None
-    untrimmed: Segment | None = None
-    """An earlier segment that a rotation has to trim, because nobody does it in the background."""
-    synced = False
-    healed = False
-    performed = False
-    """Whether ``perform`` came to its end, well or not."""
-    called: OSError | bool = False
-    """Whether its durable write was made elsewhere and went well, or what it failed with."""
-    failure: OSError | DiskFull | None = None
-
-    def __init__(
-        self, kind: Kind, segment: Segment, target: int = 0, data: bytes = b"", offset: int = 0, logged_bytes: int = 0
-    ) -> None:
-        self.kind = kind
-        self.segment = segment
-        self.target = target
-        """The number up to which it brings the log."""
-        self.data = data
-        self.offset = offset
-        self.logged_bytes = logged_bytes
-
-
-Claimed = tuple[int, bytes, int, int, int]
-"""A durable write that was numbered, applied and claimed elsewhere: number, frame, offset, logged bytes, and how its
-call ended: with this error, 0 if it has to be made again, -1 if all went well."""
-
-Alone = tuple[int, list[Any], Work | None]
-"""The number of a batch, what applying it returned, and the work that is left."""
 
 
 class Commit:
@@ -107,12 +47,9 @@ class Commit:
         "_apply",
         "_apply_together",
         "_identity",
-        "_no_room_behind",
         "_pending",
-        "_spare",
         "_syncing_since",
         "_unsynced_since",
-        "_untrimmed",
         "applied_seq",
         "default_level",
         "directory",
@@ -121,12 +58,12 @@ class Commit:
         "options",
         "poison",
         "policy",
-        "preparing",
         "rotating",
         "rotation_wanted",
         "rotations",
         "sealed_bytes",
         "segment",
+        "supply",
         "sync_started",
         "synced_bytes",
         "synced_seq",
@@ -150,13 +87,13 @@ class Commit:
     ) -> None:
         self.directory = directory
         self.segment = segment
+        self.supply = Supply(options)
         self.options = options
         self.set_policy(options.fsync)
         self.applied_seq = self.written_seq = self.synced_seq = seq
         self.poison: BaseException | None = None
         self.writing = False
         self.syncing = False
-        self.preparing = False
         self.rotating = False
         self.rotation_wanted = False
         """Somebody waits for both roles: no other work is begun, or busy writers would never let go of them."""
@@ -173,9 +110,6 @@ class Commit:
         self._apply_together = apply_together
         self._identity = directory.identity
         self._pending: list[bytes] = []
-        self._spare: Segment | None = None
-        self._untrimmed: deque[Segment] = deque()
-        self._no_room_behind: Segment | None = None
         self._unsynced_since: float | None = None
         self._syncing_since: float | None = None
 
@@ -373,17 +307,14 @@ class Commit:
         needed = 2 * HEADER_BYTES + size
         if size > BATCH_BYTES_MAX:
             raise Limit(f"a batch of {size} bytes is larger than the {BATCH_BYTES_MAX} that a log frame may hold")
-        if self.writing or self.syncing or self.preparing:
+        if self.writing or self.syncing or self.supply.preparing:
             return None
         work = self._claim_write(through=True, now=now)
         self.rotating = True
         # A frame names its segment, so nothing may be appended for this one any more: no room until it is replaced.
         self.segment.reserved = self.segment.capacity
         work.kind = Kind.ROTATE
-        work.capacity = max(self._next_capacity(), needed)
-        work.spare, self._spare = self._spare, None
-        if len(self._untrimmed) >= UNTRIMMED_MAX:
-            work.untrimmed = self._untrimmed.popleft()
+        self.supply.equip(work, needed)
         return work
 
     def claim_preparation(self, *, early: bool = False) -> Work | None:
@@ -391,29 +322,13 @@ class Commit:
 
         ``early``: it is needed although this segment is not half full.
         """
-        # On a full disk it is tried once, else the background would do nothing else; the rotation tries again.
-        wanted = early or (
-            self.segment.reserved * 2 > self.segment.capacity and self._no_room_behind is not self.segment
-        )
-        if self.poison is not None or self._spare is not None or self.preparing or not wanted:
+        if self.poison is not None or self.rotating:  # a rotation numbers a segment of its own
             return None
-        if self.rotating:
-            return None  # it numbers a segment of its own
-        self.preparing = True
-        work = Work(Kind.PREPARE, self.segment)
-        work.capacity = self._next_capacity()
-        return work
-
-    def _next_capacity(self) -> int:
-        """Of the next segment: the first of an open is small, and the zeros of a much larger one would not be there
-        before it is full."""
-        return min(self.options.segment_bytes, CAPACITY_GROWTH * self.segment.capacity)
+        return self.supply.claim_preparation(self.segment, early=early)
 
     def claim_trim(self) -> Work | None:
         """Give back the room behind the end of a sealed segment; None if there is none."""
-        if self.poison is not None or not self._untrimmed:
-            return None
-        return Work(Kind.TRIM, self._untrimmed.popleft())
+        return None if self.poison is not None else self.supply.claim_trim()
 
     def _begin_sync(self, now: float, *, covers_all: bool) -> None:
         self.syncing = True
@@ -422,106 +337,11 @@ class Commit:
         if covers_all:
             self._unsynced_since = None
 
-    # --- perform: system calls, no lock ---------------------------------------------------------------------------
+    # --- perform, finish ------------------------------------------------------------------------------------------
 
     def perform(self, work: Work) -> None:
-        """Do the claimed work; a failure is kept in it for ``finish``.
-
-        Any other exception, from a signal handler say, leaves the work unperformed, and ``finish`` poisons the log.
-        """
-        try:
-            if work.kind is Kind.WRITE_THROUGH:
-                self._write(work, through=True)
-            elif work.kind is Kind.WRITE:
-                self._write(work, through=False)
-            elif work.kind is Kind.SYNC:
-                # Never retried: after a failure the kernel may have dropped the dirty pages and will report the
-                # next fsync as fine; believing it would acknowledge data that is gone (C7).
-                work.segment.file.sync()
-                work.synced = True
-            elif work.kind is Kind.PREPARE:
-                work.successor = self._prepare(work.capacity)
-            elif work.kind is Kind.TRIM:
-                self._trim(work.segment)
-            else:
-                self._rotate(work)
-        except (OSError, DiskFull) as failure:
-            work.failure = failure
-        work.performed = True
-
-    def _write(self, work: Work, *, through: bool) -> None:
-        file = work.segment.file
-        try:
-            if isinstance(work.called, OSError):
-                raise work.called
-            if through:
-                file.write_through(work.data, work.offset)
-            else:
-                file.write_at(work.data, work.offset)
-        except OSError as failure:
-            if failure.errno not in NO_SPACE:
-                raise
-            # The one failure that may heal in place (C7): cut back to the last good frame, write the same bytes
-            # again, and let an fsync of the whole file prove that the log is whole.  The file gets its old size back
-            # (a hole takes no room), so that later writes do not have to extend it.
-            work.segment.window = None  # a store into the hole that comes now would need room
-            file.truncate(work.offset)
-            file.truncate(work.segment.capacity)
-            file.write_at(work.data, work.offset)
-            file.sync()
-            work.healed = True
-            work.synced = True
-            return
-        work.synced = through
-
-    def _prepare(self, capacity: int) -> Segment:
-        filesystem = self.directory.filesystem
-        return prepare_segment(filesystem, next_segment_number(filesystem, self.directory.manifest), capacity)
-
-    def _rotate(self, work: Work) -> None:
-        """Seal the current segment and open its successor.
-
-        The old segment is synced before the manifest names the new one: otherwise a power loss could keep writes of
-        the new segment and lose earlier ones of the old (C1, C5).
-        """
-        old = work.segment
-        if work.data:
-            old.file.write_at(work.data, work.offset)
-        old.file.sync()
-        end = work.offset + len(work.data)
-        new = work.spare
-        if new is not None and new.capacity < work.capacity:
-            new.file.close()
-            self.directory.filesystem.remove(new.name)
-            new = None
-        work.synced = True
-        if new is None:
-            new = self._prepare(work.capacity)
-        work.spare = new
-        new.start(seq=work.target, retired=0, synced_seq=work.target, identity=self._identity)
-        self.directory.swap(
-            lambda manifest: add_segment(
-                seal(manifest, old.name, last=work.target, size=end), new.number, first=new.first, capacity=new.capacity
-            ),
-            synced_seq=work.target,
-        )
-        work.spare, work.successor = None, new
-        if work.untrimmed is not None:
-            self._trim(work.untrimmed)
-
-    def _trim(self, segment: Segment) -> None:
-        """Cut the zeros off a sealed segment; a crash before leaves that to the next open.
-
-        It is no part of the rotation, and done in small steps, because emptying the page cache of megabytes takes the
-        kernel milliseconds in which writers may not run.
-        """
-        size = segment.capacity
-        while size > segment.offset:
-            size = max(segment.offset, size - TRIM_BYTES)
-            segment.file.truncate(size)
-        segment.file.close()
-
-    # --- finish ---------------------------------------------------------------------------------------------------
+        """Do the claimed work: system calls, so without the lock; ``finish`` takes what became of it."""
+        work.perform(self.directory)
 
     def finish(self, work: Work) -> None:
         """Take the outcome of a performed work; raises DiskFull if it was refused for want of room."""
@@ -530,12 +350,8 @@ class Commit:
         if not work.performed:
             failure = InterruptedError(errno.EINTR, f"a {kind.value} was interrupted; how far it got is not known")
         if kind is Kind.PREPARE:
-            self.preparing = False
-            if failure is None:
-                self._spare = work.successor
-            elif isinstance(failure, DiskFull):
-                self._no_room_behind = work.segment
-            else:
+            self.supply.prepared(work, failure)
+            if failure is not None and not isinstance(failure, DiskFull):
                 self.fail(failure)
             return  # a full disk is met again, and told, when the segment is needed
         if kind is Kind.TRIM:
@@ -565,13 +381,12 @@ class Commit:
             self.syncs += 1
             self._synced(work)
         if kind is Kind.ROTATE:
+            self.supply.rotated(work)
             if work.successor is not None:
                 self.segment = work.successor
-                self._untrimmed.append(work.segment)
                 self.sealed_bytes += work.segment.offset
                 self.rotations += 1
             else:
-                self._spare = work.spare
                 work.segment.reserved = work.segment.offset
             if failure is not None:
                 raise failure
@@ -588,18 +403,6 @@ class Commit:
         """Poison the log: no position moves any more, and no write is taken (C7)."""
         if self.poison is None:
             self.poison = failure
-
-    def discard_spare(self) -> None:
-        """Give up the segment prepared ahead of need; for closing."""
-        spare, self._spare = self._spare, None
-        if spare is not None:
-            spare.file.close()
-            self.directory.filesystem.remove(spare.name)
-
-    def trim(self) -> None:
-        """Trim every sealed segment that was not yet; for closing."""
-        while self._untrimmed:
-            self._trim(self._untrimmed.popleft())
 
     # --- what time asks for ---------------------------------------------------------------------------------------
 

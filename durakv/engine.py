@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from msgspec.structs import replace
 
+from durakv.background import Task
 from durakv.clock import Clock, SystemClock
 from durakv.commit import SYNC_OVERDUE_SECONDS, Commit
 from durakv.directory import APPEND_DIRECTORY, MANIFEST_NAME, drop_files, refuse_failed, refuse_missing, seal, take_lock
@@ -29,7 +30,7 @@ from durakv.receipt import Receipt
 from durakv.recovery import Progress, Recovered, recover
 from durakv.report import RecoveryReport, Status
 from durakv.rewrite import Rewrite
-from durakv.runner import Runner, Task
+from durakv.runner import Runner
 from durakv.storage.filesystem import Filesystem, Lock
 from durakv.storage.posix import PosixFilesystem
 from durakv.takeover import settle, tidy
@@ -309,7 +310,7 @@ class Engine:
                 rotations=commit.rotations,
                 healed=commit.healed,
                 rewriting=rewrite.running,
-                rewrite_progress=rewrite.progress,
+                rewrite_progress=rewrite.maker.progress,
                 rewrites=rewrite.rewrites,
                 rewrite_failures=rewrite.failures,
                 rewrite_error=rewrite.error,
@@ -341,8 +342,7 @@ class Engine:
 
     def _seal(self) -> None:
         commit, directory, segment = self._commit, self._directory, self._commit.segment
-        commit.discard_spare()
-        commit.trim()
+        commit.supply.close(directory.filesystem)
         names = {segment.name}
 
         def change(manifest: Manifest) -> Manifest:

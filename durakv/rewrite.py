@@ -16,33 +16,30 @@ A step machine like the commit pipeline: ``step`` does one bounded piece and nev
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from collections.abc import Generator
+from typing import TYPE_CHECKING, TypeAlias
 
 from durakv import journal
 from durakv.clock import Clock
-from durakv.commit import TRIM_BYTES, Commit
+from durakv.commit import Commit
 from durakv.directory import NO_SPACE, Directory, base_name, base_temporary, next_base_number, replace_base
 from durakv.errors import Closed, DiskFull, DurakvError
+from durakv.log.segment import TRIM_BYTES
 from durakv.machine import RdbMachine, SlottedMachine, StateMachine, Unmergeable
 from durakv.options import BaseFormat, Options
+from durakv.rewrite_base import BaseMaker, Pipeline, is_plain, remove
 from durakv_formats.manifest import Manifest, ManifestFile
 
 if TYPE_CHECKING:  # otherwise where it is used: most programs end before they rewrite
-    from durakv.image import Image, ImageWriter, RdbImage, RdbImageWriter
-    from durakv.merge import MergeResult, MergeTask, SealedFile
-    from durakv.merge_process import MergeProcess
+    from durakv.image import Image, RdbImage
+    from durakv.merge import SealedFile
     from durakv.snapshot.codec import BaseCodec
 
 FAILURES_FORGIVEN = 3
 """Before this many failures in a row an automatic rewrite is tried again at once, as stock servers do."""
 
 DELAY_SECONDS_MAX = 3600.0
-
-ALONE_SECONDS = 0.25
-"""Once nobody has written for so long, a base is synced in larger steps, which a writer who comes may wait for."""
 
 Steps: TypeAlias = Generator[bool, None, None]
 """Pieces of work; each says whether the next one should follow at once."""
@@ -78,28 +75,6 @@ class RewriteHandle:
         self._ended.set()
 
 
-class Pipeline(Protocol):
-    """What a rewrite asks of whoever drives the commit pipeline: the runner."""
-
-    @property
-    def commit(self) -> Commit:
-        """The pipeline."""
-        ...
-
-    @property
-    def lock(self) -> threading.Lock:
-        """Held while a batch is applied."""
-        ...
-
-    def rotate(self, then: Callable[[int], None] | None = None, /) -> int:
-        """Seal the log up to a number, call ``then`` with it before any later batch, and return it."""
-        ...
-
-    def poison(self, failure: BaseException, /) -> None:
-        """Take no more writes (C7)."""
-        ...
-
-
 class Rewrite:
     """Rewrites on request, and by itself when the log has grown.
 
@@ -118,10 +93,7 @@ class Rewrite:
         child: bool,
         codec: BaseCodec | None = None,
     ) -> None:
-        """``child``: merge in a child process, if the filesystem has a ``path`` that a child can open.
-
-        A child knows the released versions only, so with a ``codec`` of others the merge is done here.
-        """
+        """``child`` and ``codec`` as for :class:`BaseMaker`."""
         self.base_bytes = base_bytes
         """The size of the base in force."""
         self.rewrites = 0
@@ -130,14 +102,8 @@ class Rewrite:
         """How many failed since the last one that ended well."""
         self.error: str | None = None
         """Why the last one failed; None after one that ended well."""
-        self.progress = 0.0
-        """How much of the one under way is done, from 0 to 1."""
-        self.merged: MergeResult | None = None
-        """What the last merge did; None after a base that was made from the live machine."""
-        self.process: MergeProcess | None = None
-        """The child process at work."""
-        self.child_peak_bytes = 0
-        """The most memory that the last child process held."""
+        self.maker = BaseMaker(runner, directory, options=options, clock=clock, child=child, codec=codec)
+        """Makes the base; it knows how far that has come."""
         self._runner = runner
         self._commit = runner.commit
         self._directory = directory
@@ -145,9 +111,6 @@ class Rewrite:
         self._machine = machine
         self._options = options
         self._clock = clock
-        path = getattr(self._filesystem, "path", None)
-        self._codec = codec
-        self._path: str | None = path if child and codec is None and isinstance(path, str) else None
         self._guard = threading.Lock()
         self._requests: list[RewriteHandle] = []
         self._serving: list[RewriteHandle] = []
@@ -212,7 +175,7 @@ class Rewrite:
 
     def _end(self, failure: Exception | None) -> None:
         self._work = None
-        self.progress = 0.0
+        self.maker.progress = 0.0
         told = None if failure is None else _told(failure)
         if told is None:
             self.failures = 0
@@ -256,7 +219,7 @@ class Rewrite:
     # --- one rewrite ----------------------------------------------------------------------------------------------
 
     def _rewrite(self) -> Steps:
-        self.progress = 0.0
+        self.maker.progress = 0.0
         self._check_room()
         yield True
         machine = self._machine
@@ -291,7 +254,7 @@ class Rewrite:
 
     def _is_rdb(self, base: ManifestFile | None) -> bool:
         """Whether the base begins with an RDB file, which can be read neither slot by slot nor as a part of the log."""
-        if base is None or not _is_plain(base):
+        if base is None or not is_plain(base):
             return False
         from durakv.stock_base import MAGIC_BYTES, is_rdb
 
@@ -321,14 +284,14 @@ class Rewrite:
         suffix = "rdb" if self._options.base_format is BaseFormat.RDB else "dkv"
         try:
             if isinstance(source, SlottedMachine):
-                size = yield from self._merge(self._task(number, seq, log, source))
+                size = yield from self.maker.merge(number, seq, log, source, base_bytes=self.base_bytes)
             else:
-                size = yield from self._write_image(number, seq, source)
+                size = yield from self.maker.write_image(number, seq, source)
             yield True
             self._filesystem.rename(base_temporary(number, suffix), base_name(number, suffix))
         except (Exception, GeneratorExit):
-            self._remove(base_temporary(number, suffix))
-            self._remove(base_name(number, suffix))  # a rename that failed may have been done
+            remove(self._filesystem, base_temporary(number, suffix))
+            remove(self._filesystem, base_name(number, suffix))  # a rename that failed may have been done
             raise
         yield from self._publish(number, seq, size, replaced, suffix)
 
@@ -340,7 +303,7 @@ class Rewrite:
             self._swap(number, seq, names, suffix)
         except (Exception, GeneratorExit):
             if self._commit.poison is None:
-                self._remove(base_name(number, suffix))
+                remove(self._filesystem, base_name(number, suffix))
             raise
         with self._runner.lock:
             self._commit.sealed_bytes -= sum(file.bytes or 0 for file in replaced if file.kind == "i")
@@ -351,10 +314,10 @@ class Rewrite:
             while left:
                 yield True
                 yield from self._shrink(left[-1])
-                self._remove(left.pop())
+                remove(self._filesystem, left.pop())
         except GeneratorExit:
             for name in left:
-                self._remove(name)
+                remove(self._filesystem, name)
             raise
         self._sync_directory()
 
@@ -392,127 +355,6 @@ class Rewrite:
         except OSError as failure:
             journal.info("%s: %s could not be made smaller: %s", self._filesystem.describe(), name, failure)
 
-    def _remove(self, name: str) -> None:
-        """Remove a file that does not count; if the disk will not, it is debris for the next open."""
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                self._filesystem.remove(name)
-        except OSError as failure:
-            journal.warning("%s: %s could not be removed: %s", self._filesystem.describe(), name, failure)
-
-    # --- making a base --------------------------------------------------------------------------------------------
-
-    def _task(self, number: int, seq: int, log: list[SealedFile], machine: SlottedMachine) -> MergeTask:
-        from durakv.merge import MergeTask
-
-        manifest = self._directory.manifest
-        base = manifest.base if manifest.base is not None and not _is_plain(manifest.base) else None
-        return MergeTask(
-            identity=_identity(manifest).hex(),
-            base_name=None if base is None else base.name,
-            base_number=0 if base is None else base.seq,
-            base_seq=0 if base is None or base.last is None else base.last,
-            log=tuple(log),
-            log_bytes=sum(self.base_bytes if file.bytes is None else file.bytes for file in log),
-            number=number,
-            seq=seq,
-            merger=machine.merger,
-            content=machine.content,
-            slot_count=machine.slot_count,
-            memory_bytes=self._options.rewrite_memory_bytes,
-            created_ms=self._clock.time_ms(),
-        )
-
-    def _merge(self, task: MergeTask) -> Generator[bool, None, int]:
-        from durakv.merge import merge_steps
-        from durakv.merge_process import Unimportable, can_start_child
-
-        if self._path is not None and can_start_child():
-            try:
-                return (yield from self._merge_in_child(self._path, task))
-            except Unimportable as reason:
-                self._path = None
-                journal.warning("%s: merging in this process: %s", self._filesystem.describe(), reason)
-                self._remove(base_temporary(task.number))
-        steps = merge_steps(self._filesystem, task, self._codec)
-        try:
-            while True:
-                try:
-                    self.progress = next(steps)
-                except StopIteration as finished:
-                    merged: MergeResult = finished.value
-                    self.merged = merged
-                    return merged.bytes
-                yield True
-        finally:
-            steps.close()
-
-    def _merge_in_child(self, path: str, task: MergeTask) -> Generator[bool, None, int]:
-        from durakv.merge_process import MergeProcess
-
-        process = self.process = MergeProcess(path, task)
-        try:
-            while True:
-                busy = process.step()
-                self.progress = process.progress
-                if process.result is not None:
-                    break
-                yield busy
-        except (Exception, GeneratorExit):
-            process.abort()
-            raise
-        finally:
-            self.process = None
-        self.merged = process.result
-        self.child_peak_bytes = process.peak_bytes
-        return process.result.bytes
-
-    def _image_writer(self, number: int, seq: int, image: Image | RdbImage) -> ImageWriter | RdbImageWriter:
-        from durakv.image import ImageWriter, RdbImage, RdbImageWriter
-        from durakv.stock_base import rdb_facts
-        from durakv_formats.snapshot import SnapshotHeader
-
-        identity = _identity(self._directory.manifest)
-        if isinstance(image, RdbImage):
-            facts = rdb_facts(identity=identity, number=number, seq=seq)
-            return RdbImageWriter(self._filesystem, base_temporary(number, "rdb"), facts, image, self._watch())
-        header = SnapshotHeader(
-            identity=identity,
-            seq=seq,
-            number=number,
-            slot_count=image.slot_count,
-            content=image.content,
-            created_ms=self._clock.time_ms(),
-        )
-        return ImageWriter(self._filesystem, base_temporary(number), header, image, self._watch(), self._codec)
-
-    def _watch(self) -> Callable[[], bool]:
-        """Whether somebody has written lately, to be asked again and again."""
-        commit, monotonic = self._commit, self._clock.monotonic
-        seen, since = commit.applied_seq, monotonic()
-
-        def busy() -> bool:
-            nonlocal seen, since
-            now = monotonic()
-            if commit.applied_seq != seen:
-                seen, since = commit.applied_seq, now
-            return now - since < ALONE_SECONDS
-
-        return busy
-
-    def _write_image(self, number: int, seq: int, image: Image | RdbImage) -> Generator[bool, None, int]:
-        writer = self._image_writer(number, seq, image)
-        try:
-            while True:
-                size = writer.step(self._runner.lock)
-                if size is not None:
-                    self.merged = None
-                    return size
-                yield True
-        except (Exception, GeneratorExit):
-            writer.abort()
-            raise
-
 
 def _sealed(manifest: Manifest, seq: int) -> tuple[list[ManifestFile], list[SealedFile]]:
     """The files that a base up to ``seq`` replaces, and those among them that are log."""
@@ -525,20 +367,10 @@ def _sealed(manifest: Manifest, seq: int) -> tuple[list[ManifestFile], list[Seal
         if file.kind == "h" or file.last is None or file.last > seq:
             continue
         replaced.append(file)
-        if file.kind == "i" or _is_plain(file):
+        if file.kind == "i" or is_plain(file):
             log.append(SealedFile(file.name, file.seq, prior, file.last, file.bytes))
         prior = file.last
     return replaced, log
-
-
-def _is_plain(base: ManifestFile) -> bool:
-    """Whether a base is a stock server's: the first part of the log then, unless it begins with an RDB file."""
-    return base.kind == "b" and not base.name.endswith(".dkv")
-
-
-def _identity(manifest: Manifest) -> bytes:
-    assert manifest.identity is not None, "an engine's directory has an identity"
-    return manifest.identity
 
 
 def _delay_seconds(failures: int) -> float:

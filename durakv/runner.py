@@ -1,11 +1,11 @@
-"""The only threads: who performs the commit pipeline's work, and how the others wait for it.
+"""Leader and followers: who performs the commit pipeline's work, and how the others wait for it.
 
-Leader and followers.  A caller that needs a number to reach a level claims the work itself and does the system call
+A caller that needs a number to reach a level claims the work itself and does the system call
 in its own thread, so a single writer never hands over.  A caller that finds the work claimed parks on a lock of its
 own; whoever finishes work wakes exactly the callers it served, and one more to take over if there is more to do.
 Nobody is woken to find out that it was not its turn.
 
-One background thread does what no caller waits for: the sync that ``everysec`` owes, the next segment, the steps of
+The background thread does what no caller waits for: the sync that ``everysec`` owes, the next segment, the steps of
 a rewrite, active expiry.  Without it (``background=False``) the same work is done by ``step()``, one bounded piece a
 call, in an order that depends on nothing but the calls: that is how the crash laboratory drives an engine.
 """
@@ -14,80 +14,37 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from durakv import journal
+from durakv.background import TICK_SECONDS, Background, Task
 from durakv.clock import Clock
-from durakv.commit import SYNC_OVERDUE_SECONDS, Commit, Work
+from durakv.commit import SYNC_OVERDUE_SECONDS, Commit
 from durakv.durability import Durability, FsyncPolicy
-from durakv.errors import Closed, DurakvError, Limit
-from durakv.machine import Batch, check_batch
-from durakv_formats.compiled import plain_batch
-from durakv_formats.errors import LimitError
-from durakv_formats.resp import encode_batch
+from durakv.errors import Closed
+from durakv.machine import Batch
+from durakv.payload import encoded
+from durakv.waiting import Waiter, lock_again
+from durakv.work import Work
 
 R = TypeVar("R")
 
-TICK_SECONDS = 0.05
-"""How often the background thread looks for due work without being called, in seconds."""
-
 TASKS_PASSED_OVER_MAX = 4
 """After this many pieces of the pipeline's work in a row the tasks get their turn, however busy the writers are."""
-
-
-class Task(Protocol):
-    """Background work besides the pipeline's own."""
-
-    def step(self) -> bool:
-        """Do one bounded piece of work if any is due; return whether there was any."""
-        ...
-
-
-class Waiter:
-    """A caller that waits for a number to reach a level, parked on a lock of its own."""
-
-    __slots__ = ("_callback", "_parking", "level", "seq")
-
-    def __init__(self, seq: int, level: Durability, callback: Callable[[], None] | None = None) -> None:
-        self.seq = seq
-        self.level = level
-        self._callback = callback
-        self._parking = threading.Lock()
-        self._parking.acquire()
-
-    @property
-    def has_thread(self) -> bool:
-        """Whether a thread is parked here that could take over the lead."""
-        return self._callback is None
-
-    def park(self, timeout: float | None) -> bool:
-        """Wait to be woken; False when the time ran out."""
-        return self._parking.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
-
-    def wake(self) -> None:
-        """Let the caller go on; once."""
-        if self._callback is not None:
-            self._callback()
-        else:
-            self._parking.release()
 
 
 class Runner:
     """Drives a commit pipeline on behalf of many threads."""
 
     __slots__ = (
-        "_called",
+        "_background",
         "_closed",
         "_encode",
         "_ended",
         "_filled",
-        "_idle",
         "_monotonic",
         "_tasks",
         "_tasks_passed_over",
-        "_thread",
         "_waiters",
-        "background_failure",
         "clock",
         "commit",
         "lock",
@@ -106,30 +63,25 @@ class Runner:
         """No more writes are taken."""
         self._ended = False
         """Everything taken has reached its level; whoever waits still, waits for nothing."""
-        self._called = threading.Event()
-        self._idle = False
         self._filled = False
         """A segment was filled just now: the next one is made ready at once, for it may be wanted before a tick."""
-        self._thread: threading.Thread | None = None
-        self.background_failure: BaseException | None = None
-        if background:
-            self._thread = threading.Thread(target=self._run, name="durakv", daemon=True)
+        self._background = Background(self.step, self.lock) if background else None
 
     @property
     def has_thread(self) -> bool:
         """Whether background work is done by a thread, and not by ``step()``."""
-        return self._thread is not None
+        return self._background is not None
 
     def start(self) -> None:
         """Start the background thread, if there is to be one."""
-        if self._thread is not None:
-            self._thread.start()
+        if self._background is not None:
+            self._background.start()
 
     def disown(self) -> None:
         """In a forked child: refuse everything, and touch neither locks nor files, which are the parent's."""
         self.lock = threading.Lock()
         self._waiters = []
-        self._thread = None
+        self._background = None
         self._closed = self._ended = True
 
     def add_task(self, task: Task) -> None:
@@ -263,9 +215,9 @@ class Runner:
                     self._park_for_role()
                 else:
                     self._do(work)
-                    if self._thread is not None:
+                    if self._background is not None:
                         self._filled = True
-                        self._call()
+                        self._background.call()
             elif commit.pending_bytes > commit.options.pending_bytes_max:
                 self._advance(commit.applied_seq, Durability.WRITTEN)
             else:
@@ -367,8 +319,12 @@ class Runner:
         try:
             self.commit.perform(work)
         finally:
-            self.lock.acquire()
-            self._finish(work, then)
+            raised = lock_again(self.lock)
+            try:
+                self._finish(work, then)
+            finally:
+                if raised is not None:
+                    raise raised
 
     def _finish(self, work: Work, then: Callable[[int], None] | None = None) -> None:
         try:
@@ -401,7 +357,9 @@ class Runner:
                 for waiter in callbacks:
                     waiter.wake()
             finally:
-                self.lock.acquire()
+                raised = lock_again(self.lock)
+                if raised is not None:
+                    raise raised
 
     def _park(self, seq: int, level: Durability, timeout: float | None) -> None:
         waiter = Waiter(seq, level)
@@ -411,17 +369,19 @@ class Runner:
         try:
             woken = waiter.park(timeout)
         finally:
-            self.lock.acquire()
-            if not woken:
+            raised = lock_again(self.lock)
+            if not woken or raised is not None:
                 # Out of time, or a signal handler raised.  If it was given the lead just now, it must pass it on.
                 if waiter in self._waiters:
                     self._waiters.remove(waiter)
                 else:
                     self._hand_over()
+            if raised is not None:
+                raise raised
 
     def _park_for_role(self) -> None:
         """Wait until some work under way is finished, whatever it reached."""
-        if not (self.commit.writing or self.commit.syncing or self.commit.preparing):
+        if not (self.commit.writing or self.commit.syncing or self.commit.supply.preparing):
             return
         self._park(0, Durability.APPLIED, TICK_SECONDS)
 
@@ -478,40 +438,20 @@ class Runner:
         return None
 
     def _call(self) -> None:
-        if self._idle:
-            self._idle = False
-            self._called.set()
-
-    def _run(self) -> None:
-        while not self._closed:
-            try:
-                busy = self.step()
-            except Exception as failure:  # noqa: BLE001 - a task's mistake must not end what the policy owes
-                self._tell(failure)
-                busy = False
-            if not busy:
-                with self.lock:
-                    self._idle = True
-                self._called.wait(TICK_SECONDS)
-                self._called.clear()
-
-    def _tell(self, failure: Exception) -> None:
-        """Log what went wrong in the background, once and not twenty times a second (C13)."""
-        told, self.background_failure = self.background_failure, failure
-        if not self._closed and repr(told) != repr(failure):
-            expected = isinstance(failure, DurakvError)
-            journal.warning("in the background: %s", failure, failure=None if expected else failure)
+        if self._background is not None:
+            self._background.call()
 
     # --- closing --------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
         """Refuse new writes, end the background thread, and wait for work under way."""
+        background = self._background
         with self.lock:
             self._closed = True
-            self._idle = False
-        self._called.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+            if background is not None:
+                background.end()
+        if background is not None:
+            background.join()
         with self.lock:
             while self.commit.writing or self.commit.syncing:
                 self._park_for_role()
@@ -534,14 +474,3 @@ class Runner:
                     self._park_for_role()
             self._ended = True
             self._wake()
-
-
-def encoded(batch: Batch) -> bytes:
-    """The payload of a batch; raises TypeError for what is none, and Limit."""
-    if plain_batch is not None and (plain := plain_batch(batch)) is not None:
-        return plain
-    check_batch(batch)
-    try:
-        return encode_batch(batch)
-    except LimitError as error:
-        raise Limit(f"{error.reason}; nothing was logged") from error

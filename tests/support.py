@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from durakv.clock import ManualClock, SystemClock
-from durakv.commit import Commit, Work
+from durakv.commit import Commit
 from durakv.directory import Directory, add_segment, empty_manifest
 from durakv.durability import Durability, FsyncPolicy
 from durakv.engine import Engine
@@ -15,6 +15,7 @@ from durakv.log.segment import prepare_segment
 from durakv.machine import Command
 from durakv.options import Options
 from durakv.storage.filesystem import Filesystem
+from durakv.work import Work
 from durakv_formats.resp import encode_batch
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.image import Image

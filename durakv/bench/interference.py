@@ -53,7 +53,7 @@ def interference(
             sample = _during_rewrite(database, pairs, rate)
             during.extend(_responses(sample))
             seconds.append(sample.seconds)
-        peak = database.engine._rewrite.child_peak_bytes
+        peak = database.engine._rewrite.maker.child_peak_bytes
     quiet, busy = percentiles(before), percentiles(during)
     assert quiet is not None, "a window is longer than the pause between two writes"
     if busy is None:

@@ -15,6 +15,7 @@ import random
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
+from durakv.background import TICK_SECONDS
 from durakv.bench.loss_latency import LatencyDraw
 from durakv.bench.results import Latency
 from durakv.clock import ManualClock
@@ -22,7 +23,6 @@ from durakv.durability import FsyncPolicy
 from durakv.keyspace.database import Database
 from durakv.keyspace.database import open as open_database
 from durakv.options import Options
-from durakv.runner import TICK_SECONDS
 from durakv.storage.filesystem import Filesystem
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.faults import Fault

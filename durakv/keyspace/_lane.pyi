@@ -2,7 +2,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Literal
 
-from durakv.commit import Claimed, Commit
+from durakv.commit import Commit
 from durakv.durability import Durability, FsyncPolicy
 from durakv.keyspace.machine import Keyspace
 from durakv.keyspace.store import SlotStore
@@ -10,6 +10,7 @@ from durakv.log.segment import Segment
 from durakv.machine import Batch
 from durakv.runner import Runner
 from durakv.storage.posix_file import PosixFile
+from durakv.work import Claimed
 
 SHAPE: int
 

@@ -11,13 +11,15 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from durakv.commit import SYNC_AGE_SECONDS, Claimed, Kind, Work
+from durakv.commit import SYNC_AGE_SECONDS
 from durakv.durability import Durability, FsyncPolicy
 from durakv.engine import Engine
 from durakv.keyspace.machine import Keyspace
 from durakv.log.segment import Segment
-from durakv.runner import Runner, encoded
+from durakv.payload import encoded
+from durakv.runner import Runner
 from durakv.storage.posix_file import PosixFile
+from durakv.work import Claimed, Kind, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable

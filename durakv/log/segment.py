@@ -20,6 +20,9 @@ OPENING_BYTES_MAX = 1 << 20
 """How much room the segment that an open makes has at most; the next ones are prepared in the background.  A program
 that opens a directory and writes little shall not wait for zeros that it never uses."""
 
+TRIM_BYTES = 1 << 20
+"""How much of a file is given back at once."""
+
 
 class Segment:
     """One segment open for appending.
@@ -54,6 +57,18 @@ class Segment:
         self.offset = self.reserved = len(frame)
         self.first = seq + 1
         self.retired = retired
+
+    def trim(self) -> None:
+        """Cut the zeros off and close it, once it is sealed; a crash before leaves that to the next open.
+
+        It is no part of the rotation, and done in small steps, because emptying the page cache of megabytes takes the
+        kernel milliseconds in which writers may not run.
+        """
+        size = self.capacity
+        while size > self.offset:
+            size = max(self.offset, size - TRIM_BYTES)
+            self.file.truncate(size)
+        self.file.close()
 
 
 def prepare_segment(filesystem: Filesystem, number: int, capacity: int) -> Segment:

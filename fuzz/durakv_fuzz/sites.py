@@ -1,6 +1,6 @@
 """Who called, and from where: the innermost frame that is not the laboratory's own.
 
-    durakv/commit.py:308 CommitPipeline._perform
+    durakv/work.py:81 Work._write
 
 The path begins at the top package (or is the file's own name), so the text is the same on every machine.  The dances
 under ``durakv/storage`` count as callers, for their calls are the ones a crash can come between; its implementations

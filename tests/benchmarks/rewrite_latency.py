@@ -194,10 +194,10 @@ def run(arguments: argparse.Namespace, directory: Path) -> int:
             print(f"{number:5}{during.seconds:8.2f}", end="")
             for window in (without, during):
                 print(f"  {window.p50:12,.0f} {window.p99:8,.0f} {window.max:8,.0f}", end="")
-            print(f"{engine._rewrite.child_peak_bytes / 1e6:10.1f}{share:9.0%}", flush=True)
+            print(f"{engine._rewrite.maker.child_peak_bytes / 1e6:10.1f}{share:9.0%}", flush=True)
             if share <= arguments.foreign:
                 pairs.append((without, during))
-                peaks.append(engine._rewrite.child_peak_bytes)
+                peaks.append(engine._rewrite.maker.child_peak_bytes)
             if len(pairs) == arguments.rounds:
                 break
         if not pairs:

@@ -11,10 +11,10 @@ import errno
 
 import pytest
 
-from durakv.commit import Kind
 from durakv.durability import Durability
 from durakv.errors import Poisoned
 from durakv.log.segment import numbers_given_out_max
+from durakv.work import Kind
 from durakv_fuzz.choose import harshest
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.faults import AfterFailedSync, Fault, fail_nth

@@ -12,8 +12,8 @@ import random
 
 import pytest
 
-from durakv.commit import Kind, Work
 from durakv.durability import Durability
+from durakv.work import Kind, Work
 from durakv_formats.frame import FrameDecoder
 from durakv_fuzz.choose import harshest
 from durakv_fuzz.disk import SimulatedDisk
@@ -158,7 +158,7 @@ def test_a_rotation_waits_for_work_under_way(busy: str) -> None:
     else:
         work = pipeline.commit.claim_preparation(early=True)
     assert work is not None
-    assert getattr(pipeline.commit, busy)
+    assert getattr(pipeline.commit.supply if busy == "preparing" else pipeline.commit, busy)
     assert pipeline.commit.claim_rotation(0, 0.0) is None
     pipeline.do(work)
     assert pipeline.commit.claim_rotation(0, 0.0) is not None

@@ -365,6 +365,6 @@ def test_behind_a_segment_that_was_filled_the_next_one_is_made_ready_at_once() -
     while engine.status().rotations == 0:
         number += 1
         engine.apply(put(number, 500))
-    until(lambda: commit._spare is not None)
+    until(lambda: commit.supply.spare is not None)
     assert commit.segment.reserved * 2 < commit.segment.capacity
     engine.close()

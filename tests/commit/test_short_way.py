@@ -6,9 +6,10 @@ import errno
 
 import pytest
 
-from durakv.commit import SYNC_AGE_SECONDS, Kind
+from durakv.commit import SYNC_AGE_SECONDS
 from durakv.durability import Durability, FsyncPolicy
 from durakv.options import Options
+from durakv.work import Kind
 from durakv_formats.resp import encode_batch
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.faults import Fault, fail_nth

@@ -23,7 +23,7 @@ from durakv.engine import Engine
 from durakv.keyspace import lane as lane_module
 from durakv.keyspace.database import Database
 from durakv.keyspace.machine import Keyspace
-from durakv.runner import Waiter
+from durakv.waiting import Waiter
 from tests.keyspace.lanes import ALL, APPLIED, SYNCED, WRITTEN, both, contents, image, lane_of, open_at, state, windowed
 
 pytestmark = pytest.mark.skipif(

@@ -58,7 +58,7 @@ def child_of(engine: Engine) -> int:
     processes: list[MergeProcess] = []
 
     def found() -> bool:
-        processes[:] = [process for process in [engine._rewrite.process] if process is not None]
+        processes[:] = [process for process in [engine._rewrite.maker.process] if process is not None]
         return bool(processes)
 
     until(found)
@@ -98,7 +98,7 @@ def test_a_child_merges_while_writers_go_on(engine: Callable[..., Engine], tmp_p
         count += 1
     handle.result()
     assert count > 0
-    assert one._rewrite.merged is not None
+    assert one._rewrite.maker.merged is not None
     assert not is_alive(pid)
     assert names(tmp_path)[0] == base_name(1)
     one.close()
@@ -120,11 +120,11 @@ def test_its_memory_goes_with_what_the_log_touched_and_not_with_the_data(
     for index in range(0, 40_000, 100):
         one.submit([[b"SET", b"key:%08d" % index, noise.randbytes(1000)]])
     one.rewrite()
-    merged = one._rewrite.merged
+    merged = one._rewrite.maker.merged
     assert merged is not None
     assert merged.copied > 0
     # 20 MB of it is Python and the codecs, before the first byte is read.
-    assert one._rewrite.child_peak_bytes < 30 << 20
+    assert one._rewrite.maker.child_peak_bytes < 30 << 20
     assert one.status().rewrites == 2
 
 
@@ -180,7 +180,7 @@ def test_a_merger_that_the_child_cannot_import_works_in_this_process(
         one = engine(machine)
         fill(one)
         one.rewrite()
-        assert one._rewrite.merged is not None
+        assert one._rewrite.maker.merged is not None
         assert "only_here" in caplog.text
         fill(one, 3, b"again")
         one.rewrite()
@@ -202,9 +202,9 @@ PARENT = """
         engine.submit([[b"set", b"key%d" % index, b"value"]])
     engine.sync()
     engine._rewrite.request()
-    while engine._rewrite.process is None:
+    while engine._rewrite.maker.process is None:
         time.sleep(0.001)
-    print(engine._rewrite.process.pid, flush=True)
+    print(engine._rewrite.maker.process.pid, flush=True)
     time.sleep(60)
 """
 

@@ -217,13 +217,13 @@ def test_what_cannot_be_merged_comes_from_the_live_machine_and_is_merged_the_nex
     opened.fill()
     opened.put(b"rename", b"key1", b"other")
     opened.engine.rewrite()
-    assert opened.engine._rewrite.merged is None
+    assert opened.engine._rewrite.maker.merged is None
     with read_base(opened.disk, opened.bases()[0]) as reader:
         assert reader.header.content == Slotted.content
     opened.put(b"append", b"other", b"!")
     opened.engine.rewrite()
-    assert opened.engine._rewrite.merged is not None
-    assert opened.engine._rewrite.merged.rebuilt == 1
+    assert opened.engine._rewrite.maker.merged is not None
+    assert opened.engine._rewrite.maker.merged.rebuilt == 1
     assert opened.engine.status().rewrite_failures == 0
     assert reopened(opened.disk, Slotted)[0].state == opened.machine.state
 

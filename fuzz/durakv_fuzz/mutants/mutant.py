@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import durakv.keyspace.lane
 import durakv.keyspace.store
-import durakv.runner
+import durakv.payload
 import durakv_formats.frame
 import durakv_formats.resp
 import durakv_formats.runs
@@ -31,7 +31,7 @@ def _in_python() -> list[Patch]:
     """What is broken is written in Python: its compiled twin would go on being right."""
     return [
         Patch(durakv.keyspace.lane, "_make", None),
-        Patch(durakv.runner, "plain_batch", None),
+        Patch(durakv.payload, "plain_batch", None),
         Patch(durakv_formats.resp, "plain_batch", None),
         Patch(durakv_formats.frame, "plain_frame", None),
         Patch(durakv_formats.runs, "plain_run", None),

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import durakv.commit
-from durakv.commit import Alone, Commit, Kind, Work
-from durakv.directory import NO_SPACE, add_segment, seal
+from durakv.commit import Commit
+from durakv.directory import NO_SPACE, Directory, add_segment, seal
 from durakv.durability import Durability, FsyncPolicy
 from durakv.engine import Engine
 from durakv.log.segment import Segment
@@ -15,6 +15,7 @@ from durakv.machine import Batch
 from durakv.options import parse_policy
 from durakv.runner import Runner
 from durakv.storage.filesystem import File, Window
+from durakv.work import Alone, Kind, Work, prepare_next
 from durakv_formats.frame import HEADER_BYTES, encode_frame
 from durakv_formats.resp import encode_batch
 from durakv_fuzz.mutants.mutant import Mutants, Patch
@@ -106,19 +107,19 @@ def not_poisoned() -> list[Patch]:
 def instead_of_healing(heal: Callable[[Work], None]) -> list[Patch]:
     """A write that met a full disk is healed in another way, and counts as synced."""
 
-    def broken(self: Commit, work: Work, *, through: bool) -> None:
-        file = work.segment.file
+    def broken(self: Work, *, through: bool) -> None:
+        file = self.segment.file
         try:
-            (file.write_through if through else file.write_at)(work.data, work.offset)
+            (file.write_through if through else file.write_at)(self.data, self.offset)
         except OSError as failure:
             if failure.errno not in NO_SPACE:
                 raise
-            heal(work)
-            work.healed = work.synced = True
+            heal(self)
+            self.healed = self.synced = True
             return
-        work.synced = through
+        self.synced = through
 
-    return [Patch(Commit, "_write", broken)]
+    return [Patch(Work, "_write", broken)]
 
 
 @mutants("Redis everysec: a write that met ENOSPC is acknowledged, and lives in memory until there is room")
@@ -132,45 +133,45 @@ def full_disk_healed_without_proof() -> list[Patch]:
 def manifest_published_before_the_old_segment_is_synced() -> list[Patch]:
     """A rotation swaps the manifest first and syncs the sealed segment afterwards."""
 
-    def broken(self: Commit, work: Work) -> None:
-        old = work.segment
-        if work.data:
-            old.file.write_at(work.data, work.offset)
-        end = work.offset + len(work.data)
-        new = work.spare
-        if new is None or new.capacity < work.capacity:
-            new = self._prepare(work.capacity)
-        new.start(seq=work.target, retired=0, synced_seq=work.target, identity=self.directory.identity)
-        self.directory.swap(
+    def broken(self: Work, directory: Directory) -> None:
+        old = self.segment
+        if self.data:
+            old.file.write_at(self.data, self.offset)
+        end = self.offset + len(self.data)
+        new = self.spare
+        if new is None or new.capacity < self.capacity:
+            new = prepare_next(directory, self.capacity)
+        new.start(seq=self.target, retired=0, synced_seq=self.target, identity=directory.identity)
+        directory.swap(
             lambda manifest: add_segment(
-                seal(manifest, old.name, last=work.target, size=end), new.number, first=new.first, capacity=new.capacity
+                seal(manifest, old.name, last=self.target, size=end), new.number, first=new.first, capacity=new.capacity
             ),
-            synced_seq=work.target,
+            synced_seq=self.target,
         )
         old.file.sync()
-        work.synced = True
-        work.spare, work.successor = None, new
+        self.synced = True
+        self.spare, self.successor = None, new
 
-    return [Patch(Commit, "_rotate", broken)]
+    return [Patch(Work, "_rotate", broken)]
 
 
 @mutants("Redis 7 everysec, power lost: 'the truncated file is not the last file', then a silent gap")
 def old_segment_not_synced_at_rotation() -> list[Patch]:
     """A rotation under a lazy policy leaves the old segment to the kernel."""
-    rotate = Commit._rotate
+    perform = Commit.perform
 
     def broken(self: Commit, work: Work) -> None:
-        if self.policy is FsyncPolicy.ALWAYS:
-            rotate(self, work)
+        if work.kind is not Kind.ROTATE or self.policy is FsyncPolicy.ALWAYS:
+            perform(self, work)
             return
         file = work.segment.file
         real, file.sync = file.sync, lambda: None  # type: ignore[method-assign]
         try:
-            rotate(self, work)
+            perform(self, work)
         finally:
             file.sync = real  # type: ignore[method-assign]
 
-    return [Patch(Commit, "_rotate", broken)]
+    return [Patch(Commit, "perform", broken)]
 
 
 @mutants("Redis no-appendfsync-on-rewrite yes: no sync at all for as long as a child process lives")

@@ -7,9 +7,9 @@ from collections.abc import Generator, Iterator
 import durakv.commit
 import durakv.log.reader
 import durakv.recovery
+import durakv.work
 import durakv_formats.frame
 import durakv_formats.snapshot
-from durakv.commit import Commit
 from durakv.directory import seal
 from durakv.log.reader import Record, SegmentEnd, read_segment
 from durakv.log.segment import Segment
@@ -106,19 +106,19 @@ def sealed_one_byte_short() -> list[Patch]:
     def broken(manifest: Manifest, name: str, *, last: int, size: int) -> Manifest:
         return seal(manifest, name, last=last, size=size - 1)
 
-    return [Patch(durakv.commit, "seal", broken)]
+    return [Patch(durakv.work, "seal", broken)]
 
 
 @mutants("off by one: a truncation to a size that was taken before the last append")
 def trimmed_one_byte_too_far() -> list[Patch]:
     """When the zeros behind a sealed segment are given back, its last byte goes with them."""
-    trim = Commit._trim
+    trim = Segment.trim
 
-    def broken(self: Commit, segment: Segment) -> None:
-        segment.offset -= 1
-        trim(self, segment)
+    def broken(self: Segment) -> None:
+        self.offset -= 1
+        trim(self)
 
-    return [Patch(Commit, "_trim", broken)]
+    return [Patch(Segment, "trim", broken)]
 
 
 @mutants("repairs that cut at the last record that looks whole, and take it along")

@@ -13,6 +13,7 @@ from durakv.image import Image
 from durakv.log.segment import Segment
 from durakv.machine import StateMachine
 from durakv.rewrite import Rewrite
+from durakv.rewrite_base import remove
 from durakv.snapshot.writer import BaseFile
 from durakv.storage.filesystem import File, Filesystem
 from durakv_formats.checksum import crc32c
@@ -120,7 +121,7 @@ def old_files_removed_before_the_swap() -> list[Patch]:
 
     def broken(self: Rewrite, number: int, seq: int, names: set[str], suffix: str) -> None:
         for name in sorted(names):
-            self._remove(name)
+            remove(self._filesystem, name)
         swap(self, number, seq, names, suffix)
 
     return [Patch(Rewrite, "_swap", broken)]

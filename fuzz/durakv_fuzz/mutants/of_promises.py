@@ -8,13 +8,14 @@ from typing import TypeVar
 
 import msgspec
 
-from durakv.commit import SYNC_AGE_SECONDS, Commit, Kind, Work
+from durakv.commit import SYNC_AGE_SECONDS, Commit
 from durakv.durability import Durability
 from durakv.engine import Engine
 from durakv.errors import DurakvError
 from durakv.report import Status
 from durakv.rewrite import Rewrite
 from durakv.runner import Runner
+from durakv.work import Kind, Work
 from durakv_fuzz.mutants.mutant import Mutants, Patch
 from durakv_fuzz.mutants.of_commit import instead_of_healing, no_short_way
 
