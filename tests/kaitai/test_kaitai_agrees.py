@@ -89,7 +89,7 @@ def test_a_whole_file_is_parsed_at_once_as_well() -> None:
 
 def test_both_find_the_same_in_logs_drawn_by_lot() -> None:
     random = Random(1)
-    found = [log_facts(corpus.some_log(random)) for _ in range(1000)]
+    found = [log_facts(corpus.some_log(random)) for _ in range(2000)]
     assert {facts.ending for facts in found} == {"end", "zeros"}
     assert sum(len(facts.frames) for facts in found) > 4000
     assert sum(len(facts.unframed) for facts in found) > 500
@@ -97,7 +97,7 @@ def test_both_find_the_same_in_logs_drawn_by_lot() -> None:
 
 def test_both_find_the_same_in_snapshots_drawn_by_lot() -> None:
     random = Random(2)
-    found = [snapshot_facts(corpus.some_snapshot(random)) for _ in range(1000)]
+    found = [snapshot_facts(corpus.some_snapshot(random)) for _ in range(2000)]
     assert {facts.ending for facts in found} == {"end"}
     blocks = [block for facts in found for block in facts.blocks]
     assert {block.codec for block in blocks} == {0, 1}
@@ -106,7 +106,7 @@ def test_both_find_the_same_in_snapshots_drawn_by_lot() -> None:
 
 def test_both_find_the_same_in_manifests_drawn_by_lot() -> None:
     random = Random(3)
-    found = [manifest_facts(corpus.some_manifest(random)) for _ in range(1000)]
+    found = [manifest_facts(corpus.some_manifest(random)) for _ in range(2000)]
     assert {file.kind for facts in found if facts is not None for file in facts.files} == {"b", "h", "i"}
     assert None not in found
 
