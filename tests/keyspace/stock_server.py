@@ -119,12 +119,15 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def _connect(directory: Path, process: subprocess.Popen[bytes]) -> StockServer:
+    server: StockServer | None = None
     for _ in range(500):
         try:
-            return StockServer(directory)
+            server = server or StockServer(directory)
+            if server.run(b"PING") == b"PONG":  # before, it answers that it is loading
+                return server
         except OSError:
             assert process.poll() is None, (directory / "server.log").read_text()
-            time.sleep(0.01)
+        time.sleep(0.01)
     raise AssertionError("the server does not answer: " + (directory / "server.log").read_text())
 
 
