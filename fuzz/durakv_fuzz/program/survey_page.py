@@ -13,7 +13,6 @@ from durakv_fuzz.program.subject import Promise
 
 CONTROLS = frozenset(
     {
-        ("file", "append+fsync"),
         ("file", "fsync+rename+dirsync"),
         ("lmdb", "sync"),
         ("rocksdb", "sync"),

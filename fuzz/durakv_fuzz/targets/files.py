@@ -113,7 +113,7 @@ class SavedFile:
 
     def drive(self, directory: Path, numbers: range, teller: Teller) -> None:
         """See the module; a save that returned is an acknowledgement."""
-        path = directory / STATE
+        path = directory / (LOG if self.is_log else STATE)
         state: dict[str, str] = json.loads(path.read_bytes()) if not self.is_log and path.exists() else {}
         if self.is_log:
             _cut_unfinished_line(path)
