@@ -109,7 +109,7 @@ def test_persist_queue_loses_what_it_acknowledged_and_cannot_be_read() -> None:
 )
 def test_those_that_are_right_are_not_convicted(name: str, setting: str) -> None:
     target = installed(name, setting)
-    for disk, states in (("in order", 80), ("ext4", 30)):
+    for disk, states in (("in order", 60), ("ext4", 30)):
         seen = crashed(target, disk, states)
         assert not broken(seen), seen.findings[0].reason
         assert len(seen.lives) >= 2, "a start or a second life was crashed as well"
@@ -119,5 +119,5 @@ def test_those_that_are_right_are_not_convicted(name: str, setting: str) -> None
 def test_durakv_keeps_its_promises_where_only_fsync_orders_anything_and_while_it_is_made(setting: str) -> None:
     target = installed("durakv", setting)
     for fresh in (False, True):
-        seen = crashed(target, "posix", 80, fresh=fresh)
+        seen = crashed(target, "posix", 40, fresh=fresh)
         assert not broken(seen), seen.findings[0].reason
