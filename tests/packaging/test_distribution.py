@@ -82,7 +82,25 @@ def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
         "msgspec",
         "sortedcontainers",
     }
-    extras = set("all bench check cli docs fuzz hosts huey langgraph prometheus scrapy servers specs survey test".split())
+    extras = set(
+        [
+            "all",
+            "bench",
+            "check",
+            "cli",
+            "docs",
+            "fuzz",
+            "hosts",
+            "huey",
+            "langgraph",
+            "prometheus",
+            "scrapy",
+            "servers",
+            "specs",
+            "survey",
+            "test",
+        ]
+    )
     assert extras == set(metadata.get_all("Provides-Extra", []))
     assert b"durakv = durakv.cli:main" in wheel.read(f"{info}/entry_points.txt")
     assert f"{info}/licenses/LICENSE" in wheel.namelist()
