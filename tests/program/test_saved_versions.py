@@ -163,7 +163,7 @@ def test_a_synced_log_loses_no_line_and_what_a_crash_puts_behind_them_is_told() 
             log.write(text * 3000)
             log.flush()
             os.fsync(log.fileno())
-            print(text, flush=True)
+            say(text)
     """
     seen = crashed(saving(log))
     assert {verdict for _, verdict in verdicts(seen)} <= {"CORRUPT"}
