@@ -38,6 +38,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"durakv_fuzz\..*"),  # what the laboratory is made of
     ("py:.*", r"durakv_formats\.snapshot_v1\.Codec"),
 ]
+highlight_language = "text"
 smartquotes = False  # `--quick` is typed in as it stands
 autoclass_content = "both"
 autodoc_member_order = "bysource"

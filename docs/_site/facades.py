@@ -7,6 +7,7 @@ Each is written once and returns ``Request[T]``; shown is what the facade return
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator
 
@@ -31,16 +32,13 @@ class Facade(SphinxDirective):
 
 
 def _lines(facade: str) -> Iterator[str]:
-    from sphinx.util.inspect import getdoc
-    import importlib
-
     module, _, name = facade.rpartition(".")
     own = vars(getattr(importlib.import_module(module), name))
     for kind in Methods.__bases__:
-        yield from ("", f".. rubric:: {(getdoc(kind) or '').splitlines()[0].rstrip('.')}", "")
-        for name in vars(kind):
-            if not name.startswith("_") and name not in own:
-                yield from (f".. automethod:: {facade}.{name}", "")
+        yield from ("", f".. rubric:: {str(kind.__doc__).splitlines()[0].rstrip('.')}", "")
+        for method in vars(kind):
+            if not method.startswith("_") and method not in own:
+                yield from (f".. automethod:: {facade}.{method}", "")
 
 
 def returned(

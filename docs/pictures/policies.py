@@ -23,10 +23,10 @@ from typing import Any
 
 import msgspec
 
-from durakv.bench import canvas, units
+from durakv.bench import canvas, results, units
 from durakv.bench.canvas import BAND, INK, OURS, PAPER, SOFT, Label
 from durakv.bench.medians import KILL, POWER, Medians, loss, measured
-from durakv.bench.results import Mode, Report, Shape, load
+from durakv.bench.results import Mode, Report, Shape
 from durakv.durability import FsyncPolicy
 
 HERE = Path(__file__).resolve().parent
@@ -36,7 +36,7 @@ END = "<!-- end of what was measured -->"
 MANY = 64
 
 
-class Load(msgspec.Struct, frozen=True):
+class Writers(msgspec.Struct, frozen=True):
     """What so many writers were told in a second, each waiting for each of its writes."""
 
     writers: int
@@ -63,8 +63,8 @@ class Policy(msgspec.Struct, frozen=True):
     """One policy."""
 
     policy: FsyncPolicy
-    one: Load
-    many: Load
+    one: Writers
+    many: Writers
     killed: Crashes
     cut: Crashes
 
@@ -92,7 +92,7 @@ def measure(quick: bool) -> Report:
     with tempfile.TemporaryDirectory(dir=".", prefix="policies-") as place:
         command = [sys.executable, "-m", "durakv.cli", *words, "--output", f"{place}/run", place]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        report = load(Path(place) / "run/report.json")
+        report = results.load(Path(place) / "run/report.json")
     return msgspec.structs.replace(report, command=shlex.join(["durakv", *words]))
 
 
@@ -114,8 +114,8 @@ def figures(report: Report) -> Figures:
 def _policy(report: Report, policy: FsyncPolicy) -> Policy:
     return Policy(
         policy,
-        _load(_case(report, policy, Shape.THREADS, 1)),
-        _load(_case(report, policy, Shape.TASKS, MANY)),
+        _writers(_case(report, policy, Shape.THREADS, 1)),
+        _writers(_case(report, policy, Shape.TASKS, MANY)),
         _crashes(report, policy, KILL),
         _crashes(report, policy, POWER),
     )
@@ -130,9 +130,9 @@ def _case(report: Report, policy: FsyncPolicy, shape: Shape, width: int) -> Medi
     raise SystemExit(f"the report has no {policy} with {shape} {width}; it takes a run with --store durakv")
 
 
-def _load(found: Medians) -> Load:
+def _writers(found: Medians) -> Writers:
     assert found.service is not None, "a closed loop has service times"
-    return Load(found.case.width, round(found.rate), round(found.service.p50_us, 1), round(found.service.p999_us, 1))
+    return Writers(found.case.width, round(found.rate), round(found.service.p50_us, 1), round(found.service.p999_us, 1))
 
 
 def _crashes(report: Report, policy: FsyncPolicy, crash: str) -> Crashes:
@@ -231,20 +231,26 @@ def spoken(run: Figures) -> str:
 
 def svg(run: Figures) -> str:
     """Acknowledged writes a second, against how far back a crash reaches."""
-    draw: Any = canvas.drawn(_draw)  # type: ignore[arg-type]
-    return canvas.svg(draw(run), "policies", spoken(run)) + "\n"
+
+    def drawing(run: Figures) -> str:
+        return canvas.svg(_draw(run), "policies", spoken(run)) + "\n"
+
+    return canvas.drawn(drawing)(run)
 
 
 def _draw(run: Figures) -> Any:
     figure, (axes,) = canvas.figure(5.0, left=0.065, right=0.7, top=0.9, bottom=0.15)
-    rates = [load.writes_per_second for of in run.policies for load in (of.one, of.many)]
+    rates = [group.writes_per_second for of in run.policies for group in (of.one, of.many)]
     axes.set_yscale("log")
     axes.set_ylim(min(rates) / 2.2, max(rates) * 2.6)
     axes.yaxis.set_major_formatter(canvas.short)
     axes.yaxis.minorticks_off()
     axes.set_xlim(0, 1 + _DECADES[1] - _DECADES[0])
     axes.axvspan(0, 1, color=BAND.light, linewidth=0, zorder=0)
-    ticks = [(_NOTHING, "nothing"), *((_at(10.0**power), canvas.short_us(10.0 ** (power + 6))) for power in range(_DECADES[0] + 1, _DECADES[1]))]
+    ticks = [
+        (_NOTHING, "nothing"),
+        *((_at(10.0**power), canvas.short_us(10.0 ** (power + 6))) for power in range(_DECADES[0] + 1, _DECADES[1])),
+    ]
     axes.set_xticks([at for at, _ in ticks], [text for _, text in ticks])
     axes.grid(False, axis="x")
     canvas.titles(
@@ -259,8 +265,8 @@ def _draw(run: Figures) -> Any:
 
 
 def _marks(axes: Any, of: Policy) -> Iterator[Label]:
-    for load, face in ((of.one, PAPER.light), (of.many, OURS.light)):
-        y = load.writes_per_second
+    for group, face in ((of.one, PAPER.light), (of.many, OURS.light)):
+        y = group.writes_per_second
         killed, cut = _at(of.killed.oldest_seconds_max) - 0.3, _at(of.cut.oldest_seconds_max)
         if cut != _NOTHING:
             axes.plot([killed, cut], [y, y], color=SOFT.light, linewidth=1, linestyle=(0, (1, 3)), zorder=1)
@@ -272,11 +278,11 @@ def _marks(axes: Any, of: Policy) -> Iterator[Label]:
             promise = _at(of.cut.promised_seconds)
             axes.plot([cut, promise], [y, y], color=OURS.light, linewidth=2, alpha=0.5, zorder=1)
             axes.plot([promise], [y], "|", color=OURS.light, markersize=16, markeredgewidth=2, zorder=2)
-        who = "one writer" if load.writers == 1 else f"{load.writers} tasks"
+        who = "one writer" if group.writers == 1 else f"{group.writers} tasks"
         window = "nothing lost" if cut == _NOTHING else f"the last {_window(of.cut)}"
         if of.cut.promised_seconds is None:
             window += " or more"
-        yield Label(cut, y, f"{of.policy}, {who}: {units.count(y)}/s, {window}", OURS.light, bold=load.writers > 1)
+        yield Label(cut, y, f"{of.policy}, {who}: {units.count(y)}/s, {window}", OURS.light, bold=group.writers > 1)
 
 
 def _at(seconds: float) -> float:
@@ -299,7 +305,7 @@ def main(words: Sequence[str] | None = None) -> None:
     if asked.again:
         run = read()
     else:
-        run = figures(load(asked.report) if asked.report else measure(asked.quick))
+        run = figures(results.load(asked.report) if asked.report else measure(asked.quick))
         JSON.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
     SVG.write_text(svg(run), encoding="utf-8")
     PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), run), encoding="utf-8")
