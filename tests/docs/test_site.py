@@ -138,3 +138,14 @@ def test_the_list_of_pages_for_github_names_every_page() -> None:
         inside = page.is_relative_to(ROOT / "docs") and not page.is_relative_to(ROOT / "docs/reference")
         if inside and page.name not in ("README.md", "index.md"):
             assert f"]({page.relative_to(ROOT / 'docs')})" in listed, f"{name(page)} is not in docs/README.md"
+
+
+def test_a_broken_link_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text('<p id="here"><a href="#here"></a><a href="#there"></a><a href="b.html#c"></a>')
+    (tmp_path / "b.html").write_text('<a href="a.html#here"></a><a href="a.html#there"></a><img src="c.svg">')
+    assert sorted(broken_links(tmp_path)) == [
+        "a.html: #there leads to no place on that page",
+        "a.html: b.html#c leads to no place on that page",
+        "b.html: a.html#there leads to no place on that page",
+        "b.html: c.svg leads nowhere",
+    ]
