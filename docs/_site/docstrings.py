@@ -6,6 +6,7 @@ An indented piece is shown as it is, names of Python's own are no references, an
 from __future__ import annotations
 
 import builtins
+import re
 import sys
 import typing
 from collections.abc import Iterator
@@ -16,8 +17,8 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.nodes import find_pending_xref_condition
 
-TYPE_VARIABLES = frozenset({"M", "Many", "One", "R", "T"})
-"""They stand for any type, and lead nowhere."""
+NO_NAMES = re.compile(r"[A-Z]|One|Many|SupportsKeysAndGetItem")
+"""Type variables, and what only type checkers know: they lead nowhere."""
 
 
 def show_code(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
@@ -48,7 +49,7 @@ def unlink_pythons_own(app: Sphinx, doctree: nodes.document) -> None:
 def is_pythons_own(name: str) -> bool:
     """Whether an annotation names something of Python's library by it, or any type."""
     module, _, last = name.partition("[")[0].rpartition(".")
-    if last in TYPE_VARIABLES:
+    if NO_NAMES.fullmatch(last):
         return True
     if module:
         return module.partition(".")[0] in sys.stdlib_module_names
