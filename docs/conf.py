@@ -35,6 +35,7 @@ myst_heading_anchors = 4
 
 nitpicky = True  # of every name in a signature: it leads somewhere, or is Python's own (docstrings.py)
 nitpick_ignore_regex = [
+    ("py:.*", r"(huey|langgraph|prometheus_client|scrapy)\..*"),  # the hosts' own, and nothing is fetched
     ("py:.*", r"durakv_fuzz\..*"),  # what the laboratory is made of
     ("py:.*", r"durakv_formats\.snapshot_v1\.Codec"),
 ]
