@@ -15,8 +15,8 @@ from html import escape
 from typing import Any, NamedTuple, TypeVar
 
 from durakv.bench.labels import Box, column, place
-from durakv.bench.results import Report
 
+Drawn = TypeVar("Drawn")
 Drawing = TypeVar("Drawing")
 
 _WIDTH_INCHES = 10.0
@@ -84,11 +84,11 @@ def looks(names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Look]:
 # matplotlib says of few of its methods what they take and give, so its objects are Any here and nowhere else typed.
 
 
-def drawn(draw: Callable[[Report], Drawing]) -> Callable[[Report], Drawing]:
+def drawn(draw: Callable[[Drawn], Drawing]) -> Callable[[Drawn], Drawing]:
     """Draw with matplotlib's own settings and ours, whatever its user has set; and no text is taken for mathematics."""
 
     @functools.wraps(draw)
-    def with_settings(report: Report) -> Drawing:
+    def with_settings(report: Drawn) -> Drawing:
         from matplotlib import style
 
         context: Any = style.context

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from durakv.bench.raw import WITHOUT_SYNC
 from durakv.bench.results import Case, Interference, Mode, Promise, Report, Shape, Verdict
 
 DURAKV = "durakv"
@@ -206,7 +207,7 @@ def _median(values: Iterable[float]) -> float | None:
 
 
 def _p999(report: Report, ours: Sequence[Case]) -> Verdict:
-    plain = next((loop.latency.p999_us for loop in report.disk.raw if "without sync" in loop.name), None)
+    plain = next((loop.latency.p999_us for loop in report.disk.raw if loop.name == WITHOUT_SYNC.name), None)
     if plain is None:
         return EVERYSEC_P999.verdict(None, note="plain writes without a sync were not measured beside it")
     against = f"plain writes, p99.9 {plain:,.0f} us"

@@ -112,8 +112,8 @@ class Database(Methods, Immediate):
     level survives: WRITTEN the death of the process (C2), SYNCED a loss of power too (C3).  A read may show what a
     crash takes back, unless it waits for a level itself (C14).
 
-    Most methods are shared with ``AsyncDatabase`` and ``Batch``: see :class:`Methods`.  Where ``help`` says that one
-    returns ``Request[T]``, here it returns T.
+    Most methods are shared with ``AsyncDatabase`` and ``Batch``: see ``Methods``.  Where ``help`` says that one returns
+    ``Request[T]``, here it returns T.
     """
 
     def __init__(self, engine: Engine, decider: Decider, number: int = 0) -> None:
@@ -139,7 +139,7 @@ class Database(Methods, Immediate):
         return self._execute(encode(arguments), number, durability)
 
     def batch(self, *, durability: Durability | None = None) -> Batch:
-        """Collect commands in a ``with`` block and run them as one: all or nothing; see :class:`Batch`."""
+        """Collect commands in a ``with`` block and run them as one: all or nothing; see ``Batch``."""
         engine, decider = self.engine, self.decider
         own = None if durability is None else check_level(durability)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from durakv.bench.loss_latency import LatencyDraw, durable_write, plain_write
+from durakv.bench.raw import WITHOUT_SYNC
 from durakv.bench.results import Disk, Latency, RawLoop
 
 MEASURED = Latency(count=10_000, p50_us=100, p90_us=200, p99_us=1000, p999_us=20_000, max_us=500_000)
@@ -33,6 +34,13 @@ def test_the_fastest_loop_is_the_log_s() -> None:
     fast = RawLoop("preallocated", 300, MEASURED)
     assert durable_write(disk(slow, fast, slow)) is fast
     assert durable_write(disk()) is None
+
+
+def test_a_loop_that_does_not_sync_says_nothing_of_how_long_a_sync_takes() -> None:
+    durable = RawLoop("preallocated", 300, MEASURED)
+    plain = RawLoop(WITHOUT_SYNC.name, 400_000, MEASURED)
+    assert durable_write(disk(durable, plain)) is durable
+    assert durable_write(disk(plain)) is None
 
 
 def test_plain_writes_are_measured_and_leave_nothing(tmp_path: Path) -> None:
