@@ -84,11 +84,11 @@ class Caller:
                 self._do(lambda: settings.setdefault(key, value), "default", key, value)
             case "update":
                 pairs = dict.fromkeys(source.sample(KEYS, 3), value)
-                self._do(lambda: settings.update(pairs), "update", tuple(pairs.items()))
+                self._do(lambda: self.update(pairs), "update", tuple(pairs.items()))
             case "batch":
                 deleted = source.sample(there, min(2, len(there)))
                 pairs = {key: value, "z": ""}
-                self._do(lambda: self._batch(deleted, pairs), "batch", tuple(deleted), tuple(pairs.items()))
+                self._do(lambda: self.batch(deleted, pairs), "batch", tuple(deleted), tuple(pairs.items()))
             case "delete":
                 last = source.choice(there)
                 self._do(lambda: settings.__delitem__(last), "delete", last)
@@ -107,15 +107,28 @@ class Caller:
                 self._do(lambda: self.parts.jobs.put(item), "put", item)
             case "acknowledge":
                 if len(self._taken) < len(self.parts.jobs) and self._source.random() < 0.6:
-                    self._taken.append(self.parts.jobs.take(timeout=1))
+                    self._taken.append(self.take())
                 if self._taken:
                     number, item = self._taken.pop(self._source.randrange(len(self._taken)))
                     self._do(lambda: self.parts.jobs.acknowledge(number), "acknowledge", item)
             case _:
                 name, amount = self._source.choice(NAMES), self._source.randrange(1, 5)
-                self._do(lambda: self.parts.counters.add(name, amount), "add", name, amount)
+                self._do(lambda: self.add(name, amount), "add", name, amount)
 
-    def _batch(self, deleted: list[str], pairs: dict[str, str]) -> None:
+    def update(self, pairs: dict[str, str]) -> None:
+        """All of it or nothing."""
+        self.parts.settings.update(pairs)
+
+    def add(self, name: str, amount: int) -> None:
+        """On disk when it returns."""
+        self.parts.counters.add(name, amount)
+
+    def take(self) -> tuple[int, str]:
+        """Nothing is stored by it."""
+        return self.parts.jobs.take(timeout=1)
+
+    def batch(self, deleted: list[str], pairs: dict[str, str]) -> None:
+        """All of it or nothing."""
         with self.parts.settings.batch() as batch:
             for key in deleted:
                 del batch[key]
@@ -144,18 +157,22 @@ def open_simulated(environment: Environment) -> durakv.Database:
     )
 
 
-def drive(environment: Environment, told: Told, source: random.Random) -> None:
-    """A life with writes, background work and now and then a rewrite; closed, or not."""
-    database = open_simulated(environment)
-    caller = Caller(database, told.began, told.acked, source)
-    for _ in range(WRITES):
-        caller.write()
-        environment.clock.advance(source.choice([0.0, 0.01, 1.0]))
-        database.engine.step()
-        if source.random() < 0.05:
-            database.rewrite()
-    if source.random() < 0.5:
-        database.close()
+def service(caller_class: type[Caller]) -> Service:
+    """Lives of such a caller; ``Caller`` is the one that keeps its promises."""
+
+    def drive(environment: Environment, told: Told, source: random.Random) -> None:
+        database = open_simulated(environment)
+        caller = caller_class(database, told.began, told.acked, source)
+        for _ in range(WRITES):
+            caller.write()
+            environment.clock.advance(source.choice([0.0, 0.01, 1.0]))
+            database.engine.step()
+            if source.random() < 0.05:
+                database.rewrite()
+        if source.random() < 0.5:
+            database.close()
+
+    return Service(drive, check)
 
 
 def check(environment: Environment, facts: Facts) -> None:
@@ -164,7 +181,7 @@ def check(environment: Environment, facts: Facts) -> None:
         assert_expected(Parts(database).held(), facts)
 
 
-SERVICE = Service(drive, check)
+SERVICE = service(Caller)
 ARGV = [sys.executable, "-m", "tests.adapters.crash_dict", "--drive"]
 
 
