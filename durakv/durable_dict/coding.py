@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Generic, TypeVar
 
 from durakv.codecs import Codec
-from durakv.errors import CodecError, Limit
-from durakv_formats.limits import BULK_BYTES_MAX
+from durakv.errors import CodecError
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -45,8 +44,6 @@ class Coding(Generic[K, V]):
 def _checked(codec: str, data: object) -> bytes:
     if not isinstance(data, bytes):
         raise TypeError(f"the codec {codec!r} made {type(data).__name__}, not bytes")
-    if len(data) > BULK_BYTES_MAX:
-        raise Limit(f"a key or value of {len(data)} bytes; {BULK_BYTES_MAX} are allowed")
     return data
 
 

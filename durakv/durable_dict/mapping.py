@@ -266,7 +266,7 @@ class DurableDict(MutableMapping[K, V]):
 
     def sync(self) -> None:
         """Return when every write before this call survives a loss of power, under any policy (C3)."""
-        self._place.database.sync()
+        self._place.sync()
 
     def close(self) -> None:
         """Refuse every later call with Closed; a directory that was opened by path is synced, sealed and given up."""

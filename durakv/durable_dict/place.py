@@ -87,6 +87,11 @@ class Place:
 
         return self.database.engine.transact(Decision(self.database.decider.keyspace, decide_effects), durability)
 
+    def sync(self) -> None:
+        """Return when every write before this call is on stable storage (C3)."""
+        self._refuse_closed()
+        self.database.sync()
+
     def setting(self, pairs: Iterable[tuple[bytes, bytes]]) -> list[Command]:
         """The effects that set these fields; new ones come last, in this order."""
         return [(b"HSET", self.items, *chain.from_iterable(some)) for some in chunks(pairs, REBUILD_ITEMS)]
