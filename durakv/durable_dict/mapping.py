@@ -290,7 +290,9 @@ class DurableDict(MutableMapping[K, V]):
         return f"<DurableDict {self._place.items!r}: {content}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a DurableDict is a place in an open directory, and cannot be copied or pickled: take dict(d)")
+        raise TypeError(
+            "a DurableDict is a place in an open directory, and cannot be copied or pickled: take dict(d.items())"
+        )
 
 
 class _Items(ItemsView[K, V]):

@@ -2,9 +2,10 @@
 
     python tests/benchmarks/durable_dict.py [--rounds 9] [--seconds 0.2] [--directory DIR]
 
-Each round lets every contestant, in rotating order, write to one of a thousand keys after the other, which are all there
-before, and then read them.  Printed are medians over the rounds, and medians of the ratios of writes to ``DurableDict always`` in
-the same round.  Shelves, SQLite and those dicts pickle their values; the codecs are compared under ``everysec``.
+Each round lets every contestant, in rotating order, write to one of a thousand keys after the other, which are all
+there before, and then read them.  Printed are medians over the rounds, and medians of the ratios of writes to
+``DurableDict always`` in the same round.  Shelves, SQLite and the dicts under their policies pickle their values; the
+codecs are compared under ``everysec``.
 """
 
 from __future__ import annotations
