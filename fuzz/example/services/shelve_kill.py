@@ -1,6 +1,6 @@
 """A shelf and a durable dict under the same writes, killed with SIGKILL, and after power cuts.
 
-    python fuzz/example/services/shelve_kill.py [--kills 20] [--cuts 300] [--seed 1]
+    python fuzz/example/services/shelve_kill.py [--kills 20] [--cuts 300] [--seed 1] [--only shelve]
 
 Each store holds twenty settings that are written over and over, with values of changing length; a write is acknowledged
 when the assignment, and with ``+sync`` the ``sync()`` after it, has returned.
@@ -259,10 +259,11 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--kills", type=int, default=20, help="processes to kill, for each store (20)")
     parser.add_argument("--cuts", type=int, default=300, help="states after a power cut, for each store (300)")
     parser.add_argument("--seed", type=int, default=1, help="another seed, other crashes")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only stores with this in their name")
     chosen = parser.parse_args(arguments)
     print(f"Python {sys.version.split()[0]}, durakv {durakv.__version__}")
     print(HEAD)
-    for store in subjects():
+    for store in [one for one in subjects() if chosen.only in f"{one.name} {one.setting}"]:
         with quiet():  # recoveries say what they cut, which is what is counted here
             print(kill(store, chosen.kills, random.Random(chosen.seed)).line(), flush=True)
             if not missing():
