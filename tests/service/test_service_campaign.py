@@ -15,7 +15,7 @@ import pytest
 import durakv
 from durakv_fuzz.mutants import MUTANTS
 from durakv_fuzz.service import BadSubject, Environment, Facts, Outcome, Service, Told, Violation, explore
-from durakv_fuzz.service.subject import Acked, Began, facts_of
+from durakv_fuzz.service.subject import Acked, Began, Word, facts_of
 from tests.service import orders
 from tests.service.orders import RIGHT
 
@@ -171,11 +171,11 @@ def test_a_service_of_which_nothing_new_comes_ends_early() -> None:
 
 def test_what_counts_depends_on_the_level_and_on_the_crash() -> None:
     applied, written, synced = durakv.Durability
-    words = [Began(1), Acked(1, applied), Began(2), Acked(2, written), Began(3), Acked(3, synced), Began(4)]
+    words: list[Word] = [Began(1), Acked(1, applied), Began(2), Acked(2, written), Began(3), Acked(3, synced), Began(4)]
     assert facts_of(words, power=True) == Facts((3,), (1, 2, 3, 4))
     assert facts_of(words, power=False) == Facts((2, 3), (1, 2, 3, 4))
 
 
 def test_what_was_never_begun_shows_from_its_acknowledgement_on_as_often_as_it_was_told() -> None:
-    words = [Acked("hit", durakv.Durability.SYNCED), Began("hit"), Acked("hit", durakv.Durability.SYNCED)]
+    words: list[Word] = [Acked("hit", durakv.Durability.SYNCED), Began("hit"), Acked("hit", durakv.Durability.SYNCED)]
     assert facts_of(words, power=True) == Facts(("hit", "hit"), ("hit", "hit"))
