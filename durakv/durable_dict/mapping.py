@@ -18,6 +18,7 @@ from durakv.durability import Durability, FsyncPolicy
 from durakv.durable_dict.batch import DictBatch
 from durakv.durable_dict.coding import Coding
 from durakv.durable_dict.place import Place
+from durakv.durable_dict.views import PairedValuesView, PairsView
 from durakv.errors import Closed
 from durakv.keyspace.database import Database, open
 from durakv.machine import Command
@@ -209,13 +210,13 @@ class DurableDict(MutableMapping[K, V]):
 
     def items(self) -> ItemsView[K, V]:
         """The pairs; each iteration goes over those of one moment."""
-        return _Items(self)
+        return PairsView(self)
 
     def values(self) -> ValuesView[V]:
         """The values; each iteration goes over those of one moment."""
-        return _Values(self)
+        return PairedValuesView(self)
 
-    def pairs(self) -> Iterator[tuple[K, V]]:
+    def _pairs(self) -> Iterator[tuple[K, V]]:
         """The pairs of this moment, decoded one by one."""
         coding = self._coding
         for field, data in self._place.read(lambda items: list(items.items())):
@@ -290,23 +291,7 @@ class DurableDict(MutableMapping[K, V]):
         return f"<DurableDict {self._place.items!r}: {content}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            "a DurableDict is a place in an open directory, and cannot be copied or pickled: take dict(d.items())"
-        )
-
-
-class _Items(ItemsView[K, V]):
-    _mapping: DurableDict[K, V]
-
-    def __iter__(self) -> Iterator[tuple[K, V]]:
-        return self._mapping.pairs()
-
-
-class _Values(ValuesView[V]):
-    _mapping: DurableDict[Any, V]
-
-    def __iter__(self) -> Iterator[V]:
-        return (value for _, value in self._mapping.pairs())
+        raise TypeError("a DurableDict is a place on disk, and cannot be copied or pickled: take dict(d.items())")
 
 
 def _last(items: dict[bytes, bytes]) -> tuple[bytes, bytes] | None:

@@ -21,7 +21,6 @@ from durakv.durability import Durability
 from durakv.errors import Closed, CodecError, UnsupportedVersion, WrongType
 from durakv.keyspace.command import in_database
 from durakv.keyspace.database import Database
-from durakv.keyspace.decider import Decision
 from durakv.keyspace.kinds.effect import chunks
 from durakv.keyspace.kinds.hash import Hash
 from durakv.keyspace.values import REBUILD_ITEMS
@@ -85,7 +84,7 @@ class Place:
             effects, answer = decide(self._fields(self.items))
             return in_database(number, effects), answer
 
-        return self.database.engine.transact(Decision(self.database.decider.keyspace, decide_effects), durability)
+        return self.database.engine.transact(decide_effects, durability)
 
     def sync(self) -> None:
         """Return when every write before this call is on stable storage (C3)."""

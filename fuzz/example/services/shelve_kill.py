@@ -19,6 +19,7 @@ import argparse
 import os
 import random
 import shelve
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +42,7 @@ from durakv_fuzz.recorder.recorder import Recorder, missing
 from durakv_fuzz.targets.target import Embedded, key_of, missing_module
 
 SETTINGS = 20
-WRITES_OF_A_LIFE = 10_000
+WRITES_OF_A_LIFE = 100_000_000
 KILLED_AFTER = (10, 400)
 RECORDED_WRITES = 80
 BACKENDS = ("dumb", "gnu", "ndbm", "sqlite3")
@@ -217,6 +218,7 @@ def driven_and_killed(store: Embedded, directory: Path, writes: int) -> frozense
         heard += process.stdout.readlines()
     finally:
         child.kill(process)
+    assert process.returncode == -signal.SIGKILL, "it ended by itself"
     return frozenset(int(line) for line in heard if line.endswith(b"\n"))
 
 
