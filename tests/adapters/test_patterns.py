@@ -97,6 +97,28 @@ def test_threads_lose_no_amount(sums: durakv.DurableDict[str, int]) -> None:
     assert (counters.value("hits"), counters.value("bytes"), counters.value("none")) == (200, 600, 0)
 
 
+class Interrupted(durakv.MsgpackCodec[int]):
+    """A codec in which, once, another thread gets its turn: the first sum is decided then, and not yet stored."""
+
+    other: threading.Thread | None = None
+
+    def encode(self, value: int, /) -> bytes:
+        if self.other is not None and not self.other.ident:
+            self.other.start()
+            self.other.join(timeout=0.2)
+        return super().encode(value)
+
+
+def test_an_amount_that_another_thread_adds_in_the_middle_is_not_lost(tmp_path: Path) -> None:
+    codec = Interrupted(int)
+    with durakv.DurableDict(tmp_path / "c", value=codec, fsync="no") as sums:
+        counters = DurableCounters(sums)
+        codec.other = threading.Thread(target=counters.add, args=("hits", 5))
+        counters.add("hits")
+        codec.other.join()
+        assert counters.value("hits") == 6
+
+
 def test_a_sum_is_on_disk_when_it_is_returned_under_any_policy(sums: durakv.DurableDict[str, int]) -> None:
     counters = DurableCounters(sums)
     assert [counters.add("hits"), counters.add("hits", 5)] == [1, 6]
