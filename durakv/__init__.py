@@ -5,6 +5,7 @@
 
     engine = durakv.Engine("ledger", Ledger())                 a state machine of your own
     async with durakv.aio.open("data", fsync="always") as db:  the same for asyncio
+    with durakv.DurableDict("data", value=durakv.JsonCodec()) as d:  a dict of your own types
 
 What survives is decided by the level a write was acknowledged at, and by nothing else:
 
@@ -25,11 +26,14 @@ from __future__ import annotations
 TYPE_CHECKING = False  # what type checkers read as True; importing it from typing would cost more than all the rest
 if TYPE_CHECKING:
     from durakv import aio as aio
+    from durakv.codecs import BytesCodec, Codec, JsonCodec, MsgpackCodec, PickleCodec, TextCodec
     from durakv.conformance import check_state_machine
     from durakv.durability import Durability, FsyncPolicy
+    from durakv.durable_dict import DurableDict
     from durakv.engine import Engine
     from durakv.errors import (
         Closed,
+        CodecError,
         CommandError,
         Corruption,
         DirectoryError,
@@ -52,7 +56,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BaseFormat",
+    "BytesCodec",
     "Closed",
+    "Codec",
+    "CodecError",
     "Command",
     "CommandError",
     "Corruption",
@@ -61,18 +68,23 @@ __all__ = [
     "DirectoryError",
     "DiskFull",
     "Durability",
+    "DurableDict",
     "DurakvError",
     "Engine",
     "FsyncPolicy",
+    "JsonCodec",
     "Limit",
     "Load",
     "Locked",
+    "MsgpackCodec",
     "Options",
+    "PickleCodec",
     "Poisoned",
     "Receipt",
     "RecoveryReport",
     "StateMachine",
     "Status",
+    "TextCodec",
     "UnsupportedVersion",
     "WrongType",
     "aio",
@@ -82,12 +94,14 @@ __all__ = [
 ]
 
 _ERRORS = (
-    "Closed CommandError Corruption DirectoryError DiskFull DurakvError Limit Locked Poisoned UnsupportedVersion "
-    "WrongType"
+    "Closed CodecError CommandError Corruption DirectoryError DiskFull DurakvError Limit Locked Poisoned "
+    "UnsupportedVersion WrongType"
 )
 _WHERE = {
+    "codecs": "BytesCodec Codec JsonCodec MsgpackCodec PickleCodec TextCodec",
     "conformance": "check_state_machine",
     "durability": "Durability FsyncPolicy",
+    "durable_dict": "DurableDict",
     "engine": "Engine",
     "errors": _ERRORS,
     "keyspace.database": "Database open",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 __all__ = [
     "Closed",
+    "CodecError",
     "CommandError",
     "Corruption",
     "DirectoryError",
@@ -87,3 +88,15 @@ class CommandError(DurakvError):
 
 class WrongType(CommandError):
     """The key holds a value of another type (``WRONGTYPE ...``); nothing was logged."""
+
+
+class CodecError(DurakvError):
+    """What is stored is not of this codec: another one was named when it was made, or it does not decode.
+
+    ``key`` is the key whose value does not decode, the stored bytes if it is the key itself, and None if it is about
+    the whole ``DurableDict``.  Nothing was changed; open it with the codec that wrote it.
+    """
+
+    def __init__(self, message: str, *, key: object = None) -> None:
+        super().__init__(message)
+        self.key = key

@@ -21,6 +21,7 @@ ALIASES = {"Command"}
 SURVIVAL = {
     "Database": ("C2", "C3", "C14"),
     "Durability": ("survive",),
+    "DurableDict": ("C1", "C2", "C3", "C14"),
     "Engine": ("C2", "C3", "C7"),
     "FsyncPolicy": ("C3", "C4", "C5"),
     "Receipt": ("C2", "C3"),

@@ -161,7 +161,7 @@ def hsetex(call: Call, command: Command) -> Reply:
     # A log has it only where the condition held; a replay, in which nothing ever expires, might see a field that had.
     is_asked = call.now_ms != NO_CLOCK
     if (b"FNX" in options.words and is_asked and values.keys() & present.keys()) or (
-        b"FXX" in options.words and is_asked and values.keys() - present.keys()
+        b"FXX" in options.words and is_asked and not values.keys() <= present.keys()
     ):
         return 0
     deadline = options.deadline

@@ -118,7 +118,8 @@ def hset(call: Call, command: Command) -> Reply:
     key = command[1]
     fields = meet_fields(call, key)
     call.log(b"HSET", *command[1:])
-    return OK if call.name == b"hmset" else len({*command[2::2]} - fields.keys())
+    # Not the difference of two sets: that goes through all the fields there are.
+    return OK if call.name == b"hmset" else sum(field not in fields for field in {*command[2::2]})
 
 
 def hsetnx(call: Call, command: Command) -> Reply:

@@ -59,3 +59,12 @@ def test_the_crash_states_print_both_rates_every_part_and_the_verdict() -> None:
             assert word in run.stdout, run.stdout
         assert "violation" not in run.stdout, run.stdout
         assert ("target:" in run.stdout) == (not more), run.stdout
+
+
+def test_the_durable_dict_prints_every_contestant(tmp_path: Path) -> None:
+    command = [sys.executable, str(HERE / "durable_dict.py"), "--rounds", "1", "--seconds", "0.02"]
+    run = subprocess.run([*command, "--directory", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    for word in ("command:", "disk:", "shelve dumb+sync", "sqlite3 WAL, FULL", "DurableDict always", "MsgpackCodec("):
+        assert word in run.stdout, run.stdout
+    assert not list(tmp_path.iterdir()), "it leaves nothing behind"
