@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         UnsupportedVersion,
         WrongType,
     )
+    from durakv.health import Health
     from durakv.keyspace.database import Database, open
     from durakv.machine import Command, StateMachine
     from durakv.options import BaseFormat, Load, Options
@@ -64,6 +65,7 @@ __all__ = [
     "DurakvError",
     "Engine",
     "FsyncPolicy",
+    "Health",
     "Limit",
     "Load",
     "Locked",
@@ -91,6 +93,7 @@ _WHERE = {
     "engine": "Engine",
     "errors": _ERRORS,
     "keyspace.database": "Database open",
+    "health": "Health",
     "machine": "Command StateMachine",
     "options": "BaseFormat Load Options",
     "receipt": "Receipt",

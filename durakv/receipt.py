@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from durakv import journal
 from durakv.durability import Durability
+from durakv.errors import refuse_copy
 from durakv.runner import Runner
 
 
@@ -45,6 +46,9 @@ class Receipt:
         What the callback raises is logged and goes no further: the thread it runs in may be another caller's.
         """
         self._runner.call_when(self.seq, self.durability, lambda: self._call(callback))
+
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self, "pass its number, seq, on, and Engine.wait for it where the engine is")
 
     def _call(self, callback: Callable[[Receipt], None]) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from durakv.durability import FsyncPolicy
+from durakv.health import Health
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,8 +88,13 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """The age of the oldest of them."""
     pending_bytes: int
     """Applied bytes that even a crash of the process could take back."""
+    health: Health
+    """Whether somebody has to look at it, and whether a restart would help."""
+    reasons: tuple[str, ...]
+    """Why ``health`` is not OK, and what to do, a sentence each."""
     healthy: bool
-    """False when the log is poisoned, the base was found damaged, or an unsynced write is older than promised (C4)."""
+    """The narrower question whether what the policy promises is kept (C4): False when the engine is dead or an unsynced
+    write is older than promised, whatever else ``health`` may complain of."""
     stalled: bool
     """Whether writers wait for a slow disk."""
     poisoned: str | None

@@ -28,6 +28,10 @@ from durakv.work import Work
 
 R = TypeVar("R")
 
+CLOSED = "the engine is closed; open the directory again"
+ABORTED = "the engine was closed by force, and nothing more is acknowledged; open the directory again"
+FORKED = "this is a forked copy, and the directory is its parent's; open it anew when the parent has closed it"
+
 TASKS_PASSED_OVER_MAX = 4
 """After this many pieces of the pipeline's work in a row the tasks get their turn, however busy the writers are."""
 
@@ -83,6 +87,7 @@ class Runner:
         self._waiters = []
         self._background = None
         self._closed = self._ended = True
+        self.commit.poison = Closed(FORKED)
 
     def add_task(self, task: Task) -> None:
         """Have a task stepped in the background from now on."""
@@ -191,8 +196,8 @@ class Runner:
         return commit.append(payload, batch, now)
 
     def _refuse(self) -> None:
-        if self._closed:
-            raise Closed("the engine is closed; open the directory again")
+        if self._closed and not isinstance(self.commit.poison, Closed):
+            raise Closed(CLOSED)
         self.commit.refuse()
 
     def _make_room(self, size: int, *, blocking: bool) -> bool:
@@ -453,8 +458,18 @@ class Runner:
         if background is not None:
             background.join()
         with self.lock:
-            while self.commit.writing or self.commit.syncing:
+            while self.commit.writing or self.commit.syncing or self.commit.supply.preparing:
                 self._park_for_role()
+
+    def abort(self) -> None:
+        """Take nothing and acknowledge nothing from now on; whoever waits is told at once, whatever the disk does."""
+        with self.lock:
+            self._closed = True
+            self.commit.fail(Closed(ABORTED))
+            self._ended = True
+            if self._background is not None:
+                self._background.end()
+            self._wake()
 
     def flush(self) -> None:
         """Write and sync everything applied, beside the callers that still wait for it; afterwards nobody works."""
