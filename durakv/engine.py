@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from msgspec.structs import replace
 
+from durakv import journal
 from durakv.background import Task
 from durakv.clock import Clock, SystemClock
 from durakv.commit import SYNC_OVERDUE_SECONDS, Commit
+from durakv.counters import counters
 from durakv.directory import APPEND_DIRECTORY, MANIFEST_NAME, drop_files, refuse_failed, refuse_missing, seal, take_lock
 from durakv.durability import Durability, FsyncPolicy, check_level
 from durakv.errors import Closed, DirectoryError, DiskFull, refuse_copy
@@ -35,6 +37,7 @@ from durakv.runner import ABORTED, CLOSED, FORKED, Runner
 from durakv.storage.filesystem import Filesystem, Lock
 from durakv.storage.posix import PosixFilesystem
 from durakv.takeover import settle, tidy
+from durakv.watch import Watch
 from durakv_formats.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -144,6 +147,8 @@ class Engine:
         )
         self._commit.sealed_bytes = found.log_bytes
         self._runner = Runner(self._commit, self._clock, background=background)
+        self._watch = Watch(self._commit, self._clock)
+        self._runner.add_task(self._watch)
         self._rewrite = self._make_rewrite(found, background)
         self._runner.add_task(self._rewrite)
         self._lazy: LazyBase | None = None
@@ -337,6 +342,8 @@ class Engine:
                 stalled=stalled,
                 poisoned=None if poison is None else str(poison),
                 slots_to_load=0 if lazy is None else lazy.remaining,
+                sync_seconds=max(0.0, now - commit.sync_started) if commit.syncing else 0.0,
+                logged_bytes=commit.logged_bytes,
                 log_bytes=commit.sealed_bytes + commit.segment.offset,
                 base_bytes=rewrite.base_bytes,
                 segments=len(manifest.segments),
@@ -347,9 +354,18 @@ class Engine:
                 rewriting=rewrite.running,
                 rewrite_progress=rewrite.maker.progress,
                 rewrites=rewrite.rewrites,
+                rewrites_failed=rewrite.failed,
                 rewrite_failures=rewrite.failures,
                 rewrite_error=rewrite.error,
             )
+
+    def counters(self) -> dict[str, int | float]:
+        """The status and what the open found as numbers, under the stable names that docs/operations.md lists.
+
+        What ends in ``_total`` only grows, from 0 at the open; everything else is of now.  It costs what ``status``
+        does, never waits for the disk and never raises.
+        """
+        return counters(self.status(), self.report)
 
     # --- closing --------------------------------------------------------------------------------------------------
 
@@ -374,6 +390,7 @@ class Engine:
                     self._lazy.close()
                 self._runner.flush()
                 self._seal()
+                self._watch.step()
             finally:
                 self._commit.segment.file.close()
                 self._release()
@@ -400,8 +417,21 @@ class Engine:
                 self._closing.release()
             if begin:
                 self._aborted = True
+                self._tell_abort()
                 self._in_a_thread(self._abandon)
         return self._given_up.wait(timeout)
+
+    def _tell_abort(self) -> None:
+        directory, unsynced = self.filesystem.describe(), self._commit.applied_seq - self._commit.synced_seq
+        journal.warning(
+            "%s: closed by force; %d commands were not synced",
+            directory,
+            unsynced,
+            about="commit",
+            event="aborted",
+            directory=directory,
+            unsynced_commands=unsynced,
+        )
 
     def _abandon(self) -> None:
         try:

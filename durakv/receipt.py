@@ -54,4 +54,4 @@ class Receipt:
         try:
             callback(self)
         except Exception as failure:  # noqa: BLE001 - it is told with its traceback
-            journal.error("a callback for number %d failed", self.seq, failure=failure)
+            journal.error("a callback for number %d failed", self.seq, failure=failure, event="callback_failed")

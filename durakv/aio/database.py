@@ -261,6 +261,10 @@ class AsyncDatabase(Methods, Awaited):
         """The exposure of now, and how log and base are doing (C4)."""
         return self.database.status()
 
+    def counters(self) -> dict[str, int | float]:
+        """The same as numbers under stable names; see ``Engine.counters``."""
+        return self.database.counters()
+
     async def rewrite(self) -> None:
         """Rewrite the log into a new base; see ``Engine.rewrite``."""
         await self.engine.rewrite()

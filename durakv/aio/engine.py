@@ -94,6 +94,10 @@ class AsyncEngine:
         """The state of now; see ``Engine.status``."""
         return self.engine.status()
 
+    def counters(self) -> dict[str, int | float]:
+        """The same as numbers under stable names; see ``Engine.counters``."""
+        return self.engine.counters()
+
     async def close(self) -> None:
         """Write and sync everything, seal the log, and give up the directory; tasks that wait are served first.
 

@@ -312,6 +312,10 @@ class Database(Methods, Immediate):
         """The exposure of now, and how log and base are doing (C4)."""
         return self.engine.status()
 
+    def counters(self) -> dict[str, int | float]:
+        """The same as numbers under stable names; see ``Engine.counters``."""
+        return self.engine.counters()
+
     def rewrite(self, *, wait: bool = True) -> None:
         """Rewrite the log into a new base; see ``Engine.rewrite``."""
         self.engine.rewrite(wait=wait)
