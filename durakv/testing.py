@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,17 +65,18 @@ PATIENCE_SECONDS = 60.0
 
 
 @contextmanager
-def temporary_database(**settings: Any) -> Iterator[Database]:
+def temporary_database(**settings: Any) -> Generator[Database, None, None]:
     """A database in a directory of its own, which is removed at the end; the settings are those of ``durakv.open``.
 
     It syncs nothing by itself unless ``fsync=`` says so.  What ``reopen`` and ``killed`` return is closed with it.
     """
     settings.setdefault("fsync", "no")
     with tempfile.TemporaryDirectory(prefix="durakv-") as directory:
-        last: Database | None = open_database(Path(directory) / "data", **settings)
+        db = open_database(Path(directory) / "data", **settings)
         try:
-            yield last
+            yield db
         finally:
+            last: Database | None = db
             while last is not None:
                 last.close()
                 last = _successors.pop(last.engine, None)
