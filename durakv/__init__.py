@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         UnsupportedVersion,
         WrongType,
     )
+    from durakv.health import Health
     from durakv.keyspace.database import Database, open
     from durakv.machine import Command, StateMachine
     from durakv.options import BaseFormat, Load, Options
@@ -72,6 +73,7 @@ __all__ = [
     "DurakvError",
     "Engine",
     "FsyncPolicy",
+    "Health",
     "JsonCodec",
     "Limit",
     "Load",
@@ -105,6 +107,7 @@ _WHERE = {
     "engine": "Engine",
     "errors": _ERRORS,
     "keyspace.database": "Database open",
+    "health": "Health",
     "machine": "Command StateMachine",
     "options": "BaseFormat Load Options",
     "receipt": "Receipt",

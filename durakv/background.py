@@ -74,4 +74,6 @@ class Background:
         told, self._failure = self._failure, failure
         if not self._ending and repr(told) != repr(failure):
             expected = isinstance(failure, DurakvError)
-            journal.warning("in the background: %s", failure, failure=None if expected else failure)
+            journal.warning(
+                "in the background: %s", failure, failure=None if expected else failure, event="task_failed"
+            )

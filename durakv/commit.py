@@ -23,7 +23,7 @@ from typing import Any
 
 from durakv.directory import Directory
 from durakv.durability import Durability, FsyncPolicy
-from durakv.errors import DiskFull, Limit, Poisoned
+from durakv.errors import Closed, DiskFull, Limit, Poisoned
 from durakv.log.segment import Segment
 from durakv.machine import Batch
 from durakv.options import Options
@@ -219,7 +219,9 @@ class Commit:
         return seq, self._applied(batch), work
 
     def refuse(self) -> None:
-        """Raise Poisoned if the log takes no more writes."""
+        """Raise Poisoned if the log takes no more writes, or Closed if it was given up on purpose."""
+        if isinstance(self.poison, Closed):
+            raise Closed(str(self.poison))
         if self.poison is not None:
             raise Poisoned(
                 f"{self.directory.filesystem.describe()}: an earlier write or fsync failed ({self.poison}); "
@@ -400,7 +402,10 @@ class Commit:
             self._unsynced_since = None
 
     def fail(self, failure: BaseException) -> None:
-        """Poison the log: no position moves any more, and no write is taken (C7)."""
+        """Poison the log: no position moves any more, and no write is taken (C7).
+
+        With Closed it was not the disk that failed: the log was given up on purpose, or is the copy of a forked child.
+        """
         if self.poison is None:
             self.poison = failure
 

@@ -14,26 +14,30 @@ import threading
 import weakref
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from msgspec.structs import replace
 
+from durakv import journal
 from durakv.background import Task
 from durakv.clock import Clock, SystemClock
 from durakv.commit import SYNC_OVERDUE_SECONDS, Commit
+from durakv.counters import counters
 from durakv.directory import APPEND_DIRECTORY, MANIFEST_NAME, drop_files, refuse_failed, refuse_missing, seal, take_lock
 from durakv.durability import Durability, FsyncPolicy, check_level
-from durakv.errors import Closed, DirectoryError, DiskFull
+from durakv.errors import Closed, DirectoryError, DiskFull, refuse_copy
+from durakv.health import Health, judge_health
 from durakv.machine import Batch, BatchMachine, DeferringMachine, StateMachine
 from durakv.options import Load, Options, parse_policy
 from durakv.receipt import Receipt
 from durakv.recovery import Progress, Recovered, recover
 from durakv.report import RecoveryReport, Status
 from durakv.rewrite import Rewrite
-from durakv.runner import Runner
+from durakv.runner import ABORTED, CLOSED, FORKED, Runner
 from durakv.storage.filesystem import Filesystem, Lock
 from durakv.storage.posix import PosixFilesystem
 from durakv.takeover import settle, tidy
+from durakv.watch import Watch
 from durakv_formats.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -44,6 +48,10 @@ R = TypeVar("R")
 
 LAZY_SEGMENT_BYTES = 1 << 20
 """The first segment after a lazy open: filling one of the usual size with zeros would be most of the open."""
+
+
+ABORT_SECONDS = 1.0
+"""How long a forced close waits for calls that are under way."""
 
 
 class Engine:
@@ -60,6 +68,8 @@ class Engine:
     With ``Options(load=Load.LAZY)`` the slots of the base are read when they are needed.  One that is found damaged
     then raises Corruption for whoever needs it, and from then on writes raise ``Poisoned``; waiting goes on, for the
     log is whole.
+
+    A copy in a forked child refuses everything and touches nothing of its parent's (C10); ``close`` does nothing there.
     """
 
     def __init__(
@@ -96,6 +106,10 @@ class Engine:
         self._clock = clock if clock is not None else SystemClock()
         self._closing = threading.RLock()  # a callback that close() calls may call close()
         self._ending = False
+        self._aborted = False
+        self._forked = False
+        self._given_up = threading.Event()
+        """Set when the directory is free for the next owner."""
         self._lock: Lock | None = None
         self._codec = base_codec
         lazy = _lazy_base(filesystem, base_codec) if options.load is Load.LAZY else None
@@ -133,6 +147,8 @@ class Engine:
         )
         self._commit.sealed_bytes = found.log_bytes
         self._runner = Runner(self._commit, self._clock, background=background)
+        self._watch = Watch(self._commit, self._clock)
+        self._runner.add_task(self._watch)
         self._rewrite = self._make_rewrite(found, background)
         self._runner.add_task(self._rewrite)
         self._lazy: LazyBase | None = None
@@ -188,6 +204,8 @@ class Engine:
         that a caller never acts on what a crash may take back (C14).
         """
         level = self._level(durability)
+        if self._forked:  # it may have been born while a batch was applied
+            raise Closed(FORKED)
         with self._runner.lock:
             answer = look()
             seq = self._commit.applied_seq
@@ -199,6 +217,7 @@ class Engine:
 
     def sync(self) -> None:
         """Return when every batch submitted before this call survives a power loss, under any policy (C3)."""
+        self._check_owner()
         self._runner.wait(self._commit.applied_seq, Durability.SYNCED)
 
     def wait(self, seq: int, durability: Durability = Durability.SYNCED, timeout: float | None = None) -> None:
@@ -207,6 +226,7 @@ class Engine:
         Raises ValueError for a number that was never given out, and for one that a crash took: an unclean end retires
         every number that may have been told, and none of them names a write.
         """
+        self._check_owner()
         self.check_number(seq)
         self._runner.wait(seq, self._level(durability), timeout)
 
@@ -248,6 +268,7 @@ class Engine:
     def set_fsync(self, policy: FsyncPolicy | str) -> None:
         """Change the policy; when this returns, the new one holds for every write, earlier ones included (C6)."""
         chosen = parse_policy(policy)
+        self._check_owner()
         with self._runner.lock:
             self._commit.set_policy(chosen)
         if chosen is FsyncPolicy.ALWAYS:
@@ -259,6 +280,7 @@ class Engine:
         Writers go on meanwhile.  With ``wait`` it returns when the new base is published, or raises why not; a
         failed rewrite leaves everything as it was.
         """
+        self._check_owner()
         handle = self._rewrite.request()
         if wait:
             while not handle.done():
@@ -272,14 +294,19 @@ class Engine:
 
     def step(self) -> bool:
         """Do one bounded piece of background work if any is due; for engines opened with ``background=False``."""
+        self._check_owner()
         return self._runner.step()
 
     def add_task(self, task: Task) -> None:
         """Have a task of the embedder's stepped in the background, some twenty times a second when idle."""
+        self._check_owner()
         self._runner.add_task(task)
 
     def status(self) -> Status:
-        """The state of now; the exposure in it is what a power loss at this moment would take (C4)."""
+        """The state of now; the exposure in it is what a power loss at this moment would take (C4).
+
+        It waits for no disk, and never raises: after ``close`` and in a forked child it says that the engine is dead.
+        """
         commit, rewrite, lazy = self._commit, self._rewrite, self._lazy
         damage = None if lazy is None else lazy.damage
         with self._runner.lock:
@@ -289,6 +316,17 @@ class Engine:
             late = commit.policy is not FsyncPolicy.NO and age > SYNC_OVERDUE_SECONDS
             manifest = self._directory.manifest
             poison = commit.poison if commit.poison is not None else damage
+            if isinstance(poison, Closed):
+                poison = None  # nothing failed
+            health, reasons = judge_health(
+                ended=self._why_ended(),
+                poison=poison,
+                stalled_seconds=now - commit.sync_started if stalled else None,
+                late_seconds=age if late else None,
+                no_room=commit.supply.is_full_behind(commit.segment),
+                rewrite_failures=rewrite.failures,
+                rewrite_error=rewrite.error,
+            )
             return Status(
                 policy=commit.policy,
                 applied_seq=commit.applied_seq,
@@ -298,10 +336,14 @@ class Engine:
                 unsynced_bytes=commit.logged_bytes - commit.synced_bytes,
                 unsynced_age_seconds=age,
                 pending_bytes=commit.pending_bytes,
-                healthy=poison is None and not (stalled or late),
+                health=health,
+                reasons=reasons,
+                healthy=health is not Health.DEAD and not (stalled or late),
                 stalled=stalled,
                 poisoned=None if poison is None else str(poison),
                 slots_to_load=0 if lazy is None else lazy.remaining,
+                sync_seconds=max(0.0, now - commit.sync_started) if commit.syncing else 0.0,
+                logged_bytes=commit.logged_bytes,
                 log_bytes=commit.sealed_bytes + commit.segment.offset,
                 base_bytes=rewrite.base_bytes,
                 segments=len(manifest.segments),
@@ -312,19 +354,31 @@ class Engine:
                 rewriting=rewrite.running,
                 rewrite_progress=rewrite.maker.progress,
                 rewrites=rewrite.rewrites,
+                rewrites_failed=rewrite.failed,
                 rewrite_failures=rewrite.failures,
                 rewrite_error=rewrite.error,
             )
+
+    def counters(self) -> dict[str, int | float]:
+        """The status and what the open found as numbers, under the stable names that docs/operations.md lists.
+
+        What ends in ``_total`` only grows, from 0 at the open; everything else is of now.  It costs what ``status``
+        does, never waits for the disk and never raises.
+        """
+        return counters(self.status(), self.report)
 
     # --- closing --------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Write and sync everything, seal the log, and give up the directory.  Closing twice is allowed.
 
-        After a clean close any loss is corruption and will be told as such (C8).  Raises Poisoned if the log could
-        not be completed, and DiskFull if it could but there was no room to say so; the directory is given up all the
-        same.
+        It waits for the calls of other threads, however long the disk takes: see ``abort``.  After a clean close any
+        loss is corruption and will be told as such (C8).  Raises Poisoned if the log could not be completed, DiskFull
+        if it could but there was no room to say so, and Closed if ``abort`` came in between; the directory is given up
+        all the same.  In a forked child it does nothing.
         """
+        if self._forked:
+            return
         with self._closing:
             if self._ending:
                 return
@@ -336,9 +390,66 @@ class Engine:
                     self._lazy.close()
                 self._runner.flush()
                 self._seal()
+                self._watch.step()
             finally:
                 self._commit.segment.file.close()
                 self._release()
+
+    def abort(self, *, timeout: float = ABORT_SECONDS) -> bool:
+        """Close by force: acknowledge nothing more, complete nothing, and do not wait for a slow or hung disk.
+
+        What it leaves is what SIGKILL leaves: everything that was acknowledged at WRITTEN or SYNCED (C2), and the next
+        open recovers it.  Whoever waits gets Closed at once, also a ``close`` that hangs; what it waited for may
+        survive or not.  Calls into the disk that are under way cannot be interrupted, and could still write.  So the
+        directory stays locked until the last of them has returned, and not a moment longer.
+
+        Returns whether the directory is free already; it waits ``timeout`` seconds for that, and not more.  May be
+        called again, to ask once more.
+        """
+        if self._forked:
+            return True
+        self._runner.abort()
+        # If the lock is not to be had, a close is under way; it has just been told, and ends when its call does.
+        if self._closing.acquire(blocking=False):
+            try:
+                begin, self._ending = not self._ending, True
+            finally:
+                self._closing.release()
+            if begin:
+                self._aborted = True
+                self._tell_abort()
+                self._in_a_thread(self._abandon)
+        return self._given_up.wait(timeout)
+
+    def _tell_abort(self) -> None:
+        directory, unsynced = self.filesystem.describe(), self._commit.applied_seq - self._commit.synced_seq
+        journal.warning(
+            "%s: closed by force; %d commands were not synced",
+            directory,
+            unsynced,
+            about="commit",
+            event="aborted",
+            directory=directory,
+            unsynced_commands=unsynced,
+        )
+
+    def _abandon(self) -> None:
+        try:
+            self._runner.stop()
+            self._rewrite.close()
+            if self._lazy is not None:
+                self._lazy.close()
+            self._commit.supply.abandon()
+        finally:
+            self._commit.segment.file.close()
+            self._release()
+
+    @staticmethod
+    def _in_a_thread(function: Callable[[], None]) -> None:
+        try:
+            threading.Thread(target=function, name="durakv-abort", daemon=True).start()
+        except RuntimeError:  # there are too many, or the interpreter is ending and starts none any more
+            function()
 
     def _seal(self) -> None:
         commit, directory, segment = self._commit, self._directory, self._commit.segment
@@ -373,6 +484,9 @@ class Engine:
     ) -> None:
         self.close()
 
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self, "pass its path on, and open that in the other process once this one has closed it")
+
     # --- parts ----------------------------------------------------------------------------------------------------
 
     def _level(self, durability: Durability | None) -> Durability:
@@ -405,17 +519,32 @@ class Engine:
 
     def disown(self) -> None:
         """Called in a forked child: the directory is the parent's, and this copy only says so (C10)."""
+        self._forked = True
         self._runner.disown()
         if self._lazy is not None:
             self._lazy.disown()
         self._lock = None
 
+    def _check_owner(self) -> None:
+        if self._forked:
+            raise Closed(FORKED)
+
+    def _why_ended(self) -> str | None:
+        if self._forked:
+            return FORKED
+        if self._ending:
+            return ABORTED if self._aborted else CLOSED
+        return None
+
     def _release(self) -> None:
         lock, self._lock = self._lock, None
-        if lock is not None:
-            lock.release()
-        if self._own is not None:
-            self._own.close()
+        try:
+            if lock is not None:
+                lock.release()
+            if self._own is not None:
+                self._own.close()
+        finally:
+            self._given_up.set()
 
 
 def _disown_all() -> None:

@@ -5,6 +5,8 @@ Messages name the file, the offset and the remedy; the fields carry the same for
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 __all__ = [
     "Closed",
     "CodecError",
@@ -66,6 +68,9 @@ class Corruption(DurakvError):
         self.reason = reason
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[type[Corruption], tuple[str, int, str, str]]:
+        return type(self), (self.name, self.offset, self.reason, self.remedy)
+
 
 class UnsupportedVersion(DurakvError):
     """A file was written by a newer version, or in a format this version does not read.  It was not touched (C12)."""
@@ -76,6 +81,9 @@ class UnsupportedVersion(DurakvError):
         self.name = name
         self.version = version
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[type[UnsupportedVersion], tuple[str, str, str]]:
+        return type(self), (self.name, self.version, self.remedy)
 
 
 class Limit(DurakvError, ValueError):
@@ -100,3 +108,8 @@ class CodecError(DurakvError):
     def __init__(self, message: str, *, key: object = None) -> None:
         super().__init__(message)
         self.key = key
+
+
+def refuse_copy(value: object, remedy: str) -> NoReturn:
+    """Raise TypeError for whoever would copy or pickle what belongs to one open directory."""
+    raise TypeError(f"{type(value).__name__} cannot be copied or pickled: it belongs to an open directory; {remedy}")

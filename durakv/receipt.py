@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from durakv import journal
 from durakv.durability import Durability
+from durakv.errors import refuse_copy
 from durakv.runner import Runner
 
 
@@ -46,8 +47,11 @@ class Receipt:
         """
         self._runner.call_when(self.seq, self.durability, lambda: self._call(callback))
 
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self, "pass its number, seq, on, and Engine.wait for it where the engine is")
+
     def _call(self, callback: Callable[[Receipt], None]) -> None:
         try:
             callback(self)
         except Exception as failure:  # noqa: BLE001 - it is told with its traceback
-            journal.error("a callback for number %d failed", self.seq, failure=failure)
+            journal.error("a callback for number %d failed", self.seq, failure=failure, event="callback_failed")

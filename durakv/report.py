@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from durakv.durability import FsyncPolicy
+from durakv.health import Health
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +63,46 @@ class RecoveryReport(msgspec.Struct, kw_only=True):
         """The rate of the replay."""
         return self.commands / self.seconds if self.seconds else 0.0
 
+    @property
+    def lost_at_most(self) -> tuple[int, int] | None:
+        """The first and last number that an earlier owner may have given out and that are not there; None if none.
+
+        A bound and no estimate: it is what would have fitted into the rest of the segment.  What was acknowledged at
+        a level that survives the crash at hand is not among them (C2, C3).
+        """
+        return (self.last_seq + 1, self.last_seq + self.retired) if self.retired else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report for programs: numbers, texts, lists and dictionaries that ``json`` takes, under stable names."""
+        cut, lost = self.cut, self.lost_at_most
+        return {
+            "created": self.created,
+            "clean": self.clean,
+            "lazy": self.lazy,
+            "files": self.files,
+            "base_keys": self.base_keys,
+            "replayed_batches": self.batches,
+            "replayed_commands": self.commands,
+            "foreign_commands": self.foreign_commands,
+            "read_bytes": self.bytes,
+            "seconds": self.seconds,
+            "last_seq": self.last_seq,
+            "lost_at_most": None
+            if lost is None
+            else {"commands": self.retired, "first_seq": lost[0], "last_seq": lost[1]},
+            "cut": None
+            if cut is None
+            else {
+                "file": cut.name,
+                "offset_bytes": cut.offset,
+                "cut_bytes": cut.bytes,
+                "first_lost_seq": cut.first_lost_seq,
+                "reason": cut.reason,
+                "allowed": cut.allowed,
+            },
+            "debris": list(self.debris),
+        }
+
     def lines(self) -> list[str]:
         """The report for people; empty if there is nothing to say."""
         lines: list[str] = []
@@ -87,15 +130,25 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """The age of the oldest of them."""
     pending_bytes: int
     """Applied bytes that even a crash of the process could take back."""
+    health: Health
+    """Whether somebody has to look at it, and whether a restart would help."""
+    reasons: tuple[str, ...]
+    """Why ``health`` is not OK, and what to do, a sentence each."""
     healthy: bool
-    """False when the log is poisoned, the base was found damaged, or an unsynced write is older than promised (C4)."""
+    """The narrower question whether what the policy promises is kept (C4): False when the engine is dead or an unsynced
+    write is older than promised, whatever else ``health`` may complain of."""
     stalled: bool
     """Whether writers wait for a slow disk."""
     poisoned: str | None
     """The failure after which the engine takes no more writes (C7)."""
     slots_to_load: int
     """After a lazy open: how many slots of the base were not needed yet, and not reached by the background either."""
+    sync_seconds: float
+    """How long the sync under way has lasted; 0 if there is none."""
+    logged_bytes: int
+    """Bytes of the batches logged since the open."""
     log_bytes: int
+    """The size of the log."""
     base_bytes: int
     segments: int
     writes: int
@@ -109,6 +162,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     rewrite_progress: float
     """From 0 to 1 while a rewrite is under way."""
     rewrites: int
+    rewrites_failed: int
+    """How many failed since the open."""
     rewrite_failures: int
     """Consecutive failures; the next automatic rewrite backs off accordingly."""
     rewrite_error: str | None

@@ -100,6 +100,8 @@ class Rewrite:
         """How many ended well."""
         self.failures = 0
         """How many failed since the last one that ended well."""
+        self.failed = 0
+        """How many failed in all."""
         self.error: str | None = None
         """Why the last one failed; None after one that ended well."""
         self.maker = BaseMaker(runner, directory, options=options, clock=clock, child=child, codec=codec)
@@ -185,7 +187,17 @@ class Rewrite:
             self.failures += 1
             self.error = str(told)
             self._not_before = self._clock.monotonic() + _delay_seconds(self.failures)
-            journal.warning("%s: rewrite failed: %s", self._filesystem.describe(), told)
+            self.failed += 1
+            directory = self._filesystem.describe()
+            journal.warning(
+                "%s: rewrite failed: %s",
+                directory,
+                told,
+                about="rewrite",
+                event="rewrite_failed",
+                directory=directory,
+                failures=self.failures,
+            )
         serving, self._serving = self._serving, []
         for handle in serving:
             handle.end(told)
@@ -232,7 +244,13 @@ class Rewrite:
             try:
                 yield from self._replace(seq, machine)
             except Unmergeable as reason:
-                journal.info("%s: making the base from memory: %s", self._filesystem.describe(), reason)
+                journal.info(
+                    "%s: making the base from memory: %s",
+                    self._filesystem.describe(),
+                    reason,
+                    about="rewrite",
+                    event="made_from_memory",
+                )
             else:
                 return
         from durakv.image import freeze
@@ -309,6 +327,18 @@ class Rewrite:
             self._commit.sealed_bytes -= sum(file.bytes or 0 for file in replaced if file.kind == "i")
         self.base_bytes = size
         self.rewrites += 1
+        directory = self._filesystem.describe()
+        journal.info(
+            "%s: rewrote the log up to number %d into a base of %d bytes",
+            directory,
+            seq,
+            size,
+            about="rewrite",
+            event="rewritten",
+            directory=directory,
+            last_seq=seq,
+            base_bytes=size,
+        )
         left = sorted(names)
         try:
             while left:
@@ -353,7 +383,15 @@ class Rewrite:
             finally:
                 file.close()
         except OSError as failure:
-            journal.info("%s: %s could not be made smaller: %s", self._filesystem.describe(), name, failure)
+            journal.info(
+                "%s: %s could not be made smaller: %s",
+                self._filesystem.describe(),
+                name,
+                failure,
+                about="rewrite",
+                event="not_shrunk",
+                name=name,
+            )
 
 
 def _sealed(manifest: Manifest, seq: int) -> tuple[list[ManifestFile], list[SealedFile]]:

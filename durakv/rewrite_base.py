@@ -104,7 +104,13 @@ class BaseMaker:
                 return (yield from self._merge_in_child(self._path, task))
             except Unimportable as reason:
                 self._path = None
-                journal.warning("%s: merging in this process: %s", self._filesystem.describe(), reason)
+                journal.warning(
+                    "%s: merging in this process: %s",
+                    self._filesystem.describe(),
+                    reason,
+                    about="rewrite",
+                    event="merged_here",
+                )
                 remove(self._filesystem, base_temporary(number))
         steps = merge_steps(self._filesystem, task, self._codec)
         try:
@@ -216,7 +222,15 @@ def remove(filesystem: Filesystem, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             filesystem.remove(name)
     except OSError as failure:
-        journal.warning("%s: %s could not be removed: %s", filesystem.describe(), name, failure)
+        journal.warning(
+            "%s: %s could not be removed: %s",
+            filesystem.describe(),
+            name,
+            failure,
+            about="rewrite",
+            event="not_removed",
+            name=name,
+        )
 
 
 def is_plain(base: ManifestFile) -> bool:

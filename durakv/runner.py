@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from durakv import journal
 from durakv.background import TICK_SECONDS, Background, Task
 from durakv.clock import Clock
 from durakv.commit import SYNC_OVERDUE_SECONDS, Commit
@@ -27,6 +28,10 @@ from durakv.waiting import Waiter, lock_again
 from durakv.work import Work
 
 R = TypeVar("R")
+
+CLOSED = "the engine is closed; open the directory again"
+ABORTED = "the engine was closed by force, and nothing more is acknowledged; open the directory again"
+FORKED = "this is a forked copy, and the directory is its parent's; open it anew when the parent has closed it"
 
 TASKS_PASSED_OVER_MAX = 4
 """After this many pieces of the pipeline's work in a row the tasks get their turn, however busy the writers are."""
@@ -44,6 +49,7 @@ class Runner:
         "_monotonic",
         "_tasks",
         "_tasks_passed_over",
+        "_told",
         "_waiters",
         "clock",
         "commit",
@@ -63,6 +69,8 @@ class Runner:
         """No more writes are taken."""
         self._ended = False
         """Everything taken has reached its level; whoever waits still, waits for nothing."""
+        self._told: object = None
+        """What was told last: the start of the sync that stalls, or the failure that poisons."""
         self._filled = False
         """A segment was filled just now: the next one is made ready at once, for it may be wanted before a tick."""
         self._background = Background(self.step, self.lock) if background else None
@@ -83,6 +91,7 @@ class Runner:
         self._waiters = []
         self._background = None
         self._closed = self._ended = True
+        self.commit.poison = Closed(FORKED)
 
     def add_task(self, task: Task) -> None:
         """Have a task stepped in the background from now on."""
@@ -191,8 +200,8 @@ class Runner:
         return commit.append(payload, batch, now)
 
     def _refuse(self) -> None:
-        if self._closed:
-            raise Closed("the engine is closed; open the directory again")
+        if self._closed and not isinstance(self.commit.poison, Closed):
+            raise Closed(CLOSED)
         self.commit.refuse()
 
     def _make_room(self, size: int, *, blocking: bool) -> bool:
@@ -205,6 +214,9 @@ class Runner:
             self._refuse()
             now = self.clock.monotonic()
             if commit.stalled(now):
+                if self._told != commit.sync_started:
+                    self._tell_stall(now)
+                    continue
                 self._park(commit.written_seq, Durability.SYNCED, None)
             elif commit.sync_due(now, SYNC_OVERDUE_SECONDS):
                 # Nobody paid the sync that everysec owes; the writer pays it before the window grows (C4).
@@ -266,6 +278,55 @@ class Runner:
         with self.lock:
             self.commit.fail(failure)
             self._wake()
+            self._tell_poison()
+
+    # --- telling --------------------------------------------------------------------------------------------------
+
+    def _tell_stall(self, now: float) -> None:
+        """By the first writer that has to wait: the background thread may be the one that hangs."""
+        self._told = self.commit.sync_started
+        directory, seconds = self.commit.directory.filesystem.describe(), now - self.commit.sync_started
+        self._unlocked(
+            lambda: journal.warning(
+                "%s: writers wait for a sync that has lasted %.1f s",
+                directory,
+                seconds,
+                about="commit",
+                event="stalled",
+                directory=directory,
+                seconds=seconds,
+            )
+        )
+
+    def _tell_poison(self) -> None:
+        """Once, by whoever met the failure."""
+        failure = self.commit.poison
+        if failure is None or isinstance(failure, Closed) or self._told is failure:
+            return
+        self._told = failure
+        directory, seq = self.commit.directory.filesystem.describe(), self.commit.synced_seq
+        self._unlocked(
+            lambda: journal.error(
+                "%s: no more writes are taken: %s; number %d is the last that is certainly on disk",
+                directory,
+                failure,
+                seq,
+                about="commit",
+                event="poisoned",
+                directory=directory,
+                synced_seq=seq,
+            )
+        )
+
+    def _unlocked(self, tell: Callable[[], None]) -> None:
+        """Call it without the lock: a handler may be slow, or use this engine.  Called, and returns, with the lock."""
+        self.lock.release()
+        try:
+            tell()
+        finally:
+            raised = lock_again(self.lock)
+            if raised is not None:
+                raise raised
 
     # --- waiting --------------------------------------------------------------------------------------------------
 
@@ -322,6 +383,8 @@ class Runner:
             raised = lock_again(self.lock)
             try:
                 self._finish(work, then)
+                if self.commit.poison is not None:
+                    self._tell_poison()
             finally:
                 if raised is not None:
                     raise raised
@@ -453,8 +516,18 @@ class Runner:
         if background is not None:
             background.join()
         with self.lock:
-            while self.commit.writing or self.commit.syncing:
+            while self.commit.writing or self.commit.syncing or self.commit.supply.preparing:
                 self._park_for_role()
+
+    def abort(self) -> None:
+        """Take nothing and acknowledge nothing from now on; whoever waits is told at once, whatever the disk does."""
+        with self.lock:
+            self._closed = True
+            self.commit.fail(Closed(ABORTED))
+            self._ended = True
+            if self._background is not None:
+                self._background.end()
+            self._wake()
 
     def flush(self) -> None:
         """Write and sync everything applied, beside the callers that still wait for it; afterwards nobody works."""

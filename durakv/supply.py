@@ -65,6 +65,15 @@ class Supply:
             self._untrimmed.append(rotation.segment)
         else:
             self.spare = rotation.spare
+            self._no_room_behind = rotation.segment
+
+    def is_full_behind(self, segment: Segment) -> bool:
+        """Whether there was no room for the successor of ``segment`` when it was last looked for."""
+        return self._no_room_behind is segment
+
+    def look_again(self) -> None:
+        """Let the room for a successor be looked for once more."""
+        self._no_room_behind = None
 
     def claim_trim(self) -> Work | None:
         """Give back the room behind the end of a sealed segment; None if there is none."""
@@ -78,6 +87,14 @@ class Supply:
             filesystem.remove(spare.name)
         while self._untrimmed:
             self._untrimmed.popleft().trim()
+
+    def abandon(self) -> None:
+        """Release the descriptors and leave the files as they are, to the next owner."""
+        spare, self.spare = self.spare, None
+        if spare is not None:
+            spare.file.close()
+        while self._untrimmed:
+            self._untrimmed.popleft().file.close()
 
     def _next_capacity(self, segment: Segment) -> int:
         """Of the next segment: the first of an open is small, and the zeros of a much larger one would not be there

@@ -24,6 +24,7 @@ from durakv.directory import (
 from durakv.errors import DurakvError
 from durakv.log.segment import OPENING_BYTES_MAX, Segment, prepare_segment
 from durakv.recovery import Recovered
+from durakv.report import RecoveryReport
 from durakv.storage.filesystem import Filesystem
 from durakv_formats.manifest import Manifest
 
@@ -90,8 +91,18 @@ def tidy(filesystem: Filesystem, found: Recovered) -> None:
     if found.debris:
         filesystem.sync_directory()
     found.report.debris = tuple(found.debris)
-    for line in found.report.lines():
-        journal.warning("%s: %s", filesystem.describe(), line)
+    _report(filesystem.describe(), found.report)
+
+
+def _report(directory: str, report: RecoveryReport) -> None:
+    """Tell what was found: a cut may have cost somebody a write, everything else has not."""
+    cut = None if report.cut is None else str(report.cut)
+    for line in report.lines():
+        if line == cut:
+            tell, event = journal.warning, "cut"
+        else:
+            tell, event = journal.info, "recovered"
+        tell("%s: %s", directory, line, about="recovery", event=event, directory=directory, report=report.to_dict())
 
 
 def _rewrite_tail(filesystem: Filesystem, name: str, start: int, stop: int) -> None:

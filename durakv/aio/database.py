@@ -13,10 +13,12 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import Any, Literal, NoReturn, Self, TypeVar, overload
 
 from durakv.aio.engine import AsyncEngine
 from durakv.durability import Durability
+from durakv.engine import ABORT_SECONDS
+from durakv.errors import refuse_copy
 from durakv.keyspace import database as sync
 from durakv.keyspace.batch import Batch, batch_level
 from durakv.keyspace.methods import Methods
@@ -71,6 +73,9 @@ class AsyncBatch:
         self._batch = batch
         self._commit = commit
 
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self, "collect the commands in a list of your own, and put them into a batch where the database is")
+
     async def __aenter__(self) -> Batch:
         return self._batch
 
@@ -83,7 +88,10 @@ class AsyncBatch:
 
 
 class AsyncDatabase(Methods, Awaited):
-    """One numbered database of an open keyspace, for one event loop; see ``durakv.Database`` for every method."""
+    """One numbered database of an open keyspace, for one event loop; see ``durakv.Database`` for every method.
+
+    Calls from another loop raise RuntimeError and log nothing.  ``database`` is the same for threads.
+    """
 
     def __init__(self, engine: AsyncEngine, database: sync.Database) -> None:
         """Wrap an open database whose engine is ``engine``'s; ``open`` does all of it."""
@@ -186,6 +194,7 @@ class AsyncDatabase(Methods, Awaited):
     ) -> bool | bytes | None:
         """Set the key and drop its deadline, or give it a new one; return whether it was set."""
         plain = not (nx or xx or get or keepttl) and ex is None and px is None and exat is None and pxat is None
+        self.engine.check_loop()
         if plain and self._append is not None:
             seq = self._append(key, value, durability)
             if seq is not None:
@@ -252,14 +261,28 @@ class AsyncDatabase(Methods, Awaited):
         """The exposure of now, and how log and base are doing (C4)."""
         return self.database.status()
 
+    def counters(self) -> dict[str, int | float]:
+        """The same as numbers under stable names; see ``Engine.counters``."""
+        return self.database.counters()
+
     async def rewrite(self) -> None:
         """Rewrite the log into a new base; see ``Engine.rewrite``."""
         await self.engine.rewrite()
 
     async def close(self) -> None:
-        """Write and sync everything, seal the log, and give up the directory."""
+        """Write and sync everything, seal the log, and give up the directory; see ``AsyncEngine.close``."""
+        self.engine.check_loop()
         self.database.decider.close()
         await self.engine.close()
+
+    async def abort(self, *, timeout: float = ABORT_SECONDS) -> bool:
+        """Close by force, without waiting for the disk; return whether the directory is free; see ``Engine.abort``."""
+        self.engine.check_loop()
+        self.database.decider.close()
+        return await self.engine.abort(timeout=timeout)
+
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self, "pass the path on, and open that in the other process once this one has closed it")
 
     async def __aenter__(self) -> Self:
         return self

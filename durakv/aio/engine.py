@@ -6,15 +6,18 @@ import asyncio
 import os
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 from durakv.aio.turns import Turns
 from durakv.durability import Durability, check_level
-from durakv.engine import Engine
+from durakv.engine import ABORT_SECONDS, Engine
+from durakv.errors import refuse_copy
 from durakv.machine import Batch, StateMachine
 from durakv.report import RecoveryReport, Status
 
 R = TypeVar("R")
+
+_POLL_SECONDS = 0.01
 
 
 class AsyncEngine:
@@ -22,12 +25,18 @@ class AsyncEngine:
 
     Tasks that write in the same turn of the loop share one commit.  A task that is cancelled while it waits takes
     nothing back: its batch is logged and applied, and may survive.
+
+    It belongs to the loop in which it was made: calls from another one raise RuntimeError, and log nothing.  Several
+    loops may each have one over the same ``Engine``, beside threads that use that one directly; closing any closes it.
     """
 
     def __init__(self, engine: Engine) -> None:
         """Take over an open engine.  Call it inside the running loop; ``AsyncEngine.open`` does both."""
         self.engine = engine
         self._turns = Turns(engine)
+        self._close: asyncio.Task[None] | None = None
+        self.check_loop = self._turns.check_loop
+        """Raises RuntimeError in another loop."""
 
     @classmethod
     async def open(cls, path: str | os.PathLike[str] | None, machine: StateMachine, **settings: Any) -> Self:
@@ -41,6 +50,7 @@ class AsyncEngine:
 
     async def apply(self, commands: Batch, durability: Durability | None = None) -> list[Any]:
         """Log and apply a batch and wait for its level; see ``Engine.apply``."""
+        self.check_loop()
         try:
             receipt = self.engine.submit(commands, durability, blocking=False)
         except BlockingIOError:
@@ -51,6 +61,7 @@ class AsyncEngine:
 
     async def transact(self, decide: Callable[[], tuple[Batch, R]], durability: Durability | None = None) -> R:
         """Read, decide, log and apply with no other write in between; see ``Engine.transact``."""
+        self.check_loop()
         try:
             receipt = self.engine.submit_decided(decide, durability, blocking=False)
         except BlockingIOError:
@@ -62,6 +73,7 @@ class AsyncEngine:
 
     async def wait(self, seq: int, durability: Durability = Durability.SYNCED) -> None:
         """Return when number ``seq`` has reached a level; see ``Engine.wait``."""
+        self.check_loop()
         self.engine.check_number(seq)
         await self._turns.wait(seq, check_level(durability))
 
@@ -71,6 +83,7 @@ class AsyncEngine:
 
     async def sync(self) -> None:
         """Return when every batch submitted before this call survives a power loss (C3)."""
+        self.check_loop()
         await self._turns.wait(self.engine.applied_seq, Durability.SYNCED)
 
     async def rewrite(self) -> None:
@@ -81,10 +94,44 @@ class AsyncEngine:
         """The state of now; see ``Engine.status``."""
         return self.engine.status()
 
+    def counters(self) -> dict[str, int | float]:
+        """The same as numbers under stable names; see ``Engine.counters``."""
+        return self.engine.counters()
+
     async def close(self) -> None:
-        """Write and sync everything, seal the log, and give up the directory; tasks that wait are served first."""
-        await self._turns.close()
-        await asyncio.to_thread(self.engine.close)
+        """Write and sync everything, seal the log, and give up the directory; tasks that wait are served first.
+
+        A close that was begun goes on although whoever awaits it is cancelled.
+        """
+        self.check_loop()
+        if self._close is None:
+            self._close = asyncio.get_running_loop().create_task(self._end())
+        if not (self._close.done() and self._close.exception() is not None):  # it has been told
+            await asyncio.shield(self._close)
+
+    async def _end(self) -> None:
+        try:
+            await self._turns.close()
+        finally:
+            await asyncio.to_thread(self.engine.close)
+
+    async def abort(self, *, timeout: float = ABORT_SECONDS) -> bool:
+        """Close by force, without waiting for the disk; return whether the directory is free; see ``Engine.abort``.
+
+        Tasks that wait get Closed at once, also where a commit hangs in the thread.
+        """
+        self.check_loop()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout
+        free = self.engine.abort(timeout=0)
+        self._turns.abort()
+        while not free and loop.time() < until:
+            await asyncio.sleep(_POLL_SECONDS)
+            free = self.engine.abort(timeout=0)
+        return free
+
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self, "pass the path on, and open that in the other process once this one has closed it")
 
     async def __aenter__(self) -> Self:
         return self

@@ -17,9 +17,11 @@ from typing import Any, TypeVar
 
 from durakv.durability import Durability
 from durakv.engine import Engine
-from durakv.errors import DurakvError
+from durakv.errors import Closed, DurakvError
 
 R = TypeVar("R")
+
+Waiting = list[tuple[int, Durability, asyncio.Future[None]]]
 
 INLINE_SECONDS_MAX = 0.002
 """A commit that takes longer than this, smoothed, is not done inline: it would hold up the loop."""
@@ -37,13 +39,24 @@ class Turns:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[tuple[int, Durability, asyncio.Future[None]]] = []
+        self._waiting: Waiting = []
+        self._served: Waiting = []
+        """Those whose commit is under way in the thread."""
         self._scheduled = False
         self._seconds = 0.0
         self._probe_turns = PROBE_TURNS_MIN
         self._turns_to_probe = PROBE_TURNS_MIN
         self._executor: ThreadPoolExecutor | None = None
         self._closed = False
+
+    def check_loop(self) -> None:
+        """Raise RuntimeError in another loop: what is awaited there would never be told."""
+        if asyncio.get_running_loop() is not self._loop:
+            ended = ", which has ended" if self._loop.is_closed() else ""
+            raise RuntimeError(
+                f"this database or engine belongs to another event loop{ended}; nothing was logged. Give each loop an "
+                "AsyncEngine of its own over one Engine, use durakv.Database from other threads, or open it in here"
+            )
 
     def wait(self, seq: int, level: Durability) -> asyncio.Future[None]:
         """A future that resolves when ``seq`` has reached ``level``.  Cancelling it takes nothing back."""
@@ -66,6 +79,17 @@ class Turns:
         if executor is not None:
             executor.shutdown(wait=True)
 
+    def abort(self) -> None:
+        """Tell everybody who waits that nothing comes any more; a commit that hangs in the thread is left to itself."""
+        self._closed = True
+        self._scheduled = False  # whoever still comes is told in a turn of its own
+        served, self._served = self._served, []
+        waiting, self._waiting = self._waiting, []
+        self._resolve([*served, *waiting], Closed("the engine was closed by force; what was waited for may survive"))
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=False)
+
     def _turn(self) -> None:
         waiting, self._waiting = self._waiting, []
         if self._closed or (self._is_inline() and not self._engine.committing):
@@ -75,6 +99,7 @@ class Turns:
             self._scheduled = False
             self._resolve(waiting, failure)
             return
+        self._served = waiting
         job = self.call(self._commit, waiting)
         job.add_done_callback(lambda done: self._finish(waiting, done))
 
@@ -99,7 +124,7 @@ class Turns:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="durakv-commit")
         return self._executor
 
-    def _commit(self, waiting: list[tuple[int, Durability, asyncio.Future[None]]]) -> BaseException | None:
+    def _commit(self, waiting: Waiting) -> BaseException | None:
         """Bring everybody's number to its level; the failure is kept, to be told to each of them."""
         written = synced = 0
         for seq, level, _ in waiting:
@@ -116,11 +141,8 @@ class Turns:
             return failure
         return None
 
-    def _finish(
-        self,
-        waiting: list[tuple[int, Durability, asyncio.Future[None]]],
-        job: asyncio.Future[BaseException | None],
-    ) -> None:
+    def _finish(self, waiting: Waiting, job: asyncio.Future[BaseException | None]) -> None:
+        self._served = []
         self._resolve(waiting, job.exception() or job.result())
         if self._waiting:
             self._loop.call_soon(self._turn)
@@ -128,7 +150,7 @@ class Turns:
             self._scheduled = False
 
     @staticmethod
-    def _resolve(waiting: list[tuple[int, Durability, asyncio.Future[None]]], failure: BaseException | None) -> None:
+    def _resolve(waiting: Waiting, failure: BaseException | None) -> None:
         for _, _, future in waiting:
             if future.done():
                 continue

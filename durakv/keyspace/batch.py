@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import Any, Literal, NoReturn, Self, TypeVar, overload
 
 from durakv.durability import Durability, FsyncPolicy, check_level
+from durakv.errors import refuse_copy
 from durakv.keyspace.answer import Answer
 from durakv.keyspace.decider import Decider
 from durakv.keyspace.methods import Methods
@@ -59,6 +60,9 @@ class Batch(Methods, Collected):
         commands = self.end()
         if kind is None and commands:
             self.settle(self._commit(commands, self.named))
+
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self, "collect the commands in a list of your own, and put them into a batch where the database is")
 
     def end(self) -> list[tuple[int, Command]]:
         """Take no more commands; return those there are, with their databases."""

@@ -17,13 +17,13 @@ from binascii import crc_hqx
 from collections.abc import Iterator
 from functools import update_wrapper
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import Any, Literal, NoReturn, Self, TypeVar, overload
 
 from durakv.clock import Clock
 from durakv.directory import APPEND_DIRECTORY, SINGLE_NAME
 from durakv.durability import Durability, FsyncPolicy, check_level
-from durakv.engine import Engine
-from durakv.errors import DirectoryError
+from durakv.engine import ABORT_SECONDS, Engine
+from durakv.errors import DirectoryError, refuse_copy
 from durakv.keyspace.batch import Batch, batch_level
 from durakv.keyspace.command import parse_database
 from durakv.keyspace.decider import Decider
@@ -312,6 +312,10 @@ class Database(Methods, Immediate):
         """The exposure of now, and how log and base are doing (C4)."""
         return self.engine.status()
 
+    def counters(self) -> dict[str, int | float]:
+        """The same as numbers under stable names; see ``Engine.counters``."""
+        return self.engine.counters()
+
     def rewrite(self, *, wait: bool = True) -> None:
         """Rewrite the log into a new base; see ``Engine.rewrite``."""
         self.engine.rewrite(wait=wait)
@@ -320,6 +324,14 @@ class Database(Methods, Immediate):
         """Write and sync everything, seal the log, and give up the directory; see ``Engine.close``."""
         self.decider.close()
         self.engine.close()
+
+    def abort(self, *, timeout: float = ABORT_SECONDS) -> bool:
+        """Close by force, without waiting for the disk; return whether the directory is free; see ``Engine.abort``."""
+        self.decider.close()
+        return self.engine.abort(timeout=timeout)
+
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self, "pass its path on, and open that in the other process once this one has closed it")
 
     def __enter__(self) -> Self:
         return self

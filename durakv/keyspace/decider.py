@@ -6,6 +6,8 @@ taken when they run, so deadlines are judged in the order of the log.
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -42,12 +44,13 @@ class Decision(Generic[R]):
 class Decider:
     """What the facades of one keyspace share."""
 
-    __slots__ = ("clock", "closed", "keyspace")
+    __slots__ = ("__weakref__", "clock", "closed", "keyspace")
 
     def __init__(self, keyspace: Keyspace, clock: Clock | None = None) -> None:
         self.keyspace = keyspace
         self.clock = clock if clock is not None else SystemClock()
         self.closed = False
+        _OPEN.add(self)
 
     def close(self) -> None:
         """Let no facade answer from memory any more: another owner may be changing the directory."""
@@ -57,7 +60,7 @@ class Decider:
     def is_write(self, command: Command) -> bool:
         """Whether the command may have effects; raises CommandError for one that does not exist."""
         if self.closed:
-            raise Closed("the database is closed; open the directory again")
+            raise Closed("the database is closed, or was opened by this process's parent; open the directory again")
         spec = find_command(command)
         if spec.name == b"select":
             raise CommandError("ERR SELECT changes a session, and here is none: use select(number) or database=")
@@ -112,3 +115,13 @@ def fewest_selects(effects: Sequence[Command]) -> list[Command]:
     if selected != home:
         result.append((b"SELECT", home))
     return result
+
+
+def _close_all() -> None:
+    # A forked child may have been born in the middle of a batch, so it must not even read what it was born with.
+    for decider in list(_OPEN):
+        decider.close()
+
+
+_OPEN: weakref.WeakSet[Decider] = weakref.WeakSet()
+os.register_at_fork(after_in_child=_close_all)

@@ -168,7 +168,16 @@ class LazyBase:
     def _note(self, damage: Corruption) -> None:
         if self.damage is None:
             self.damage = damage
-            journal.error("%s: found late, no more writes are taken: %s", self._filesystem.describe(), damage)
+            directory = self._filesystem.describe()
+            journal.error(
+                "%s: found late, no more writes are taken: %s",
+                directory,
+                damage,
+                about="recovery",
+                event="damaged",
+                directory=directory,
+                name=self._name,
+            )
 
     def _corrupt(self, offset: int, reason: str) -> Corruption:
         return Corruption(self._name, offset, reason, REMEDY)
