@@ -1,0 +1,4 @@
+"""Adapters: durakv as the storage of other programs, each in the shape that the program asks for.
+
+They use durakv's public names only, and import the program that they are for: each needs its extra.
+"""
