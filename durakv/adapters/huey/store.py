@@ -78,15 +78,16 @@ class Store:
 
         Its level is waited for without the lock, so that threads share one sync.
         """
-        db = self.database
+        engine = self.database.engine
         with self.lock:
-            with db.batch(durability=durakv.Durability.APPLIED) as batch:
+            before = engine.applied_seq
+            with self.database.batch(durability=durakv.Durability.APPLIED) as batch:
                 yield batch
             if then is not None:
                 then()
-            seq = db.engine.applied_seq
-        engine = db.engine
-        engine.wait(seq, engine.fsync.default_durability if self.durability is None else self.durability)
+            seq = engine.applied_seq
+        if seq != before:
+            engine.wait(seq, engine.fsync.default_durability if self.durability is None else self.durability)
 
 
 def _open(
