@@ -88,17 +88,17 @@ def test_a_consumer_schedules_retries_chains_and_calls_back(huey: DurakvHuey, ca
     caplog.set_level(logging.CRITICAL, "huey")
     failures = iter([ValueError("as asked")])
 
-    @huey.task(name="fragile", retries=2, retry_delay=1)
     def fragile() -> str:
         for failure in failures:
             raise failure
         return "done"
 
+    try_hard = huey.task(name="fragile", retries=2, retry_delay=1)(fragile)
     add = huey.task(name="add")(lambda one, two: one + two)
     total = huey.task(name="total")(sum)
     with consumer(huey):
         later = add.schedule((1, 2), delay=1)
-        fragile()
+        try_hard()
         chain = huey.enqueue(add.s(1, 1).then(add, 5))
         called = huey.enqueue(chord([add.s(number, 1) for number in range(5)], total))
         assert chain.get(blocking=True, timeout=30) == [2, 7]

@@ -42,7 +42,6 @@ class Life:
         self.huey = DurakvHuey(path=path, utc=False, blocking=False, **options)
         self.done: list[Any] = []
 
-        @self.huey.task(retries=1, name="work")
         def work(item: Any) -> Any:
             self.done.append(item)
             if item == "fail":
@@ -53,16 +52,16 @@ class Life:
                 raise CancelExecution(retry=False)
             return item
 
-        @self.huey.task(name="once", redeliver=False)
         def once(item: Any) -> None:
             self.done.append(item)
 
-        @self.huey.task(name="total")
         def total(items: list[int]) -> int:
             self.done.append(("total", items))
             return sum(items)
 
-        self.work, self.once, self.total = work, once, total
+        self.work = self.huey.task(name="work", retries=1)(work)
+        self.once = self.huey.task(name="once", redeliver=False)(once)
+        self.total = self.huey.task(name="total")(total)
 
     def again(self) -> Life:
         """What a process that is started after this one was killed, now, would find."""
@@ -70,6 +69,12 @@ class Life:
         shutil.copytree(self.path, left)
         self.huey.close()
         return Life(left, **self.options)
+
+    def next(self) -> Any:
+        """What a worker gets."""
+        task = self.huey.dequeue()
+        assert task is not None
+        return task
 
     def counts(self) -> tuple[int, int]:
         """How many tasks wait, and are scheduled."""
@@ -207,8 +212,8 @@ def test_a_due_task_that_cannot_be_read_is_kept_for_the_next_life_and_tried_once
 def test_a_task_whose_worker_dies_is_executed_in_the_next_life_in_its_turn(life: Life) -> None:
     for item in (1, 2, 3):
         life.work(item)
-    assert life.huey.dequeue().args == (1,)
-    assert life.huey.dequeue().args == (2,)
+    assert life.next().args == (1,)
+    assert life.next().args == (2,)
     assert life.counts() == (1, 0)
     following = life.again()
     assert following.counts() == (3, 0)
@@ -238,7 +243,7 @@ def test_without_redelivery_a_task_is_taken_away_before_it_is_executed(tmp_path:
 def test_a_task_can_choose_not_to_be_redelivered(life: Life) -> None:
     life.once(1)
     life.work(2)
-    life.huey.dequeue(), life.huey.dequeue()
+    life.next(), life.next()
     following = life.again()
     following.work_off()
     assert following.done == [2]
@@ -247,7 +252,7 @@ def test_a_task_can_choose_not_to_be_redelivered(life: Life) -> None:
 
 def test_a_task_that_fails_is_queued_again_in_the_batch_that_ends_it(life: Life) -> None:
     life.work("fail")
-    task = life.huey.dequeue()
+    task = life.next()
     before = life.huey.storage.database.status().applied_seq
     life.huey.execute(task, NOW)
     assert life.counts() == (1, 0)
@@ -262,7 +267,7 @@ def test_a_task_that_fails_is_queued_again_in_the_batch_that_ends_it(life: Life)
 
 def test_a_task_that_is_not_yet_to_be_executed_moves_to_the_schedule(life: Life) -> None:
     life.work.schedule((1,), eta=LATER)
-    task = life.huey.dequeue()
+    task = life.next()
     life.huey.execute(task, NOW)
     following = life.again()
     assert following.counts() == (0, 1)
@@ -281,7 +286,7 @@ def test_an_interrupted_task_comes_back_in_the_next_life_and_not_in_this(life: L
 
 def test_a_consumer_that_stops_does_not_bring_back_what_still_comes_to_its_end(life: Life) -> None:
     life.work(1)
-    task = life.huey.dequeue()
+    task = life.next()
     life.huey._tasks_in_flight.add(task)
     life.huey.notify_interrupted_tasks()
     life.huey.execute(task, NOW)
@@ -292,7 +297,7 @@ def test_a_consumer_that_stops_does_not_bring_back_what_still_comes_to_its_end(l
 
 def test_a_task_whose_result_cannot_be_stored_is_executed_again_in_the_next_life(life: Life) -> None:
     life.work(1)
-    task = life.huey.dequeue()
+    task = life.next()
     life.huey.storage.store._closed = True
     with pytest.raises(durakv.Closed):
         life.huey.execute(task, NOW)
@@ -314,7 +319,7 @@ def test_a_task_whose_result_cannot_be_pickled_is_done(life: Life) -> None:
 
 def test_a_copy_that_was_made_another_task_leaves_the_original_where_it_is(life: Life) -> None:
     life.work(1)
-    task = life.huey.dequeue()
+    task = life.next()
     other = copy.copy(task)
     other.id = "another"
     life.huey.enqueue(other)
@@ -325,7 +330,7 @@ def test_a_copy_that_was_made_another_task_leaves_the_original_where_it_is(life:
 
 def test_a_task_that_enqueues_itself_again_is_there_once(life: Life) -> None:
     life.work(1)
-    task = life.huey.dequeue()
+    task = life.next()
     life.huey.enqueue(task)
     life.huey.execute(task, NOW)
     assert life.counts() == (1, 0)
@@ -335,7 +340,7 @@ def test_a_task_that_enqueues_itself_again_is_there_once(life: Life) -> None:
 
 def test_a_task_that_was_flushed_while_it_is_executed_may_be_retried(life: Life) -> None:
     life.work("fail")
-    task = life.huey.dequeue()
+    task = life.next()
     life.huey.flush()
     assert life.counts() == (0, 0)
     life.huey.execute(task, NOW)
@@ -365,7 +370,7 @@ def test_a_member_of_a_chord_that_is_executed_twice_is_counted_once(
     life: Life, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chord_of(life, 1, 2)
-    task = life.huey.dequeue()
+    task = life.next()
     with monkeypatch.context() as patched:
         patched.setattr(task.durakv_held.place, "settle", lambda held: None)  # as if it died before
         life.huey.execute(task, NOW)
@@ -381,8 +386,8 @@ def test_a_chord_calls_back_though_its_last_member_died_before_it_could(
     life: Life, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chord_of(life, 1, 2)
-    life.huey.execute(life.huey.dequeue(), NOW)
-    task = life.huey.dequeue()
+    life.huey.execute(life.next(), NOW)
+    task = life.next()
     with monkeypatch.context() as patched:
         patched.setattr(life.huey, "enqueue", _die)
         with pytest.raises(SystemExit):
