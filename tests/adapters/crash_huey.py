@@ -17,6 +17,7 @@ from __future__ import annotations
 import random
 import sys
 import threading
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -33,6 +34,7 @@ NOW = datetime(2026, 1, 1)
 LATER = NOW + timedelta(seconds=10)
 STEPS = (8, 16)
 WORKERS = 2
+PATIENCE_SECONDS = 5.0
 PLAIN, RETRIED, SCHEDULED, ONCE = range(4)
 """What a task is like, by its number modulo 4."""
 
@@ -229,7 +231,7 @@ class Saying(Told):
 
 def live_until_killed(directory: Path) -> None:
     """Threads that work, beside one that enqueues, schedules, counts and rewrites."""
-    huey = DurakvHuey(path=directory, utc=False, read_timeout=0.1, options=durakv.Options(segment_bytes=1 << 16))
+    huey = _of_a_dead_owner(directory, read_timeout=0.1, options=durakv.Options(segment_bytes=1 << 16))
     worked = Worked(huey, Saying())
     source = random.Random()
 
@@ -248,8 +250,20 @@ def live_until_killed(directory: Path) -> None:
 
 def check_files(directory: Path, facts: Facts) -> None:
     """Look at what a kill left."""
-    with DurakvHuey(path=directory, utc=False, blocking=False) as huey:
+    with _of_a_dead_owner(directory, blocking=False) as huey:
         look(huey, facts)
+
+
+def _of_a_dead_owner(directory: Path, **options: Any) -> DurakvHuey:
+    # A process that was killed while it started a merge has a child that holds its lock until it is another program.
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return DurakvHuey(path=directory, utc=False, **options)
+        except durakv.Locked:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 LIVE = "import sys, pathlib; from tests.adapters.crash_huey import *; live_until_killed(pathlib.Path(sys.argv[1]))"

@@ -95,6 +95,17 @@ def test_hueys_of_two_names_share_a_database_and_nothing_else(tmp_path: Path) ->
             one.enqueue(b"task")
 
 
+def test_a_name_is_no_pattern(tmp_path: Path) -> None:
+    with durakv.open(tmp_path / "shared") as db:
+        storages = [DurakvStorage(name, database=db) for name in ("a*", "ab", "[ab]", "\\\\", "?", "a-b", "^")]
+        for storage in storages:
+            storage.put_data("key", storage.name.encode())
+        for storage in storages:
+            assert storage.result_items() == {"key": storage.name.encode()}
+            storage.flush_results()
+        assert db.dbsize() == 0
+
+
 def test_moments_are_kept_to_the_microsecond(storage: DurakvStorage) -> None:
     storage.add_to_schedule(b"task", datetime(2026, 1, 1, 0, 0, 0, 1))
     assert storage.read_schedule(datetime(2026, 1, 1)) == []

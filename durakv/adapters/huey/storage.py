@@ -12,6 +12,7 @@ huey:NAME:counters   hash: integers
 from __future__ import annotations
 
 import os
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -73,7 +74,7 @@ class DurakvStorage(BaseStorage):  # type: ignore[misc]
         self.store = store = Store(path, database, fsync, options, durability)
         prefix = b"huey:" + name.encode() + b":"
         self.queue, self.schedule = Place(store, prefix + b"queue"), Place(store, prefix + b"schedule")
-        self._data, self._counters = prefix + b"data", prefix + b"counters"
+        self._data, self._counters = prefix + b"data:", prefix + b"counters"
         self._stored = store.condition()
         self._release_locks()
 
@@ -150,30 +151,29 @@ class DurakvStorage(BaseStorage):  # type: ignore[misc]
     def put_data(self, key: str | bytes, value: bytes, is_result: bool = False) -> None:
         """Store a value; a result for ``expire_time`` only."""
         with self.store.change(self._stored.notify_all) as batch:
-            self._put(batch, key, value, self.expire_time if is_result else None)
+            batch.set(self._key(key), value, px=_milliseconds(self.expire_time if is_result else None))
 
     def peek_data(self, key: str | bytes) -> Any:
         """The value, or ``EmptyData``."""
-        value = self.database.hget(self._data, _encoded(key))
+        value = self.database.get(self._key(key))
         return EmptyData if value is None else value
 
     def peek_many(self, keys: list[Any]) -> dict[Any, bytes]:
         """The values of those that are there, all as of one moment."""
-        if not keys:
-            return {}
-        values = self.database.hmget(self._data, *map(_encoded, keys))
+        values = self.database.mget(*map(self._key, keys)) if keys else []
         return {key: value for key, value in zip(keys, values, strict=True) if value is not None}
 
     def pop_data(self, key: str | bytes) -> Any:
         """Take the value away and return it, or ``EmptyData``."""
+        if not self.has_data_for_key(key):
+            return EmptyData  # huey asks of every task whether it was revoked: no batch for that
         with self.store.change() as batch:
-            found = batch.hgetdel(self._data, _encoded(key))
-        value = found.value[0]
-        return EmptyData if value is None else value
+            found = batch.getdel(self._key(key))
+        return EmptyData if found.value is None else found.value
 
     def has_data_for_key(self, key: str | bytes) -> bool:
         """Whether there is a value."""
-        return self.database.hexists(self._data, _encoded(key))
+        return self.database.get(self._key(key)) is not None
 
     def wait_result(
         self, key: str | bytes, timeout: float | None = None, backoff: float = 1.15, max_delay: float = 1.0
@@ -185,7 +185,7 @@ class DurakvStorage(BaseStorage):  # type: ignore[misc]
     def put_if_empty(self, key: str | bytes, value: bytes, ttl: float | None = None) -> bool:
         """Store a value unless there is one, for ``ttl`` seconds if given; whether it was stored."""
         with self.store.change(self._stored.notify_all) as batch:
-            done = batch.hsetex(self._data, {_encoded(key): value}, fnx=True, px=_milliseconds(ttl))
+            done = batch.set(self._key(key), value, nx=True, px=_milliseconds(ttl))
         return done.value
 
     def put_once(self, key: str | bytes, value: bytes, counter: str) -> int:
@@ -193,28 +193,29 @@ class DurakvStorage(BaseStorage):  # type: ignore[misc]
         with self.store.change(self._stored.notify_all) as batch:
             new = not self.has_data_for_key(key)
             if new:
-                self._put(batch, key, value, self.expire_time)
+                batch.set(self._key(key), value, px=_milliseconds(self.expire_time))
             count = batch.hincrby(self._counters, _encoded(counter), int(new))
         return count.value
 
     def forget(self, keys: list[str], counter: str) -> None:
         """Delete values and a counter, in one batch."""
         with self.store.change() as batch:
-            batch.hdel(self._data, *map(_encoded, keys))
+            batch.delete(*map(self._key, keys))
             batch.hdel(self._counters, _encoded(counter))
 
     def result_store_size(self) -> int:
-        """How many values there are."""
-        return self.database.hlen(self._data)
+        """How many values there are.  It goes over the keys of the database, as the next two do."""
+        return len(self._keys())
 
     def result_items(self) -> dict[str, bytes]:
         """All values by their keys."""
-        return {key.decode(): value for key, value in self.database.hgetall(self._data).items()}
+        keys = [key[len(self._data) :] for key in self._keys()]
+        return {key.decode(): value for key, value in self.peek_many(keys).items()}
 
     def flush_results(self) -> None:
         """Delete all values."""
         with self.store.change() as batch:
-            batch.delete(self._data)
+            self._delete_data(batch)
 
     # --- counters -------------------------------------------------------------------------------------------------
 
@@ -239,7 +240,8 @@ class DurakvStorage(BaseStorage):  # type: ignore[misc]
         with self.store.change() as batch:
             self.queue.flush(batch)
             self.schedule.flush(batch)
-            batch.delete(self._data, self._counters)
+            batch.delete(self._counters)
+            self._delete_data(batch)
 
     # --- parts ----------------------------------------------------------------------------------------------------
 
@@ -247,14 +249,22 @@ class DurakvStorage(BaseStorage):  # type: ignore[misc]
     def _patience(self) -> float:
         return self.read_timeout if self.blocking else 0.0
 
-    def _put(self, batch: durakv.Batch, key: str | bytes, value: bytes, seconds: float | None) -> None:
-        batch.hsetex(self._data, {_encoded(key): value}, px=_milliseconds(seconds))
+    def _key(self, key: str | bytes) -> bytes:
+        return self._data + _encoded(key)
+
+    def _keys(self, more: bytes = b"") -> list[bytes]:
+        prefix = re.sub(rb"([\\*?\[\]^-])", rb"\\\1", self._data + more)  # a name may be no pattern
+        return list(self.database.scan_iter(prefix + b"*"))
+
+    def _delete_data(self, batch: durakv.Batch) -> None:
+        keys = self._keys()
+        if keys:
+            batch.delete(*keys)
 
     def _release_locks(self) -> None:
-        prefix = f"{self.name}.lock.".encode()
-        stale = [key for key in self.database.hkeys(self._data) if key.startswith(prefix)]
+        stale = self._keys(f"{self.name}.lock.".encode())
         if stale:
-            self.database.hdel(self._data, *stale)
+            self.database.delete(*stale)
 
 
 def _score(ts: datetime) -> float:
