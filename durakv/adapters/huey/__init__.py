@@ -4,7 +4,7 @@
 
     huey = DurakvHuey("my-app", path="tasks", fsync="always")
 
-The consumer runs as threads of the process that has the directory: ``huey.create_consumer(workers=4)``.
+The consumer runs as threads of the process that has the directory: ``with huey.consuming(workers=4): ...``.
 """
 
 from durakv.adapters.huey.instance import DurakvHuey

@@ -5,7 +5,8 @@
     @huey.task()
     def send(address): ...
 
-    huey.create_consumer(workers=4).run()       # threads of this process
+    with huey.consuming(workers=4):             # threads of this process, beside whatever it is for
+        serve()
 
 In huey a task that is due is taken from the schedule and then enqueued, and one that is executed is taken from the
 queue and then executed: whoever dies in between has lost it.  Here a task stays on disk where it was until one batch
@@ -21,11 +22,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, Self
 
 from huey.api import Huey, Task
 from huey.constants import WORKER_THREAD
+from huey.consumer import Consumer, ConsumerStopped
 from huey.exceptions import ConfigurationError
 from huey.signals import SIGNAL_INTERRUPTED
 
@@ -65,10 +70,24 @@ class DurakvHuey(Huey):  # type: ignore[misc]
 
     def create_consumer(self, **options: Any) -> Any:
         """A consumer whose workers are threads; ConfigurationError for any other kind."""
-        kind = options.get("worker_type", WORKER_THREAD)
-        if kind != WORKER_THREAD:
-            raise ConfigurationError(f"worker_type={kind!r}: {ONE_PROCESS}")
-        return super().create_consumer(**options)
+        return super().create_consumer(**_threads(options))
+
+    @contextmanager
+    def consuming(self, **options: Any) -> Generator[Consumer, None, None]:
+        """Have a consumer beside whatever the block does; behind it, wait for the tasks that are being executed.
+
+        ``options`` are those of huey's consumer.  Any thread may do it, and signals are left alone, which
+        ``create_consumer().run()`` takes over.
+        """
+        consumer = _Beside(self, **_threads(options))
+        consumer.start()
+        watching = threading.Thread(target=consumer.watch, name="huey-consumer", daemon=True)
+        watching.start()
+        try:
+            yield consumer
+        finally:
+            consumer.stop(graceful=True)
+            watching.join()
 
     def close(self) -> None:
         """Write, sync and give up the directory; stop the consumer first."""
@@ -180,6 +199,27 @@ class DurakvHuey(Huey):  # type: ignore[misc]
             self.enqueue(callback)
             # Only now: whoever dies before this calls back twice, and not never.
             storage.forget(keys, counter)
+
+
+class _Beside(Consumer):  # type: ignore[misc]
+    """A consumer in a process that has other things to do."""
+
+    def _set_signal_handlers(self) -> None:
+        """They are somebody else's."""
+
+    def watch(self) -> None:
+        """Replace threads that died, until it is stopped."""
+        checked = time.monotonic()
+        with suppress(ConsumerStopped):
+            while True:
+                checked = self.loop(checked)
+
+
+def _threads(options: dict[str, Any]) -> dict[str, Any]:
+    kind = options.get("worker_type", WORKER_THREAD)
+    if kind != WORKER_THREAD:
+        raise ConfigurationError(f"worker_type={kind!r}: {ONE_PROCESS}")
+    return options
 
 
 def _held(task: Any) -> Held | None:

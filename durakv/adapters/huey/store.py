@@ -13,7 +13,7 @@ import durakv
 
 ONE_PROCESS = (
     "one process owns a directory: run huey's consumer as threads of the process that enqueues, "
-    "with huey.create_consumer(worker_type='thread')"
+    "in `with huey.consuming(): ...` or by huey.create_consumer(worker_type='thread')"
 )
 
 
