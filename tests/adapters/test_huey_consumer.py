@@ -137,10 +137,10 @@ def test_a_consumer_that_has_a_process_for_itself_takes_the_signals(huey: Durakv
     consumer = huey.create_consumer(workers=1)
     try:
         consumer.start()
-        assert signal.getsignal(signal.SIGTERM) == consumer._handle_signal
+        assert signal.getsignal(signal.SIGTERM) != before[signal.SIGTERM]
         assert echo(1).get(blocking=True, timeout=30) == 1
-        consumer.stop(graceful=True)
     finally:
+        consumer.stop(graceful=True)
         for number, handler in before.items():
             signal.signal(number, handler)
 
