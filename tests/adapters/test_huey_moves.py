@@ -231,6 +231,17 @@ def test_a_task_that_was_executed_is_done_for_good(life: Life, item: str) -> Non
     following.huey.close()
 
 
+def test_a_task_that_kills_every_process_can_be_revoked_before_a_consumer_starts(life: Life) -> None:
+    life.work("deadly")
+    life.next()
+    following = life.again()
+    (task,) = following.huey.pending()
+    following.huey.revoke_by_id(task.id)
+    following.work_off()
+    assert (following.done, following.counts()) == ([], (0, 0))
+    following.huey.close()
+
+
 def test_without_redelivery_a_task_is_taken_away_before_it_is_executed(tmp_path: Path) -> None:
     life = Life(tmp_path / "tasks", fsync="no", redeliver=False)
     life.work(1)
