@@ -306,16 +306,28 @@ def test_a_consumer_that_stops_does_not_bring_back_what_still_comes_to_its_end(l
     following.huey.close()
 
 
-def test_a_task_whose_result_cannot_be_stored_is_executed_again_in_the_next_life(life: Life) -> None:
+def test_a_task_whose_result_cannot_be_stored_is_executed_again_in_the_next_life(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise durakv.DiskFull("as asked")
+
     life.work(1)
     task = life.next()
-    life.huey.storage.store._closed = True
-    with pytest.raises(durakv.Closed):
+    monkeypatch.setattr(life.huey.storage, "put_data", fail)
+    with pytest.raises(durakv.DiskFull):
         life.huey.execute(task, NOW)
-    life.huey.storage.store._closed = False
     following = life.again()
     assert following.counts() == (1, 0)
     following.huey.close()
+
+
+def test_a_due_task_that_was_handed_out_is_not_read_beside(life: Life) -> None:
+    storage = life.huey.storage
+    storage.add_to_schedule(b"held", NOW)
+    storage.hold_due(NOW)
+    storage.add_to_schedule(b"free", NOW)
+    assert storage.read_schedule(NOW) == [b"free"]
 
 
 def test_a_task_whose_result_cannot_be_pickled_is_done(life: Life) -> None:
