@@ -34,6 +34,7 @@ def test_no_crash_loses_doubles_or_misplaces_a_task() -> None:
     assert outcome.states == STATES
 
 
+@pytest.mark.slow
 def test_no_kill_loses_doubles_or_misplaces_a_task(tmp_path: Path) -> None:
     outcome = kill(crash_huey.DRIVER, crash_huey.check_files, points=KILLS, directory=tmp_path)
     assert outcome.facts > 0
