@@ -46,7 +46,9 @@ if TYPE_CHECKING:
         WrongType,
     )
     from durakv.health import Health
+    from durakv.keyspace.batch import Batch
     from durakv.keyspace.database import Database, open
+    from durakv.keyspace.view import View
     from durakv.machine import Command, StateMachine
     from durakv.options import BaseFormat, Load, Options
     from durakv.receipt import Receipt
@@ -57,6 +59,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BaseFormat",
+    "Batch",
     "BytesCodec",
     "Closed",
     "Codec",
@@ -88,6 +91,7 @@ __all__ = [
     "Status",
     "TextCodec",
     "UnsupportedVersion",
+    "View",
     "WrongType",
     "aio",
     "check_filesystem",
@@ -106,8 +110,10 @@ _WHERE = {
     "durable_dict": "DurableDict",
     "engine": "Engine",
     "errors": _ERRORS,
+    "keyspace.batch": "Batch",
     "keyspace.database": "Database open",
     "health": "Health",
+    "keyspace.view": "View",
     "machine": "Command StateMachine",
     "options": "BaseFormat Load Options",
     "receipt": "Receipt",

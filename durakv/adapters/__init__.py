@@ -1,4 +1,5 @@
-"""Adapters: other programs' storage interfaces on durakv, one module for each program, and nothing imported until used.
+"""Adapters: durakv as the storage of other programs, each in the shape that the program asks for.
 
-They use durakv's public API only, and each needs its program: ``pip install 'durakv[scrapy]'`` and so on.
+They use durakv's public names only, and import the program that they are for when they are imported themselves; each
+needs the extra of its name: ``pip install 'durakv[scrapy]'``.
 """
