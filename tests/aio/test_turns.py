@@ -337,11 +337,28 @@ def test_a_number_that_was_never_given_out_cannot_be_waited_for() -> None:
 def test_it_is_a_context_manager_and_opens_in_a_thread() -> None:
     async def main() -> None:
         disk = SimulatedDisk()
-        async with await AsyncEngine.open(None, Journal(), filesystem=disk, background=False) as engine:
+        async with AsyncEngine.open(None, Journal(), filesystem=disk, background=False) as engine:
             assert engine.report.created
             calls: list[Awaitable[object]] = [engine.apply(put(number)) for number in range(3)]
             await asyncio.gather(*calls)
             await engine.sync()
+        with pytest.raises(Closed):
+            await engine.apply(put(3))
+        async with await AsyncEngine.open(None, Journal(), filesystem=disk, background=False) as engine:
+            assert not engine.report.created
         assert numbers(open_engine(disk).journal) == [0, 1, 2]
+
+    run(main())
+
+
+def test_a_read_waits_for_what_its_answer_may_depend_on() -> None:
+    async def main() -> None:
+        engine, journal = opened(SimulatedDisk(), fsync=FsyncPolicy.NO)
+        await engine.apply(put(1))
+        assert await engine.read(lambda: len(journal.commands)) == 1
+        assert engine.engine.synced_seq == 0
+        assert await engine.read(lambda: len(journal.commands), Durability.SYNCED) == 1
+        assert engine.engine.synced_seq == 1
+        await engine.close()
 
     run(main())
