@@ -99,10 +99,8 @@ class AsyncDatabase(Methods, Awaited):
         decider = home.decider
         if decider.is_write(command):
             return await self.engine.transact(decider.write(home.number, command), durability)
-        reply = self.engine.engine.read(decider.read(home.number, command))
-        if durability is not None and durability is not Durability.APPLIED:
-            await self.engine.wait(self.engine.engine.applied_seq, durability)
-        return reply
+        level = Durability.APPLIED if durability is None else durability
+        return await self.engine.read(decider.read(home.number, command), level)
 
     async def _run(self, request: Request[T]) -> T:
         return request.convert(await self._execute(self.database, request.command, request.durability))
