@@ -32,7 +32,7 @@ class AsyncEngine:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str] | None, machine: StateMachine, **settings: Any) -> Opening[Self]:
-        """Open the directory in a thread; await it or use it in ``async with``.  The settings are those of ``Engine``."""
+        """Open the directory in a thread; await it, or use it in ``async with``.  Settings are those of ``Engine``."""
 
         async def begin() -> Self:
             return cls(await asyncio.to_thread(Engine, path, machine, **settings))
