@@ -15,4 +15,4 @@ with durakv.Engine("shop", orders, fsync="always") as engine:
     answer = engine.transact(
         lambda: rules.place(orders, f"key-{number}", {"tea": 4}, order=f"order-{number}", at_ms=now)
     )
-    print("refused:" if isinstance(answer, rules.Refused) else "placed:", answer)
+    print(f"refused: {answer.reason}" if isinstance(answer, rules.Refused) else f"placed {answer.id}")

@@ -32,7 +32,7 @@ WARM_UP = 50
 Times = list[float]
 
 
-async def through_the_engine(directory: str, fsync: str, clients: int, seconds: float) -> tuple[Times, float]:
+async def through_the_engine(directory: str, fsync: str, clients: int, seconds: float) -> tuple[Times, float, int]:
     """Tasks that place orders in this process, without HTTP."""
     orders = Orders()
     times: Times = []
@@ -47,7 +47,9 @@ async def through_the_engine(directory: str, fsync: str, clients: int, seconds: 
                 times.append(time.perf_counter() - began)
                 number += 1
 
-        return times, await _all(customer, clients, seconds)
+        before = engine.status().syncs
+        took = await _all(customer, clients, seconds)
+        return times, took, engine.status().syncs - before
 
 
 async def _all(customer: Callable[[int, float], Awaitable[None]], clients: int, seconds: float) -> float:
@@ -56,7 +58,7 @@ async def _all(customer: Callable[[int, float], Awaitable[None]], clients: int, 
     return time.perf_counter() - began
 
 
-def over_http(directory: str, fsync: str, clients: int, seconds: float) -> tuple[Times, float]:
+def over_http(directory: str, fsync: str, clients: int, seconds: float) -> tuple[Times, float, int]:
     """Threads that place orders with the service, each on a connection of its own."""
     port = free_port()
     service = start(directory, port, fsync=fsync)
@@ -77,29 +79,32 @@ def over_http(directory: str, fsync: str, clients: int, seconds: float) -> tuple
         client.call("PUT", "/deliveries/tea", {"sku": "tea", "quantity": 1_000_000, "cents": 450})
         for number in range(WARM_UP):
             client.call("POST", "/orders", {"items": {"tea": 1}}, key=f"warm-{number}")
-        client.close()
+        before = client.call("GET", "/health")[1]["syncs"]
         began = time.perf_counter()
         threads = [threading.Thread(target=customer, args=(name, began + seconds)) for name in range(clients)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        return times, time.perf_counter() - began
+        took = time.perf_counter() - began
+        syncs = client.call("GET", "/health")[1]["syncs"] - before
+        client.close()
+        return times, took, syncs
     finally:
         service.terminate()
         service.wait()
 
 
-def measure(face: str, fsync: str, clients: int, seconds: float, root: str) -> tuple[float, float, float]:
-    """Orders a second, and the median and the 99th percentile of one, in milliseconds."""
+def measure(face: str, fsync: str, clients: int, seconds: float, root: str) -> tuple[float, float, float, float]:
+    """Orders a second, the median and the 99th percentile of one in milliseconds, and orders for each fsync."""
     directory = tempfile.mkdtemp(dir=root)
     if face == "HTTP":
-        times, took = over_http(directory, fsync, clients, seconds)
+        times, took, syncs = over_http(directory, fsync, clients, seconds)
     else:
-        times, took = asyncio.run(through_the_engine(directory, fsync, clients, seconds))
+        times, took, syncs = asyncio.run(through_the_engine(directory, fsync, clients, seconds))
     shutil.rmtree(directory)
     steps = quantiles(times, n=100)
-    return len(times) / took, steps[49] * 1000, steps[98] * 1000
+    return len(times) / took, steps[49] * 1000, steps[98] * 1000, len(times) / max(syncs, 1)
 
 
 def main() -> None:
@@ -111,7 +116,7 @@ def main() -> None:
     rounds, seconds = (1, 0.2) if given.quick else (5, 2.0)
     all_clients, policies = (CLIENTS[-1:], ("always", "no")) if given.quick else (CLIENTS, POLICIES)
     rows = [(face, clients, fsync) for face in ("engine", "HTTP") for clients in all_clients for fsync in policies]
-    got: dict[tuple[str, int, str], list[tuple[float, float, float]]] = {row: [] for row in rows}
+    got: dict[tuple[str, int, str], list[tuple[float, float, float, float]]] = {row: [] for row in rows}
     with tempfile.TemporaryDirectory(prefix="orders-", dir=given.directory) as root:
         for _ in range(rounds):
             for row in rows:
@@ -120,12 +125,14 @@ def main() -> None:
     print(f"{rounds} rounds of {seconds} s, medians; {os.cpu_count()} cores, {platform.system()} {platform.release()},")
     print(f"Python {platform.python_version()}, " + ", ".join(f"{n} {version(n)}" for n in ("fastapi", "uvicorn")))
     print()
-    print("| | clients | fsync | orders/s | p50 | p99 | beside `no` |")
-    print("|---|--:|---|--:|--:|--:|--:|")
+    print("| | clients | fsync | orders/s | p50 | p99 | beside `no` | orders for each fsync |")
+    print("|---|--:|---|--:|--:|--:|--:|--:|")
     for row in rows:
-        rate, p50, p99 = (median(column) for column in zip(*got[row], strict=True))
+        rate, p50, p99, share = (median(column) for column in zip(*got[row], strict=True))
         free = median(run[0] for run in got[(*row[:2], "no")])
-        print(f"| {row[0]} | {row[1]} | {row[2]} | {rate:,.0f} | {p50:.2f} ms | {p99:.2f} ms | {rate / free:.2f} |")
+        shared = f"{share:.1f}" if row[2] == "always" else ""
+        cells = [*map(str, row), f"{rate:,.0f}", f"{p50:.2f} ms", f"{p99:.2f} ms", f"{rate / free:.2f}", shared]
+        print(f"| {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
+from shutil import copytree
 
 import pytest
 import rules
-from orders import Cancel, Change, Line, Orders, Pay, Place, Receive, Reserve, Ship, encode
+from orders import Cancel, Change, Line, Orders, Pay, Place, Receive, Reserve, Ship, Stock, encode
 
 import durakv
 from durakv_fuzz.pytest_plugin import Campaign
@@ -76,3 +78,12 @@ def test_no_crash_harms_the_machine(crash_campaign: Campaign) -> None:
 
 def test_no_crash_takes_an_acknowledged_order() -> None:
     explore(Service(drive, check), states=300)
+
+
+def test_what_the_first_release_wrote_is_still_read(tmp_path: Path) -> None:
+    data = copytree(Path(__file__).parent / "first_release", tmp_path / "data")
+    orders = Orders()
+    with durakv.Engine(data, orders):
+        states = [order.state for order in orders.orders.values()]
+        assert states == ["shipped", "cancelled", "cancelled", "paid"]
+        assert orders.stock["tea"] == Stock(free=7, reserved=1, shipped=2, cents=450)

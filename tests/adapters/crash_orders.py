@@ -19,7 +19,7 @@ import httpx
 
 import durakv
 from durakv_fuzz.service import Environment, Facts, Service, Told, Violation, explore
-from tests.orders_path import ORDERS
+from tests.orders_path import ORDERS, check_the_books
 
 from orders import Orders  # isort: skip
 from service import create_app  # isort: skip
@@ -106,25 +106,6 @@ def check(env: Environment, facts: Facts) -> None:
     assert not invented, f"nobody asked for it: {invented}"
     assert len(orders.orders) == len(orders.keys), "an order is there twice"
     check_the_books(orders)
-
-
-def check_the_books(orders: Orders) -> None:
-    """What the stock says is what the orders say, nothing is sold twice, and all money is accounted for."""
-    where = {"placed": "reserved", "paid": "reserved", "shipped": "shipped", "cancelled": "free"}
-    for sku, stock in orders.stock.items():
-        amounts = {"reserved": 0, "shipped": 0}
-        for order in orders.orders.values():
-            if where[order.state] in amounts:
-                amounts[where[order.state]] += order.items.get(sku, 0)
-        received = sum(goods.quantity for goods in orders.deliveries.values() if goods.sku == sku)
-        assert (stock.reserved, stock.shipped) == (amounts["reserved"], amounts["shipped"]), (
-            f"{sku}: {stock}, {amounts}"
-        )
-        assert stock.free >= 0, f"{sku} is oversold: {stock}"
-        assert stock.free + stock.reserved + stock.shipped == received, f"{sku}: {received} came, {stock} are there"
-    for order in orders.orders.values():
-        kept = order.paid_cents - order.refunded_cents
-        assert kept == (order.cents if order.state in ("paid", "shipped") else 0), f"the money of {order}"
 
 
 def main() -> int:
