@@ -150,7 +150,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--fsync", default="always", choices=[policy.value for policy in durakv.FsyncPolicy])
     given = parser.parse_args()
-    uvicorn.run(create_app(given.directory, fsync=given.fsync), port=given.port, log_level="warning")
+    app = create_app(given.directory, fsync=given.fsync)
+    uvicorn.run(app, port=given.port, log_level="warning", timeout_graceful_shutdown=30)
 
 
 if __name__ == "__main__":
