@@ -20,6 +20,7 @@ from durakv.machine import Batch, Merger, SlotFreezer, SlottedMachine, StateMach
 M = TypeVar("M", bound=StateMachine)
 
 CHUNKS = "chunks"
+SHOWN_LENGTH_MAX = 300
 CONTENT_LENGTH_MAX = 32
 
 Script = list[list[tuple[bytes, ...]]]
@@ -240,4 +241,18 @@ def _cuts(script: Script) -> Iterator[int]:
 
 
 def _same(got: object, expected: object, rule: str) -> None:
-    assert got == expected, f"{rule}: {got!r} is not {expected!r}"
+    assert got == expected, f"{rule}: {_where_they_differ(repr(got), repr(expected))}"
+
+
+def _where_they_differ(got: str, expected: str) -> str:
+    """Two long texts are shown around the first difference: a state may be megabytes."""
+    if max(len(got), len(expected)) > SHOWN_LENGTH_MAX:
+        alike = min(len(got), len(expected))
+        same = next((at for at in range(alike) if got[at] != expected[at]), alike)
+        got, expected = (_excerpt(text, same) for text in (got, expected))
+    return f"{got} is not {expected}"
+
+
+def _excerpt(text: str, middle: int) -> str:
+    start, end = max(0, middle - SHOWN_LENGTH_MAX // 2), middle + SHOWN_LENGTH_MAX // 2
+    return f"{'...' if start else ''}{text[start:end]}{'...' if end < len(text) else ''}"

@@ -230,6 +230,10 @@ class Engine:
         self.check_number(seq)
         self._runner.wait(seq, self._level(durability), timeout)
 
+    def reach(self, seq: int, durability: Durability) -> None:
+        """``wait`` for a number that this engine gave, retired or not; for those who build on it."""
+        self._runner.wait(seq, durability)
+
     def check_number(self, seq: int) -> None:
         """Raise ValueError unless a number up to ``applied_seq`` may be waited for; see ``wait``."""
         if seq > self._commit.applied_seq:

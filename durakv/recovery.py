@@ -230,7 +230,15 @@ def _load_rdb(filesystem: Filesystem, name: str, machine: StateMachine, meter: _
 def _restore(reader: BaseReader, name: str, machine: StateMachine, meter: _Meter) -> int:
     header = reader.header
     if header.content == "chunks":
-        machine.restore(_chunks(reader, meter))
+        try:
+            machine.restore(_chunks(reader, name, meter))
+        except ValueError as error:
+            raise UnsupportedVersion(
+                name,
+                "image",
+                f"The state machine refused it: {error}. Open it with the state machine that wrote it, in that version "
+                "or a later one",
+            ) from error
         return 0
     slotted = _check_content(name, header, machine)
     keys = 0
@@ -256,10 +264,14 @@ def _check_content(name: str, header: SnapshotHeader, machine: StateMachine) -> 
     )
 
 
-def _chunks(reader: BaseReader, meter: _Meter) -> Iterable[bytes]:
+def _chunks(reader: BaseReader, name: str, meter: _Meter) -> Iterable[bytes]:
     for block in reader:
         meter.advance(reader.offset)
-        yield block.payload()
+        try:
+            payload = block.payload()
+        except ValueError as error:
+            raise Corruption(name, reader.offset, str(error), _REMEDY) from error
+        yield payload
 
 
 # --- log --------------------------------------------------------------------------------------------------------------

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self, TypeVar, overload
 
 from durakv.aio.engine import AsyncEngine
+from durakv.aio.opening import Opening
 from durakv.durability import Durability
 from durakv.engine import ABORT_SECONDS
 from durakv.errors import refuse_copy
@@ -35,28 +36,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class Opening:
-    """An open under way: await it for the database, or use it in ``async with``."""
-
-    def __init__(self, begin: Callable[[], Awaitable[AsyncDatabase]]) -> None:
-        self._begin = begin
-        self._database: AsyncDatabase | None = None
-
-    def __await__(self) -> Generator[Any, Any, AsyncDatabase]:
-        return self._begin().__await__()
-
-    async def __aenter__(self) -> AsyncDatabase:
-        self._database = await self._begin()
-        return self._database
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._database is not None:
-            await self._database.close()
-
-
-def open(path: str | os.PathLike[str] | None, **settings: Any) -> Opening:
+def open(path: str | os.PathLike[str] | None, **settings: Any) -> Opening[AsyncDatabase]:
     """Open a data directory as a keyspace for the running loop; the settings are those of ``durakv.open``."""
 
     async def begin() -> AsyncDatabase:
@@ -141,10 +121,8 @@ class AsyncDatabase(Methods, Awaited):
         decider = home.decider
         if decider.is_write(command):
             return await self.engine.transact(decider.write(home.number, command), durability)
-        reply = self.engine.engine.read(decider.read(home.number, command))
-        if durability is not None and durability is not Durability.APPLIED:
-            await self.engine.wait(self.engine.engine.applied_seq, durability)
-        return reply
+        level = Durability.APPLIED if durability is None else durability
+        return await self.engine.read(decider.read(home.number, command), level)
 
     async def _run(self, request: Request[T]) -> T:
         return request.convert(await self._execute(self.database, request.command, request.durability))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
+from durakv.aio.opening import Opening
 from durakv.aio.turns import Turns
 from durakv.durability import Durability, check_level
 from durakv.engine import ABORT_SECONDS, Engine
@@ -39,9 +40,13 @@ class AsyncEngine:
         """Raises RuntimeError in another loop."""
 
     @classmethod
-    async def open(cls, path: str | os.PathLike[str] | None, machine: StateMachine, **settings: Any) -> Self:
-        """Open the directory in a thread; the settings are those of ``Engine``."""
-        return cls(await asyncio.to_thread(Engine, path, machine, **settings))
+    def open(cls, path: str | os.PathLike[str] | None, machine: StateMachine, **settings: Any) -> Opening[Self]:
+        """Open the directory in a thread; await it, or use it in ``async with``.  Settings are those of ``Engine``."""
+
+        async def begin() -> Self:
+            return cls(await asyncio.to_thread(Engine, path, machine, **settings))
+
+        return Opening(begin)
 
     @property
     def report(self) -> RecoveryReport:
@@ -69,6 +74,17 @@ class AsyncEngine:
         if receipt.durability is not Durability.APPLIED:
             await self._turns.wait(receipt.seq, receipt.durability)
         answer: R = receipt.results[0]
+        return answer
+
+    async def read(self, look: Callable[[], R], durability: Durability = Durability.APPLIED) -> R:
+        """Call ``look`` with the state at rest, and return its answer once what it may depend on has reached the level.
+
+        See ``Engine.read`` (C14).
+        """
+        level = check_level(durability)
+        answer, seq = self.engine.read(lambda: (look(), self.engine.applied_seq))
+        if level is not Durability.APPLIED:
+            await self._turns.wait(seq, level)
         return answer
 
     async def wait(self, seq: int, durability: Durability = Durability.SYNCED) -> None:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from durakv.durability import Durability
 from durakv.engine import Engine
-from durakv.errors import Closed, DurakvError
+from durakv.errors import Closed
 
 R = TypeVar("R")
 
@@ -125,7 +125,11 @@ class Turns:
         return self._executor
 
     def _commit(self, waiting: Waiting) -> BaseException | None:
-        """Bring everybody's number to its level; the failure is kept, to be told to each of them."""
+        """Bring everybody's number to its level; the failure is kept, to be told to each of them.
+
+        A number is checked where a caller names one.  Here it may be a retired one: after a crash ``applied_seq`` is,
+        until something is written, and whoever waits for all there is waits for that.
+        """
         written = synced = 0
         for seq, level, _ in waiting:
             if level is Durability.SYNCED:
@@ -134,10 +138,10 @@ class Turns:
                 written = max(written, seq)
         try:
             if synced:
-                self._engine.wait(synced, Durability.SYNCED)
+                self._engine.reach(synced, Durability.SYNCED)
             if written:
-                self._engine.wait(written, Durability.WRITTEN)
-        except (DurakvError, OSError) as failure:
+                self._engine.reach(written, Durability.WRITTEN)
+        except Exception as failure:  # noqa: BLE001 - it is told to each of them; one that is not would wait for ever
             return failure
         return None
 

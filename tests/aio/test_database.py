@@ -12,6 +12,8 @@ import pytest
 
 import durakv
 import durakv.aio
+from durakv_fuzz.disk import SimulatedDisk
+from tests.support import died
 
 
 def test_what_tasks_wrote_is_there_after_reopening(tmp_path: Path) -> None:
@@ -78,6 +80,19 @@ def test_opening_can_be_awaited_and_scanned(tmp_path: Path) -> None:
             await db.close()
         with pytest.raises(durakv.Closed):
             await db.set(b"a", b"b")
+
+    asyncio.run(main())
+
+
+def test_a_read_right_after_a_crash_can_wait_for_what_it_saw() -> None:
+    disk = SimulatedDisk()
+    durakv.open(None, filesystem=disk, background=False, fsync="always").set(b"a", b"1")
+
+    async def main() -> None:
+        async with durakv.aio.open(None, filesystem=died(disk), background=False) as db:
+            assert db.report.retired
+            assert await db.get(b"a", durability=durakv.Durability.SYNCED) == b"1"
+            await asyncio.wait_for(db.sync(), 20)
 
     asyncio.run(main())
 

@@ -18,13 +18,14 @@ import pytest
 from durakv.aio.engine import AsyncEngine
 from durakv.aio.turns import INLINE_SECONDS_MAX
 from durakv.durability import Durability, FsyncPolicy
+from durakv.engine import Engine
 from durakv.errors import Closed, DiskFull, Poisoned
 from durakv_fuzz.choose import harshest
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.faults import Fault, fail_nth
 from durakv_fuzz.model import crash_image
 from durakv_fuzz.trace import Kind, Operation
-from tests.support import Journal, numbers, open_engine, put
+from tests.support import Journal, died, numbers, open_engine, put
 
 APPLIED, WRITTEN, SYNCED = Durability.APPLIED, Durability.WRITTEN, Durability.SYNCED
 PATIENCE_SECONDS = 20.0
@@ -337,11 +338,65 @@ def test_a_number_that_was_never_given_out_cannot_be_waited_for() -> None:
 def test_it_is_a_context_manager_and_opens_in_a_thread() -> None:
     async def main() -> None:
         disk = SimulatedDisk()
-        async with await AsyncEngine.open(None, Journal(), filesystem=disk, background=False) as engine:
+        async with AsyncEngine.open(None, Journal(), filesystem=disk, background=False) as engine:
             assert engine.report.created
             calls: list[Awaitable[object]] = [engine.apply(put(number)) for number in range(3)]
             await asyncio.gather(*calls)
             await engine.sync()
+        with pytest.raises(Closed):
+            await engine.apply(put(3))
+        async with await AsyncEngine.open(None, Journal(), filesystem=disk, background=False) as engine:
+            assert not engine.report.created
         assert numbers(open_engine(disk).journal) == [0, 1, 2]
+
+    run(main())
+
+
+def test_right_after_a_crash_nobody_is_left_waiting_for_the_numbers_that_it_retired() -> None:
+    disk = SimulatedDisk()
+    open_engine(disk).engine.apply(put(1))
+
+    async def main() -> None:
+        engine, journal = opened(died(disk))
+        assert engine.report.retired
+        await engine.sync()
+        assert await engine.read(lambda: len(journal.commands), SYNCED) == 1
+        assert await engine.transact(lambda: ([], len(journal.commands)), SYNCED) == 1
+        with pytest.raises(ValueError, match="retired"):
+            await engine.wait(engine.engine.applied_seq)
+        await engine.close()
+
+    run(main())
+
+
+def test_whatever_goes_wrong_in_a_commit_is_told_to_whoever_waits() -> None:
+    class Mistaken(Engine):
+        mistaken = True
+
+        def reach(self, seq: int, durability: Durability) -> None:
+            if self.mistaken:
+                raise RuntimeError("a mistake of ours")
+            super().reach(seq, durability)
+
+    async def main() -> None:
+        engine = Mistaken(None, Journal(), filesystem=SimulatedDisk(), background=False, fsync="always")
+        tasks = AsyncEngine(engine)
+        with pytest.raises(RuntimeError, match="a mistake of ours"):
+            await tasks.apply(put(1))
+        engine.mistaken = False
+        await tasks.close()
+
+    run(main())
+
+
+def test_a_read_waits_for_what_its_answer_may_depend_on() -> None:
+    async def main() -> None:
+        engine, journal = opened(SimulatedDisk(), fsync=FsyncPolicy.NO)
+        await engine.apply(put(1))
+        assert await engine.read(lambda: len(journal.commands)) == 1
+        assert engine.engine.synced_seq == 0
+        assert await engine.read(lambda: len(journal.commands), Durability.SYNCED) == 1
+        assert engine.engine.synced_seq == 1
+        await engine.close()
 
     run(main())

@@ -144,9 +144,10 @@ class Tasks:
         self._runner = asyncio.Runner()
         self._count = count
         self._written = 0
-        self._engine = self._runner.run(
-            durakv.aio.AsyncEngine.open(directory / "tasks", Dictionary(), options=_options(FsyncPolicy.ALWAYS))
-        )
+        self._engine = self._runner.run(self._open(directory / "tasks"))
+
+    async def _open(self, directory: Path) -> durakv.aio.AsyncEngine:
+        return await durakv.aio.AsyncEngine.open(directory, Dictionary(), options=_options(FsyncPolicy.ALWAYS))
 
     def slice(self, seconds: float) -> float:
         """See :class:`Contestant`."""

@@ -176,6 +176,23 @@ def test_a_broken_machine_is_told_its_rule(machine: type[Ledger], rule: str) -> 
         check_state_machine(machine, SCRIPT, look=(lambda one: one.accounts) if machine is ForgetsHalf else None)
 
 
+def test_of_a_large_state_the_first_difference_is_told() -> None:
+    calls = itertools.count()
+
+    class Restless(Ledger):
+        def apply(self, command: Command) -> object:
+            if command[1] == b"account-250":
+                self.accounts[b"account-250"] = next(calls)
+                return None
+            return super().apply(command)
+
+    script = [[[b"open", b"account-%d" % number, b"7"]] for number in range(500)]
+    with pytest.raises(AssertionError, match="two states") as told:
+        check_state_machine(Restless, script)
+    assert "account-250" in str(told.value)
+    assert len(str(told.value)) < 1000
+
+
 def test_an_empty_script_is_refused() -> None:
     with pytest.raises(AssertionError, match="nothing to check"):
         check_state_machine(Ledger, [])

@@ -7,12 +7,14 @@ to see that whatever it leaves is gone after the next open.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from durakv.directory import LOCK_NAME, MANIFEST_NAME, MANIFEST_TEMPORARY
 from durakv.durability import Durability, FsyncPolicy
 from durakv.engine import Engine
-from durakv.errors import Corruption
+from durakv.errors import Corruption, UnsupportedVersion
 from durakv_formats.manifest import decode_manifest
 from durakv_fuzz.choose import Seeded, harshest
 from durakv_fuzz.disk import SimulatedDisk
@@ -224,3 +226,23 @@ def test_an_empty_manifest_that_no_sync_vouched_for_is_written_again() -> None:
     for crash_seq in range(disk.trace.seq + 1):
         opened = open_engine(SimulatedDisk(crash_image(timeline, crash_seq, harshest)))
         opened.engine.close()
+
+
+def test_an_image_that_the_machine_refuses_is_told_as_anothers_and_nothing_is_touched() -> None:
+    disk = SimulatedDisk()
+    engine, _, _ = open_engine(disk)
+    engine.apply(put(1))
+    engine.rewrite()
+    engine.close()
+
+    class Other(Journal):
+        def restore(self, chunks: Iterable[bytes]) -> None:
+            raise ValueError(f"an image of {len(b''.join(chunks))} bytes is none of mine")
+
+    before = disk.image()
+    with pytest.raises(
+        UnsupportedVersion, match=r"appendonly\.aof\.1\.base\.dkv.*none of mine.*state machine that wrote"
+    ):
+        Engine(None, Other(), filesystem=disk, background=False)
+    assert disk.image() == before
+    assert numbers(open_engine(disk).journal) == [1]
