@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 import weakref
+
+PATIENCE_SECONDS = 0.1
+"""How long a lock that is held is tried again.  A process that is killed while it starts the child of a rewrite leaves
+it with a copy of the lock, until the child's own program begins: an owner that is gone would still be met."""
+
+_AGAIN_SECONDS = 0.005
 
 
 class PosixLock:
@@ -29,8 +36,15 @@ class PosixLock:
 
 
 def lock_descriptor(descriptor: int) -> None:
-    """Lock an open file, or raise ``BlockingIOError`` at once."""
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    """Lock an open file, or raise ``BlockingIOError`` when it is still held after ``PATIENCE_SECONDS``."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(_AGAIN_SECONDS)
 
 
 _held: weakref.WeakSet[PosixLock] = weakref.WeakSet()

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import pytest
 
 from durakv.storage.posix import PosixFilesystem
 from durakv.storage.posix_file import write_all
+from durakv.storage.posix_lock import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -276,6 +278,15 @@ def test_a_lock_excludes_another_process_and_a_dead_owner_never_blocks(
             owner.kill()
             if child > 0:
                 os.kill(child, signal.SIGKILL)
+
+
+def test_a_lock_that_is_held_for_a_moment_only_is_waited_for(filesystem: PosixFilesystem) -> None:
+    """As by the child of an owner that was killed just then: it lets go when its own program begins."""
+    held = filesystem.lock("lock")
+    letting_go = threading.Timer(PATIENCE_SECONDS / 3, held.release)
+    letting_go.start()
+    filesystem.lock("lock").release()
+    letting_go.join()
 
 
 def test_a_lock_file_that_was_replaced_is_locked_anew(tmp_path: Path, filesystem: PosixFilesystem) -> None:
