@@ -31,9 +31,11 @@ class Hunt:
     seconds: float
 
 
-def hunt(mutant: Mutant, *, seed: int = 1, states: int | None = 20_000, seconds: float | None = None) -> Hunt:
+def hunt(
+    mutant: Mutant, *, seed: int = 1, first_run: int = 0, states: int | None = 20_000, seconds: float | None = None
+) -> Hunt:
     """Run the campaign against a broken engine until it is found or the budget is spent."""
     with mutant.applied():
-        summary = run(seed, states=states, seconds=seconds, failures_max=1)
+        summary = run(seed, first_run=first_run, states=states, seconds=seconds, failures_max=1)
     failure = summary.failures[0] if summary.failures else None
     return Hunt(mutant, failure, summary.runs, summary.checks, summary.seconds)
