@@ -219,7 +219,9 @@ def main() -> int:
     if arguments.json:
         print(json.dumps({name: outcome._asdict() for name, outcome in outcomes.items()}))
     else:
-        print(f"{'job directory':24}{'kills':>6}{'stored then':>13}{'at the end':>15}{'again':>7}   the last run reported")
+        print(
+            f"{'job directory':24}{'kills':>6}{'stored then':>13}{'at the end':>15}{'again':>7}   the last run reported"
+        )
         for name, it in outcomes.items():
             print(f"{name:24}{it.kills:6}{it.before:13}{it.pages:8} of {PAGES}{it.again:7}   {it.reported}")
     return 0 if outcomes[DURAKV].pages == PAGES else 1
