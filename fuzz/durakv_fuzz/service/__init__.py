@@ -29,15 +29,21 @@ rotated, and a state costs a hundredth of what it does with the usual megabyte o
 Given up: facts that may be lost for a while.  What is acknowledged at WRITTEN under ``everysec`` counts after a kill
 and never after a power cut, though the contract gives it a second at most (C4); ``durakv fuzz run`` tests that.  And
 the disk does not fail here.
+
+Names are imported when they are first used: a driver that is killed hundreds of times needs ``say`` alone.
 """
 
-from durakv_fuzz.embedder.subject import BadSubject
-from durakv_fuzz.service.campaign import Outcome, explore
-from durakv_fuzz.service.command import main
-from durakv_fuzz.service.killing import BadDriver, Killed, kill
-from durakv_fuzz.service.say import say
-from durakv_fuzz.service.subject import Environment, Facts, Service, Told
-from durakv_fuzz.service.violation import Violation
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from durakv_fuzz.embedder.subject import BadSubject
+    from durakv_fuzz.service.campaign import Outcome, explore
+    from durakv_fuzz.service.command import main
+    from durakv_fuzz.service.killing import BadDriver, Killed, kill
+    from durakv_fuzz.service.saying import say
+    from durakv_fuzz.service.subject import Environment, Facts, Service, Told
+    from durakv_fuzz.service.violation import Violation
 
 __all__ = [
     "BadDriver",
@@ -54,3 +60,23 @@ __all__ = [
     "main",
     "say",
 ]
+
+_WHERE = {
+    "durakv_fuzz.embedder.subject": "BadSubject",
+    "durakv_fuzz.service.campaign": "Outcome explore",
+    "durakv_fuzz.service.command": "main",
+    "durakv_fuzz.service.killing": "BadDriver Killed kill",
+    "durakv_fuzz.service.saying": "say",
+    "durakv_fuzz.service.subject": "Environment Facts Service Told",
+    "durakv_fuzz.service.violation": "Violation",
+}
+_HOME = {name: module for module, names in _WHERE.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value

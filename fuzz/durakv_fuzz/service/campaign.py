@@ -97,12 +97,12 @@ class _Run:
         self._number = number
         self._states = states
         # What is drawn for the service must not depend on how many crashes are looked at.
-        self._crashes = random.Random(f"{outcome.seed}/{number}/crashes")
+        self._source = random.Random(f"{outcome.seed}/{number}/crashes")
         self._lives = 0
         self._seen: set[tuple[int, float, Facts]] = set()
 
     def go(self) -> None:
-        life = first_life(self._service, self._source())
+        life = first_life(self._service, self._draws())
         if life.failure is not None:
             raise BadSubject(
                 f"drive failed in run {self._number} of seed {self._outcome.seed}, although nothing was crashed: "
@@ -110,7 +110,7 @@ class _Run:
             ) from life.failure
         self._explore_and_go_on(life, STATES_PER_RUN)
 
-    def _source(self) -> random.Random:
+    def _draws(self) -> random.Random:
         """Of each life its own."""
         life = f"/{self._lives}" if self._lives else ""
         self._lives += 1
@@ -119,34 +119,38 @@ class _Run:
     def _explore_and_go_on(self, life: Life, budget: int) -> None:
         survived: list[_Survived] = []
         recovery = life.recovery() if life.number > 1 else None
+        since = life.since
         if recovery is not None:
-            survived.append(self._explore(recovery, f"recovery {life.number - 1}", budget))
+            survived.append(self._explore(recovery, f"recovery {life.number - 1}", budget, since))
+            since = recovery.trace.seq
         if life.failure is not None:
             self._fail(life, life.end, life.failure)
-        survived.append(self._explore(life, f"life {life.number}", budget))
+        survived.append(self._explore(life, f"life {life.number}", budget, since))
         if life.number == _LIVES_MAX:
             return
         count = _CRASHES_GONE_ON_FROM if len(survived) == 1 else 1
         for states in survived:
-            for crash, image in self._crashes.sample(states, min(count, len(states))):
+            for crash, image in self._source.sample(states, min(count, len(states))):
                 if self._outcome.states < self._states:
-                    following = next_life(self._service, self._source(), life, crash, image)
+                    following = next_life(self._service, self._draws(), life, crash, image)
                     self._explore_and_go_on(following, budget // 4)
 
-    def _explore(self, life: Life, stage: str, budget: int) -> _Survived:
-        """Check crash states of a life; return those that kept every promise."""
-        # The mildest crash of all, so that what is broken without any is told as such.
-        self._check(
-            life, life.end, crash_image(life.timeline, life.end.crash_seq, kindest, model=life.end.model), stage
-        )
+    def _explore(self, life: Life, stage: str, budget: int, since: int) -> _Survived:
+        """Check crash states of a life from an event on; return those that kept every promise."""
         survived: _Survived = []
-        for state in pick_states(life.timeline, budget, seed=self._crashes.getrandbits(32), since=life.since):
+        for crash, image in self._crashes_of(life, budget, since):
             if self._outcome.states >= self._states:
                 break
-            crash = Crash.of(state)
-            self._check(life, crash, state.image, stage)
-            survived.append((crash, state.image))
+            self._check(life, crash, image, stage)
+            survived.append((crash, image))
         return survived
+
+    def _crashes_of(self, life: Life, budget: int, since: int) -> Iterator[tuple[Crash, Image]]:
+        # The mildest of all first, so that what is broken without any crash is told as such.
+        end = life.end
+        yield end, crash_image(life.timeline, end.crash_seq, kindest, model=end.model)
+        for state in pick_states(life.timeline, budget, seed=self._source.getrandbits(32), since=since):
+            yield Crash.of(state), state.image
 
     def _check(self, life: Life, crash: Crash, image: Image, stage: str) -> None:
         facts = life.facts(crash)

@@ -21,12 +21,12 @@ from pathlib import Path
 from durakv.durability import Durability
 from durakv_fuzz.program import child
 from durakv_fuzz.quiet import quiet
-from durakv_fuzz.service.say import understand
+from durakv_fuzz.service.saying import understand
 from durakv_fuzz.service.subject import Acked, Began, Facts, Word, facts_of
 from durakv_fuzz.service.violation import Violation, tell_facts, tell_failure
 
 PATIENCE_SECONDS = 60.0
-"""So long without a line, and a driver hangs."""
+"""How long a driver may be silent before it is taken to hang."""
 
 _LIVES_PER_DIRECTORY = (5, 15)
 _LINES_MAX = 60
@@ -68,14 +68,21 @@ class Killed:
 
 
 def kill(
-    argv: Sequence[str], check: CheckFiles, *, points: int = 200, seed: int = 0, directory: str | os.PathLike[str]
+    argv: Sequence[str],
+    check: CheckFiles,
+    *,
+    points: int = 200,
+    seed: int = 0,
+    directory: str | os.PathLike[str],
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> Killed:
     """Run ``argv`` with a directory as its last argument, kill it, check what is left; so many times.
 
     The driver uses :func:`say`, and goes on until it is killed; should it end by itself, its status has to be 0.  All
     that it says is acknowledged has to survive.  ``check`` opens the directory, which is the real one, and closes it
     again; an exception is a broken promise, and raised as :class:`Violation`.  Directories are made inside of
-    ``directory``; the one in which a promise was broken stays.  Raises :class:`BadDriver`.
+    ``directory``; the one in which a promise was broken stays.  Raises :class:`BadDriver`, also for a driver that says
+    nothing for ``patience_seconds``.
     """
     outcome = Killed(seed)
     source = random.Random(f"{seed}/kill")
@@ -90,7 +97,7 @@ def kill(
         outcome.directories += 1
         words: list[Word] = []
         for _ in range(min(source.randint(*_LIVES_PER_DIRECTORY), points - outcome.points)):
-            life = _Life([*argv, str(home)], _draw(source, startup))
+            life = _Life([*argv, str(home)], _draw(source, startup), patience_seconds)
             life.live()
             words += life.words
             outcome.points += 1
@@ -145,13 +152,14 @@ def _draw(source: random.Random, startup: float) -> _Moment:
 class _Life:
     """One life of a driver."""
 
-    def __init__(self, argv: Sequence[str], moment: _Moment) -> None:
+    def __init__(self, argv: Sequence[str], moment: _Moment, patience_seconds: float) -> None:
         self.moment = moment
         self.words: list[Word] = []
         self.killed = False
         self.startup: float | None = None
         """How long it took to its first line."""
         self._argv = argv
+        self._patience_seconds = patience_seconds
         self._lines: list[bytes] = []
         self._waiting = b""
 
@@ -168,7 +176,7 @@ class _Life:
             self._listen(stdout.fileno(), started)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            while self._hear(stdout.fileno(), PATIENCE_SECONDS):
+            while self._hear(stdout.fileno()):
                 pass
             status = process.wait()
             self.killed = status == -signal.SIGKILL
@@ -185,19 +193,19 @@ class _Life:
     def _listen(self, pipe: int, started: float) -> None:
         """Until the moment has come, or it says nothing more."""
         while len(self._lines) < self.moment.lines:
-            if not self._hear(pipe, PATIENCE_SECONDS):
+            if not self._hear(pipe):
                 return
             if self.startup is None and self._lines:
                 self.startup = time.monotonic() - started
         end = time.monotonic() + self.moment.seconds
         while (left := end - time.monotonic()) > 0:
-            if select.select([pipe], [], [], left)[0] and not self._hear(pipe, left):
+            if select.select([pipe], [], [], left)[0] and not self._hear(pipe):
                 return
 
-    def _hear(self, pipe: int, seconds: float) -> bool:
-        """Read what there is; False at the end of it."""
-        if not select.select([pipe], [], [], seconds)[0]:
-            raise BadDriver(f"the driver said nothing for {seconds:.0f} s")
+    def _hear(self, pipe: int) -> bool:
+        """Read what there is, or what comes; False at the end of it."""
+        if not select.select([pipe], [], [], self._patience_seconds)[0]:
+            raise BadDriver(f"the driver said nothing for {self._patience_seconds:.0f} s")
         data = os.read(pipe, 1 << 16)
         *lines, self._waiting = (self._waiting + data).split(b"\n")
         self._lines += lines
