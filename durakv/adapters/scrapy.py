@@ -146,8 +146,7 @@ class DurakvScheduler(BaseScheduler):
         return self.df.open()
 
     def _refuse_strange_engine(self) -> None:
-        engine = self.crawler.engine
-        if isinstance(engine, ExecutionEngine) and self._engine_has() is None:
+        if isinstance(self._engine, ExecutionEngine) and self._engine_has() is None:
             raise RuntimeError(
                 "this version of Scrapy does not say which requests its engine has (ExecutionEngine._slot.inprogress), "
                 "so none could be told to be done: use a version that the documentation of durakv names"
@@ -212,12 +211,16 @@ class DurakvScheduler(BaseScheduler):
 
         A failure of the store is raised; the crawl is then stopped, and nothing more counts as done.
         """
-        kept = self._admit(request)
-        if kept is None:
-            if isinstance(self.df, RFPDupeFilter):
-                self.df.log(request, self.spider)
-            return False
-        stored = self._push(request, kept)
+        try:
+            kept = self._admit(request)
+            if kept is None:
+                if isinstance(self.df, RFPDupeFilter):
+                    self.df.log(request, self.spider)
+                return False
+            stored = self._push(request, kept)
+        except (durakv.DurakvError, OSError) as error:
+            self._stop(error)
+            raise
         if not stored:
             self._memory.push(request)
             self._waiting[request] = kept
@@ -258,9 +261,6 @@ class DurakvScheduler(BaseScheduler):
                     extra=self._extra,
                 )
             return False
-        except (durakv.DurakvError, OSError) as error:
-            self._stop(error)
-            raise
         return True
 
     # --- requests out ---------------------------------------------------------------------------------------------
@@ -319,8 +319,7 @@ class DurakvScheduler(BaseScheduler):
 
     def _engine_has(self) -> Set[Request] | None:
         """The requests that the engine was given and has not let go of; None if there is no engine to ask."""
-        slot = getattr(self.crawler.engine, "_slot", None)
-        running = getattr(slot, "inprogress", None)
+        running = getattr(getattr(self._engine, "_slot", None), "inprogress", None)
         return running if isinstance(running, Set) else None
 
     # --- the rest -------------------------------------------------------------------------------------------------
@@ -347,7 +346,7 @@ class DurakvScheduler(BaseScheduler):
             error,
             extra=self._extra,
         )
-        engine = self.crawler.engine
+        engine = self._engine
         if isinstance(engine, ExecutionEngine):
             reason = "job_not_writable"
             close = getattr(engine, "close_spider_async", None)  # Scrapy 2.14 and later
@@ -355,6 +354,13 @@ class DurakvScheduler(BaseScheduler):
                 engine.close_spider(self.spider, reason) if close is None else deferred_from_coro(close(reason=reason))
             )
             closing.addErrback(lambda failure: logger.error("closing: %s", failure, extra=self._extra))
+
+    @property
+    def _engine(self) -> Any:
+        try:
+            return self.crawler.engine
+        except RuntimeError:  # Scrapy 2.19 and later, for a crawler that has none
+            return None
 
     def _count(self, name: str, by: int = 1) -> None:
         if self.crawler.stats is not None:

@@ -24,6 +24,8 @@ import scrapy
 from scrapy.crawler import CrawlerProcess
 from scrapy.exceptions import DropItem
 
+import durakv
+from durakv.adapters._scrapy_jobs import JobStore
 from durakv.adapters.scrapy import DurakvScheduler
 
 EXPECTED = frozenset(
@@ -81,10 +83,11 @@ class _Page(BaseHTTPRequestHandler):
 
 
 class Tripwire:
-    """Counts events, and kills the process at one of them."""
+    """Counts events, and kills the process, or closes the store, at one of them."""
 
     seen = 0
     kill_at = 0
+    close_at = 0
 
     @classmethod
     def step(cls) -> None:
@@ -98,6 +101,8 @@ class TrippedScheduler(DurakvScheduler):
 
     def enqueue_request(self, request: scrapy.Request) -> bool:
         Tripwire.step()
+        if Tripwire.close_at and Tripwire.seen >= Tripwire.close_at:
+            self.store.close()  # from here on every write fails
         kept = super().enqueue_request(request)
         Tripwire.step()
         return kept
@@ -176,15 +181,18 @@ class SlowStorePipeline:
     def from_crawler(cls, crawler: Any) -> SlowStorePipeline:
         return cls(crawler.settings["ITEMS_PATH"])
 
+    def _store(self, line: bytes) -> None:
+        with open(self.path, "ab") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
     async def process_item(self, item: Any) -> Any:
         Tripwire.step()
         await asyncio.sleep(0.002)
         if item["name"] == "dropped":
             raise DropItem("not wanted")
-        with open(self.path, "ab") as file:
-            file.write(f"{item['name']}\n".encode())
-            file.flush()
-            os.fsync(file.fileno())
+        self._store(f"{item['name']}\n".encode())
         Tripwire.step()
         return item
 
@@ -192,6 +200,7 @@ class SlowStorePipeline:
 def crawl(site: str, nobody: str, directory: str, kill_at: int, settings: dict[str, Any], stop_after: int) -> None:
     """Crawl in this process, in a job below the directory; leave the statistics in ``stats.json`` at the end."""
     Tripwire.kill_at = kill_at
+    Tripwire.close_at = settings.pop("close_at", 0)
     process = CrawlerProcess(
         {
             "JOBDIR": os.path.join(directory, "job"),
@@ -200,6 +209,7 @@ def crawl(site: str, nobody: str, directory: str, kill_at: int, settings: dict[s
             "ITEM_PIPELINES": {SlowStorePipeline: 1},
             "LOG_FILE": os.path.join(directory, "log"),
             "TELNETCONSOLE_ENABLED": False,
+            "REMOTE_CONTROL_ENABLED": False,
             "DOWNLOAD_DELAY": 0,
             "RETRY_TIMES": 10,
             "CONCURRENT_REQUESTS_PER_DOMAIN": 4,
@@ -256,3 +266,12 @@ class Crawls:
     def log(self) -> str:
         """What all crawls have logged."""
         return (self.directory / "log").read_text(encoding="utf-8")
+
+
+def left_over(directory: Path) -> tuple[list[int], list[int]]:
+    """The numbers of the requests that wait in the job below the directory, and of those in flight."""
+    store = JobStore(durakv.open(directory / "job" / "durakv", create=False))
+    try:
+        return store.waiting, store.in_flight
+    finally:
+        store.close()

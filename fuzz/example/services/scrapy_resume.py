@@ -219,11 +219,9 @@ def main() -> int:
     if arguments.json:
         print(json.dumps({name: outcome._asdict() for name, outcome in outcomes.items()}))
     else:
-        print(
-            f"{'job directory':24}{'kills':>6}{'stored then':>13}{'at the end':>15}{'again':>7}   the last run reported"
-        )
+        print(f"{'job directory':23}{'kills':>5}{'stored then':>13}{'at the end':>13}{'again':>7}  the last run said")
         for name, it in outcomes.items():
-            print(f"{name:24}{it.kills:6}{it.before:13}{it.pages:8} of {PAGES}{it.again:7}   {it.reported}")
+            print(f"{name:23}{it.kills:5}{it.before:13}{it.pages:6} of {PAGES}{it.again:7}  {it.reported}")
     return 0 if outcomes[DURAKV].pages == PAGES else 1
 
 
