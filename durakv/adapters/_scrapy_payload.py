@@ -43,7 +43,7 @@ def decode(stored: bytes) -> dict[str, Any]:
 
 def _is_plain(value: Any, depth: int) -> bool:
     """Whether MessagePack gives back exactly this: a tuple would come back as a list, an enum as its value."""
-    kind = type(value)
+    kind: type[Any] = type(value)
     if kind in _ATOMS:
         return True
     if depth == 0:

@@ -22,11 +22,11 @@ matter how far back a power cut takes the log: queue and seen set go back togeth
 in (C1), and what was done since then is crawled again.  That is why ``everysec`` is the default.
 
 **Start requests.**  ``start()`` is iterated again at each resume.  What it yields with ``dont_filter=False`` is
-filtered by the seen set.  For requests with ``dont_filter=True``, those of ``start_urls`` among them, the job counts how often
-each fingerprint was yielded: a resumed crawl skips as many as earlier runs have enqueued, and takes what is new.  When
-the crawl ends with reason ``finished`` the counts are dropped: the next start with this JOBDIR fetches such start
-requests again and filters every other request that was seen, as Scrapy does.  Items that ``start()`` yields come again
-at every resume.
+filtered by the seen set.  For requests with ``dont_filter=True``, those of ``start_urls`` among them, the job counts
+how often each fingerprint was yielded: a resumed crawl skips as many as earlier runs have enqueued, and takes what is
+new.  When the crawl ends with reason ``finished`` the counts are dropped: the next start with this JOBDIR fetches such
+start requests again and filters every other request that was seen, as Scrapy does.  Items that ``start()`` yields come
+again at every resume.
 
 **Not kept**: requests that cannot be stored (a lambda as callback) wait in memory, as in Scrapy; a warning says that
 they do not survive.  They enter the seen set when they are done.  ``spider.state`` and feed exports are Scrapy's and as
@@ -41,7 +41,7 @@ import logging
 from collections import Counter
 from collections.abc import Set
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, cast
 
 from scrapy import Request, Spider
 from scrapy.core.engine import ExecutionEngine
@@ -50,12 +50,12 @@ from scrapy.crawler import Crawler
 from scrapy.dupefilters import BaseDupeFilter, RFPDupeFilter
 from scrapy.utils.defer import deferred_from_coro
 from scrapy.utils.job import job_dir
-from scrapy.utils.misc import build_from_crawler, load_object
 
 import durakv
 from durakv.adapters._scrapy_filter import DurakvDupeFilter
 from durakv.adapters._scrapy_jobs import JobStore
-from durakv.adapters._scrapy_queue import StoredRequests
+from durakv.adapters._scrapy_open import make_filter, open_keyspace
+from durakv.adapters._scrapy_pending import Kept, Pending
 
 __all__ = ["DurakvDupeFilter", "DurakvScheduler"]
 
@@ -64,15 +64,6 @@ STARTED = "durakv_started"
 ``start()``'s, though they too have ``is_start_request``."""
 
 logger = logging.getLogger(__name__)
-
-
-class _Kept(NamedTuple):
-    """What is to be written when a request that the engine has is done."""
-
-    number: int | None = None
-    """Its number in the store, or None for one that was in memory only; then the fingerprints are to be added."""
-    seen: bytes | None = None
-    start: bytes | None = None
 
 
 class DurakvScheduler(BaseScheduler):
@@ -89,11 +80,9 @@ class DurakvScheduler(BaseScheduler):
         self.df = dupefilter
         self._path = Path(jobdir, "durakv")
         self._store: JobStore | None = None
-        self._waiting: dict[Request, _Kept] = {}
-        self._in_hand: dict[Request, _Kept] = {}
+        self._in_hand: dict[Request, Kept] = {}
         self._yielded: Counter[bytes] = Counter()
         self._failed = False
-        self._warned = False
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Any:
@@ -104,16 +93,7 @@ class DurakvScheduler(BaseScheduler):
         jobdir = job_dir(crawler.settings)
         if jobdir is None:
             return Scheduler.from_crawler(crawler)
-        kind = load_object(crawler.settings["DUPEFILTER_CLASS"])
-        if kind is RFPDupeFilter:
-            kind = DurakvDupeFilter
-        if kind is not BaseDupeFilter and not issubclass(kind, DurakvDupeFilter):
-            raise ValueError(
-                f"DUPEFILTER_CLASS is {kind.__qualname__}, which keeps what it has seen in a place of its own: a crash "
-                "could leave requests seen and not queued. Leave it out or derive from DurakvDupeFilter; what counts "
-                "as the same request is REQUEST_FINGERPRINTER_CLASS's to say"
-            )
-        return cls(crawler, jobdir, build_from_crawler(kind, crawler))
+        return cls(crawler, jobdir, make_filter(crawler))
 
     # --- open and close -------------------------------------------------------------------------------------------
 
@@ -124,64 +104,31 @@ class DurakvScheduler(BaseScheduler):
         scheduler, and what ``durakv.open`` raises; then nothing was changed.
         """
         self.spider = spider
-        self._refuse_strange_engine()
-        self._refuse_stock_job()
-        policy = self.crawler.settings.get("DURAKV_FSYNC") or durakv.FsyncPolicy.EVERYSEC
-        try:
-            db = durakv.open(self._path, fsync=policy)
-        except durakv.Locked as error:
-            error.add_note(f"JOBDIR {self._path.parent} belongs to a crawl that is running: stop it, or name another")
-            raise
-        try:
-            self._store = JobStore(db)
-            self._stored = StoredRequests(self.crawler, self._store)
-            self._memory = self._memory_queue()
-        except BaseException:
-            self._store = None
-            db.close()
-            raise
-        self._tell_what_was_found(self._store)
-        if isinstance(self.df, DurakvDupeFilter):
-            self.df.use(self._store)
-        return self.df.open()
-
-    def _refuse_strange_engine(self) -> None:
         if isinstance(self._engine, ExecutionEngine) and self._engine_has() is None:
             raise RuntimeError(
                 "this version of Scrapy does not say which requests its engine has (ExecutionEngine._slot.inprogress), "
                 "so none could be told to be done: use a version that the documentation of durakv names"
             )
-
-    def _refuse_stock_job(self) -> None:
-        stock = self._path.parent / "requests.queue"
-        if not self._path.exists() and stock.is_dir() and any(stock.iterdir()):
-            raise durakv.DirectoryError(
-                f"{stock} holds a crawl of Scrapy's own scheduler, and this one would begin beside it: finish it with "
-                "that scheduler, or name another JOBDIR"
-            )
-
-    def _memory_queue(self) -> Any:
-        settings = self.crawler.settings
-        start = settings["SCHEDULER_START_MEMORY_QUEUE"]
-        return build_from_crawler(
-            load_object(settings["SCHEDULER_PRIORITY_QUEUE"]),
-            self.crawler,
-            downstream_queue_cls=load_object(settings["SCHEDULER_MEMORY_QUEUE"]),
-            key="",
-            start_queue_cls=load_object(start) if start else None,
-        )
+        db = open_keyspace(self.crawler, self._path)
+        try:
+            store = JobStore(db)
+            self._pending = Pending(self.crawler, store)
+        except BaseException:
+            db.close()
+            raise
+        self._store = store
+        self._tell_what_was_found(store)
+        if isinstance(self.df, DurakvDupeFilter):
+            self.df.use(store)
+        return self.df.open()
 
     def _tell_what_was_found(self, store: JobStore) -> None:
         for line in store.report.lines():
             logger.warning("%s: %s", self._path, line, extra=self._extra)
-        again = len(store.in_flight)
-        if len(self._stored):
-            logger.info(
-                "Resuming crawl (%d requests scheduled, %d of them were in flight)",
-                len(self._stored),
-                again,
-                extra=self._extra,
-            )
+        waiting, again = len(self._pending), len(store.in_flight)
+        if waiting:
+            resuming = "Resuming crawl (%d requests scheduled, %d of them were in flight)"
+            logger.info(resuming, waiting, again, extra=self._extra)
         if again:
             self._count("scheduler/resumed/in_flight", again)
 
@@ -193,11 +140,9 @@ class DurakvScheduler(BaseScheduler):
         try:
             if not self._failed:
                 self._settle()
-                if len(self._memory):
-                    logger.warning(
-                        "%d requests that could only be kept in memory are lost", len(self._memory), extra=self._extra
-                    )
-                elif reason == "finished" and not self._in_hand and not len(self._stored):
+                if lost := self._pending.in_memory:
+                    logger.warning("%d requests that could only be kept in memory are lost", lost, extra=self._extra)
+                elif reason == "finished" and not self._in_hand and not len(self._pending):
                     store.finish()
         finally:
             self._store = None
@@ -217,51 +162,29 @@ class DurakvScheduler(BaseScheduler):
                 if isinstance(self.df, RFPDupeFilter):
                     self.df.log(request, self.spider)
                 return False
-            stored = self._push(request, kept)
+            stored = self._pending.push(request, kept)
         except (durakv.DurakvError, OSError) as error:
             self._stop(error)
             raise
-        if not stored:
-            self._memory.push(request)
-            self._waiting[request] = kept
-            if kept.seen is not None and isinstance(self.df, DurakvDupeFilter):
-                self.df.keep_in_memory(kept.seen)
+        if not stored and kept.seen is not None and isinstance(self.df, DurakvDupeFilter):
+            self.df.keep_in_memory(kept.seen)
         self._count("scheduler/enqueued/disk" if stored else "scheduler/enqueued/memory")
         self._count("scheduler/enqueued")
         return True
 
-    def _admit(self, request: Request) -> _Kept | None:
+    def _admit(self, request: Request) -> Kept | None:
         """What is to be kept of the request; None for one that is not to be crawled again."""
         if not request.dont_filter and isinstance(self.df, DurakvDupeFilter):
             fingerprint = self.df.fingerprint(request)
-            return None if self.df.is_seen(fingerprint) else _Kept(seen=fingerprint)
+            return None if self.df.is_seen(fingerprint) else Kept(seen=fingerprint)
         if request.meta.get("is_start_request") and STARTED not in request.meta:
             fingerprint = bytes(self.crawler.request_fingerprinter.fingerprint(request))
             self._yielded[fingerprint] += 1
             if self._yielded[fingerprint] <= self.store.started(fingerprint):
                 self._count("scheduler/resumed/start_skipped")
                 return None
-            return _Kept(start=fingerprint)
-        return _Kept()
-
-    def _push(self, request: Request, kept: _Kept) -> bool:
-        """Store the request; return False if it cannot be stored and has to wait in memory."""
-        try:
-            self._stored.push(request, seen=kept.seen, start=kept.start)
-        except ValueError as error:
-            self._count("scheduler/unserializable")
-            if not self._warned:
-                self._warned = True
-                logger.warning(
-                    "Unable to serialize request: %s - reason: %s - it waits in memory and does not survive a stop or "
-                    "a crash; no more such requests will be logged (stats being collected)",
-                    request,
-                    error,
-                    exc_info=self.crawler.settings.getbool("SCHEDULER_DEBUG"),
-                    extra=self._extra,
-                )
-            return False
-        return True
+            return Kept(start=fingerprint)
+        return Kept()
 
     # --- requests out ---------------------------------------------------------------------------------------------
 
@@ -272,26 +195,19 @@ class DurakvScheduler(BaseScheduler):
         """
         if self._failed:
             return None
-        request: Request | None = self._memory.pop()
-        number = None
-        if request is not None:
-            kept = self._waiting.pop(request, _Kept())
-        else:
-            taken = self._stored.pop()
-            if taken is not None:
-                request, number = taken
-            kept = _Kept(number)
+        popped = self._pending.pop()
         try:
-            self._settle(taken=number)
+            self._settle(taken=popped[1].number if popped else None)
         except (durakv.DurakvError, OSError) as error:
             self._stop(error)
             return None
-        if request is None:
+        if popped is None:
             return None
+        request, kept = popped
         self._in_hand[request] = kept
         if request.meta.get("is_start_request"):
             request.meta[STARTED] = True
-        self._count("scheduler/dequeued/memory" if number is None else "scheduler/dequeued/disk")
+        self._count("scheduler/dequeued/memory" if kept.number is None else "scheduler/dequeued/disk")
         self._count("scheduler/dequeued")
         return request
 
@@ -301,7 +217,7 @@ class DurakvScheduler(BaseScheduler):
 
     def __len__(self) -> int:
         """How many requests wait."""
-        return len(self._stored) + len(self._memory)
+        return len(self._pending)
 
     def _settle(self, taken: int | None = None) -> None:
         """Write which requests are done, and which one was taken, as one batch."""
@@ -319,8 +235,8 @@ class DurakvScheduler(BaseScheduler):
 
     def _engine_has(self) -> Set[Request] | None:
         """The requests that the engine was given and has not let go of; None if there is no engine to ask."""
-        running = getattr(getattr(self._engine, "_slot", None), "inprogress", None)
-        return running if isinstance(running, Set) else None
+        running: Any = getattr(getattr(self._engine, "_slot", None), "inprogress", None)
+        return cast("Set[Request]", running) if isinstance(running, Set) else None
 
     # --- the rest -------------------------------------------------------------------------------------------------
 
@@ -363,8 +279,7 @@ class DurakvScheduler(BaseScheduler):
             return None
 
     def _count(self, name: str, by: int = 1) -> None:
-        if self.crawler.stats is not None:
-            self.crawler.stats.inc_value(name, by)
+        self.crawler.stats.inc_value(name, by)
 
     @property
     def _extra(self) -> dict[str, Any]:

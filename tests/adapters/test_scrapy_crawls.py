@@ -17,7 +17,7 @@ from tests.hosts import host
 
 host("scrapy")
 
-from tests.adapters.scrapy_site import EXPECTED, Crawls, Site, left_over
+from tests.adapters.scrapy_site import EXPECTED, Crawls, Site, left_over  # noqa: E402
 
 SIGKILLED = -9
 FETCHES = {"/flaky": 3, "/polled": 2}

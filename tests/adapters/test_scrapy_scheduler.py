@@ -19,13 +19,13 @@ from tests.hosts import host
 
 host("scrapy")
 
-from scrapy import FormRequest, Request, Spider
-from scrapy.core.scheduler import BaseScheduler, Scheduler
-from scrapy.dupefilters import BaseDupeFilter, RFPDupeFilter
-from scrapy.utils.test import get_crawler
+from scrapy import FormRequest, Request, Spider  # noqa: E402
+from scrapy.core.scheduler import BaseScheduler, Scheduler  # noqa: E402
+from scrapy.dupefilters import BaseDupeFilter, RFPDupeFilter  # noqa: E402
+from scrapy.utils.test import get_crawler  # noqa: E402
 
-import durakv
-from durakv.adapters.scrapy import DurakvDupeFilter, DurakvScheduler
+import durakv  # noqa: E402
+from durakv.adapters.scrapy import DurakvDupeFilter, DurakvScheduler  # noqa: E402
 
 OURS = "durakv.adapters.scrapy.DurakvScheduler"
 STOCK = "scrapy.core.scheduler.Scheduler"
@@ -479,7 +479,7 @@ def test_the_policy_is_that_of_the_settings(policy: str | None, tmp_path: Path) 
 
 
 def test_an_order_that_cannot_be_told_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is no queue of scrapy.squeues"):
+    with pytest.raises(ValueError, match=r"is no queue of scrapy\.squeues"):
         Opened(tmp_path / "job", SCHEDULER_DISK_QUEUE="collections.deque")
     Opened(tmp_path / "job").close()  # and the job was given up
 

@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -109,7 +109,9 @@ def crawl(address: str, settings: dict[str, Any]) -> None:
 
     class SiteSpider(scrapy.Spider):
         name = "site"
-        start_urls = [address]
+
+        async def start(self) -> AsyncIterator[Any]:
+            yield scrapy.Request(address, dont_filter=True)
 
         def parse(self, response: Any) -> Iterator[Any]:
             yield {"page": int(response.url.rpartition("/")[2] or 0)}
@@ -141,7 +143,13 @@ class Job:
         self.items = directory / "items"
         self.items.touch()
         own = {"JOBDIR": str(directory / "job"), "ITEMS_PATH": str(self.items)}
-        self._command = [sys.executable, __file__, "--crawl", site.address, json.dumps({**settings, **own})]
+        self._command = [
+            sys.executable,
+            os.path.abspath(__file__),
+            "--crawl",
+            site.address,
+            json.dumps({**own, **settings}),
+        ]
 
     def stored(self) -> list[int]:
         """The pages whose items are stored, each as often as it was."""
