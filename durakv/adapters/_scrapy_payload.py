@@ -9,13 +9,13 @@ is named in it, as with Scrapy's own: open only those that you trust.
 from __future__ import annotations
 
 import pickle
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 PLAIN, PICKLED = b"m", b"p"
 DEPTH_MAX = 32
-_ATOMS = frozenset({type(None), bool, int, float, str, bytes})
+_ATOMS: frozenset[type] = frozenset({type(None), bool, int, float, str, bytes})
 
 
 def encode(request: dict[str, Any]) -> bytes:
@@ -41,15 +41,15 @@ def decode(stored: bytes) -> dict[str, Any]:
     raise ValueError(f"a stored request begins with {kind!r}: it was written by another version of durakv")
 
 
-def _is_plain(value: Any, depth: int) -> bool:
+def _is_plain(value: object, depth: int) -> bool:
     """Whether MessagePack gives back exactly this: a tuple would come back as a list, an enum as its value."""
-    kind: type[Any] = type(value)
-    if kind in _ATOMS:
+    if type(value) in _ATOMS:
         return True
     if depth == 0:
         return False
-    if kind is list:
-        return all(_is_plain(item, depth - 1) for item in value)
-    if kind is dict:
-        return all(type(key) in _ATOMS and _is_plain(item, depth - 1) for key, item in value.items())
+    if type(value) is list:
+        return all(_is_plain(item, depth - 1) for item in cast("list[object]", value))
+    if type(value) is dict:
+        pairs = cast("dict[object, object]", value).items()
+        return all(type(key) in _ATOMS and _is_plain(item, depth - 1) for key, item in pairs)
     return False

@@ -19,6 +19,7 @@ import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import durakv
 from durakv.adapters._scrapy_jobs import FLIGHT, JobStore
@@ -95,8 +96,8 @@ def judge(db: durakv.Database, facts: Facts) -> None:
     assert flight == set(store.in_flight), f"in flight and not stored: {flight}, {store.in_flight}"
     nowhere = seen - set(stored)
     assert nowhere <= maybe_done, f"seen and nowhere: {nowhere - maybe_done}"
-    for fact in facts.acked:
-        kind, page = fact  # type: ignore[misc]  # as this file says them
+    acked: Any = facts.acked  # pairs, as this file says them
+    for kind, page in acked:
         if kind == "kept":
             assert page in seen, f"{page} was kept and is lost"
         else:

@@ -114,10 +114,18 @@ class TrippedScheduler(DurakvScheduler):
         return request
 
 
+def outside(response: Any) -> Iterator[Any]:
+    """A callback that is no method of the spider, so that its request cannot be stored."""
+    yield {"name": "memory"}
+
+
 class EverythingSpider(scrapy.Spider):
     """A spider in which every way a request can end occurs."""
 
     name = "everything"
+    site: str
+    nobody: str
+    """Where nobody listens."""
 
     async def start(self) -> AsyncIterator[Any]:
         yield scrapy.Request(f"{self.site}/index", dont_filter=True)
@@ -125,7 +133,7 @@ class EverythingSpider(scrapy.Spider):
         for _ in range(2):  # the same twice, and both are meant
             yield scrapy.Request(f"{self.site}/polled", self.parse_item, dont_filter=True, cb_kwargs={"name": "polled"})
         # It cannot be stored, and start() brings it again.
-        yield scrapy.Request(f"{self.site}/memory", callback=lambda response: [{"name": "memory"}])
+        yield scrapy.Request(f"{self.site}/memory", callback=outside)
         yield scrapy.Request(f"{self.site}/late", self.parse_item, dont_filter=True, cb_kwargs={"name": "late"})
 
     def parse(self, response: Any) -> Iterator[Any]:
@@ -187,7 +195,7 @@ class SlowStorePipeline:
             file.flush()
             os.fsync(file.fileno())
 
-    async def process_item(self, item: Any) -> Any:
+    async def process_item(self, item: Any, spider: Any = None) -> Any:
         Tripwire.step()
         await asyncio.sleep(0.002)
         if item["name"] == "dropped":

@@ -37,7 +37,7 @@ def fetched_again(site: Site) -> Counter[str]:
     return Counter({path: times - FETCHES.get(path, 1) for path, times in site.asked.items()})
 
 
-@pytest.mark.parametrize("event", [17, 62, 86, 107])
+@pytest.mark.parametrize("event", [17, 86, 107])
 def test_a_crawl_killed_at_an_event_is_resumed_to_its_end(event: int, site: Site, tmp_path: Path) -> None:
     crawls = Crawls(site, tmp_path)
     assert crawls.run(event) == SIGKILLED

@@ -90,15 +90,15 @@ class StorePipeline:
     def from_crawler(cls, crawler: Any) -> StorePipeline:
         return cls(crawler.settings["ITEMS_PATH"])
 
-    def open_spider(self) -> None:
+    def open_spider(self, spider: Any = None) -> None:
         self.file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
-    def process_item(self, item: Any) -> Any:
+    def process_item(self, item: Any, spider: Any = None) -> Any:
         os.write(self.file, b"%d\n" % item["page"])
         os.fsync(self.file)
         return item
 
-    def close_spider(self) -> None:
+    def close_spider(self, spider: Any = None) -> None:
         os.close(self.file)
 
 
