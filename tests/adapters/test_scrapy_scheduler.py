@@ -328,7 +328,7 @@ def test_start_requests_of_earlier_runs_are_skipped_each_as_often_as_it_came(tmp
 
 
 def retried(scheduler: Opened, times: int) -> None:
-    """Pop a request, and put a copy in its place, as the retry middleware does; it must not be taken for a new start."""
+    """Pop a request, and put a copy in its place, as the retry middleware does."""
     for _ in range(times):
         request = scheduler.pop()
         assert request is not None
