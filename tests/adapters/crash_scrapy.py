@@ -25,7 +25,8 @@ import durakv
 from durakv.adapters._scrapy_jobs import FLIGHT, JobStore
 from durakv_fuzz.service import Environment, Facts, Service, Told, main, say
 
-PAGES = 60
+PAGES = 600
+"""More than a driver comes to before it is killed."""
 STARTS = (0, 1)
 HAND = 3
 """How many requests are in flight at once."""
