@@ -1,7 +1,8 @@
 """The promise: adapters and documented programs stand on what durakv exports, so that anybody could have written them.
 
-Method: every import in ``durakv/adapters`` and in the Python files under ``docs`` is read from the source.  Of durakv
-there may be ``durakv`` with its public names, ``durakv.aio``, ``durakv.testing``, and, for the adapters, each other.
+Method: every import in ``durakv/adapters`` and in the programs that ``docs`` shows is read from the source.  Of durakv
+there may be ``durakv`` with its public names, ``durakv.aio``, ``durakv.testing``, the laboratory's kit for services, and,
+for the adapters, each other.  What makes the pages themselves is no program of a reader's.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ import durakv
 
 ROOT = Path(__file__).parents[2]
 ADAPTERS = ROOT / "durakv/adapters"
-SOURCES = sorted([*ADAPTERS.rglob("*.py"), *(ROOT / "docs").rglob("*.py")])
+SHOWN = ("orders", "patterns")
+SOURCES = sorted([*ADAPTERS.rglob("*.py"), *(path for name in SHOWN for path in (ROOT / "docs" / name).rglob("*.py"))])
 OURS = {"durakv", "durakv_formats", "durakv_fuzz"}
 MODULES = ("durakv", "durakv.aio", "durakv.testing")
+KIT = ("durakv_fuzz.pytest_plugin", "durakv_fuzz.service")
+"""For a reader's tests, and for no adapter."""
 
 
 PUBLIC = {*durakv.__all__, "testing", "adapters", "__version__"}
@@ -48,7 +52,9 @@ def _is_allowed(module: str, *, adapter: bool) -> bool:
     top = module.partition(".")[0]
     if top and top not in OURS:
         return True
-    return module in MODULES or (adapter and module.startswith((".", "durakv.adapters")) and ".." not in module)
+    return module in (MODULES if adapter else MODULES + KIT) or (
+        adapter and module.startswith((".", "durakv.adapters")) and ".." not in module
+    )
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
