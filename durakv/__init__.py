@@ -41,7 +41,9 @@ if TYPE_CHECKING:
         UnsupportedVersion,
         WrongType,
     )
+    from durakv.keyspace.batch import Batch
     from durakv.keyspace.database import Database, open
+    from durakv.keyspace.view import View
     from durakv.machine import Command, StateMachine
     from durakv.options import BaseFormat, Load, Options
     from durakv.receipt import Receipt
@@ -52,6 +54,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BaseFormat",
+    "Batch",
     "Closed",
     "Command",
     "CommandError",
@@ -74,6 +77,7 @@ __all__ = [
     "StateMachine",
     "Status",
     "UnsupportedVersion",
+    "View",
     "WrongType",
     "aio",
     "check_filesystem",
@@ -90,7 +94,9 @@ _WHERE = {
     "durability": "Durability FsyncPolicy",
     "engine": "Engine",
     "errors": _ERRORS,
+    "keyspace.batch": "Batch",
     "keyspace.database": "Database open",
+    "keyspace.view": "View",
     "machine": "Command StateMachine",
     "options": "BaseFormat Load Options",
     "receipt": "Receipt",

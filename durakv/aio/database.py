@@ -24,10 +24,12 @@ from durakv.keyspace.methods.method import Awaited
 from durakv.keyspace.methods.strings import get_request, set_request
 from durakv.keyspace.replies import Reply
 from durakv.keyspace.requests import Argument, Request, encode
+from durakv.keyspace.view import View, deciding, looking
 from durakv.machine import Command
 from durakv.report import RecoveryReport, Status
 from durakv_formats.limits import BULK_BYTES_MAX
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -114,6 +116,18 @@ class AsyncDatabase(Methods, Awaited):
             return await engine.transact(decider.batch(commands), level)
 
         return AsyncBatch(self.database.batch(durability=durability), commit)
+
+    async def read(self, look: Callable[[View], R], *, durability: Durability | None = None) -> R:
+        """Call ``look`` with the state of one moment, and return its answer; see ``durakv.Database.read``."""
+        engine = self.engine.engine
+        answer = engine.read(looking(self.database.decider, self.database.number, look))
+        if durability is not None and durability is not Durability.APPLIED:
+            await self.engine.wait(engine.applied_seq, durability)
+        return answer
+
+    async def transact(self, decide: Callable[[View, Batch], R], *, durability: Durability | None = None) -> R:
+        """Read, decide, and write as one batch, with no other write in between; see ``durakv.Database.transact``."""
+        return await self.engine.transact(deciding(self.database.decider, self.database.number, decide), durability)
 
     async def _execute(self, home: sync.Database, command: Command, durability: Durability | None) -> Reply:
         decider = home.decider

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from binascii import crc_hqx
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import update_wrapper
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
@@ -36,6 +36,7 @@ from durakv.keyspace.methods.method import Immediate
 from durakv.keyspace.methods.strings import get_request, set_request
 from durakv.keyspace.replies import Reply
 from durakv.keyspace.requests import Argument, Request, encode
+from durakv.keyspace.view import View, deciding, looking
 from durakv.machine import Command
 from durakv.options import Options
 from durakv.recovery import Progress
@@ -43,6 +44,7 @@ from durakv.report import RecoveryReport, Status
 from durakv.storage.filesystem import Filesystem
 from durakv_formats.limits import BULK_BYTES_MAX
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 SCAN_COUNT = 256
@@ -147,6 +149,25 @@ class Database(Methods, Immediate):
             return engine.transact(decider.batch(commands), batch_level(engine.fsync, own, named))
 
         return Batch(decider, self.number, commit)
+
+    def read(self, look: Callable[[View], R], *, durability: Durability | None = None) -> R:
+        """Call ``look`` with the state of one moment, and return its answer.
+
+        ``look`` runs under the engine's lock, so it should be short, and must not use the database itself.  With a
+        ``durability`` the answer is held back until all it may depend on has reached that level (C14).
+        """
+        level = Durability.APPLIED if durability is None else durability
+        return self.engine.read(looking(self.decider, self.number, look), level)
+
+    def transact(self, decide: Callable[[View, Batch], R], *, durability: Durability | None = None) -> R:
+        """Read, decide what to write, and write it as one batch, with no other write in between; return the answer.
+
+        ``decide`` gets the state of that moment, and a batch to put commands into; the state does not show them.  It
+        runs under the engine's lock, so it should be short, and must not use the database itself; it may be called
+        more than once, and the last call counts.  An exception in it discards the batch and is raised.  If it writes
+        nothing, nothing is logged, and the level is waited for on behalf of what it has seen (C14).
+        """
+        return self.engine.transact(deciding(self.decider, self.number, decide), durability)
 
     def _execute(self, command: Command, number: int, durability: Durability | None) -> Reply:
         decider = self.decider

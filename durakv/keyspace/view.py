@@ -1,0 +1,85 @@
+"""Several reads of one moment, and what to write decided from them, with no other write in between.
+
+db.read(lambda state: (state.get(b"a"), state.hgetall(b"b")))
+
+def move(state: View, batch: Batch) -> bool:
+    if state.get(b"from") is None:
+        return False                             # nothing in the batch: nothing is logged
+    batch.rename(b"from", b"to")
+    return True
+
+db.transact(move)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+from durakv.errors import CommandError
+from durakv.keyspace.batch import Batch
+from durakv.keyspace.decider import Decider
+from durakv.keyspace.methods import Methods
+from durakv.keyspace.methods.method import Immediate
+from durakv.keyspace.methods.strings import get_request
+from durakv.keyspace.replies import Reply
+from durakv.keyspace.requests import Argument, Request, encode
+from durakv.machine import Command
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class View(Methods, Immediate):
+    """One database as it is at this moment; only commands that read are answered.
+
+    It is handed to the functions that ``Database.read`` and ``Database.transact`` call, and is of no use behind them.
+    """
+
+    def __init__(self, decider: Decider, number: int) -> None:
+        """Made under the engine's lock, by the functions below."""
+        self._decider = decider
+        self._number = number
+
+    def get(self, key: bytes) -> bytes | None:
+        """What the key holds, or None."""
+        return self._run(get_request(key, durability=None))
+
+    def execute(self, *arguments: Argument) -> Reply:
+        """Any command that reads, as ``Database.execute``."""
+        return self._reply(encode(arguments))
+
+    def _run(self, request: Request[T]) -> T:
+        return request.convert(self._reply(request.command))
+
+    def _reply(self, command: Command) -> Reply:
+        if self._decider.is_write(command):
+            raise CommandError("ERR a view only reads: write with the batch that `transact` hands over beside it")
+        return self._decider.read(self._number, command)()
+
+
+def looking(decider: Decider, number: int, look: Callable[[View], R]) -> Callable[[], R]:
+    """What an engine calls under its lock to have ``look`` look."""
+    return lambda: look(View(decider, number))
+
+
+def deciding(
+    decider: Decider, number: int, decide: Callable[[View, Batch], R]
+) -> Callable[[], tuple[list[Command], R]]:
+    """What an engine calls under its lock to have ``decide`` decide: what to log, and the answer."""
+
+    def run() -> tuple[list[Command], R]:
+        batch = Batch(decider, number, _commit)
+        answer = decide(View(decider, number), batch)
+        commands = batch.end()
+        if batch.named:
+            raise ValueError("a command in a transaction has no level of its own: name it with transact(durability=)")
+        effects, replies = decider.batch(commands)()
+        batch.settle(replies)
+        return effects, answer
+
+    return run
+
+
+def _commit(_commands: object, _named: object) -> NoReturn:
+    raise RuntimeError("a transaction's batch is run by the transaction: use it without `with`")
