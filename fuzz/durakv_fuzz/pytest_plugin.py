@@ -1,8 +1,11 @@
-"""The pytest plugin: a disk that can be crashed, and campaigns against a state machine of one's own.
+"""The pytest plugin: a disk that can be crashed, and campaigns against a state machine or a service of one's own.
 
     @pytest.mark.crash(states=2000, seed=7)
     def test_no_crash_harms_the_ledger(crash_campaign):
         crash_campaign(make=Ledger, draw=draw, read=read)
+
+    def test_no_crash_loses_an_order(crash_service):
+        crash_service(Service(drive, check))
 
 pytest loads this module in every session of an environment in which durakv is installed, so nothing but pytest is
 imported before a fixture is used.
@@ -23,10 +26,12 @@ if TYPE_CHECKING:
     from durakv_fuzz.disk import SimulatedDisk
     from durakv_fuzz.embedder import Failure, Outcome, Subject
     from durakv_fuzz.embedder.subject import Draw, M
+    from durakv_fuzz.service import Outcome as ServiceOutcome
+    from durakv_fuzz.service import Service
 
 STATES = 500
 SEED = 0
-_MARKER = "crash(states=..., seed=...): how many crash states a crash_campaign of this test explores, and which"
+_MARKER = "crash(states=..., seed=...): how many crash states a campaign of this test explores, and which"
 
 
 class Campaign(Protocol):
@@ -50,12 +55,23 @@ class Campaign(Protocol):
         ...
 
 
+class ServiceCampaign(Protocol):
+    """What the fixture ``crash_service`` is."""
+
+    def __call__(self, service: Service, *, seed: int | None = None, states: int | None = None) -> ServiceOutcome:
+        """Explore, and fail the test with the story of the first promise that was not kept.
+
+        See ``durakv_fuzz.service``.  ``seed`` and ``states`` are settled as for ``crash_campaign``.
+        """
+        ...
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options for deeper runs, elsewhere and at night."""
-    group = parser.getgroup("durakv", "crash tests of state machines")
+    group = parser.getgroup("durakv", "crash tests of state machines and services")
     group.addoption("--crash-states", type=int, metavar="N", help="explore N crash states in each crash campaign")
     group.addoption("--crash-seed", type=int, metavar="N", help="which crash states: the same seed, the same ones")
-    group.addoption("--crash-replay", metavar="FILE", help="repeat the crash in FILE instead of exploring")
+    group.addoption("--crash-replay", metavar="FILE", help="repeat the crash in FILE instead of crash_campaign")
     group.addoption("--durakv-artifacts", metavar="DIR", help="where files about failed campaigns go (tmp_path)")
 
 
@@ -105,6 +121,25 @@ def crash_campaign(request: pytest.FixtureRequest) -> Campaign:
         if outcome.failure is not None:
             _fail(request, outcome, outcome.failure)
         return outcome
+
+    return campaign
+
+
+@pytest.fixture
+def crash_service(request: pytest.FixtureRequest) -> ServiceCampaign:
+    """A function that crash-tests a service; see :class:`ServiceCampaign`."""
+
+    def campaign(service: Service, *, seed: int | None = None, states: int | None = None) -> ServiceOutcome:
+        from durakv_fuzz.service import Violation, explore
+
+        seed = _setting(request, "seed", seed, SEED)
+        states = _setting(request, "states", states, STATES)
+        try:
+            return explore(service, seed=seed, states=states)
+        except Violation as violation:
+            request.node.add_report_section("call", "durakv crash", str(violation))
+            reason, where, *_ = violation.story
+            pytest.fail(f"{reason}\n{where}", pytrace=False)
 
     return campaign
 

@@ -1,0 +1,39 @@
+"""The process that is killed: ``python -m tests.service.driver HOW DIRECTORY`` takes orders, in one of these ways."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import durakv
+from durakv_fuzz.service import say
+
+
+def main(how: str, directory: str) -> None:
+    with durakv.open(directory, fsync="no") as db:
+        order = db.llen(b"orders")
+        while True:
+            if how == "acks first":
+                say(began=["order", order], acked=["order", order])
+                db.rpush(b"orders", b"%d" % order)
+            elif how == "begins nothing":
+                db.rpush(b"orders", b"%d" % order)
+                say(acked=["order", order])
+            else:
+                say(began=["order", order])
+                db.rpush(b"orders", b"%d" % order)
+                say(acked=["order", order])
+            order += 1
+            if how == "ends" and order % 10 == 0:
+                return
+            if how == "breaks" and order == 10:
+                raise RuntimeError("no more paper")
+            if how == "talks":
+                os.write(1, b"hello\n")
+            if how == "hangs":
+                time.sleep(60)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
