@@ -148,9 +148,10 @@ def test_values_are_stored_once_for_each_version(saver: DurakvSaver) -> None:
     document = "x" * 10_000
     parent: str | None = None
     for number in range(20):
-        versions = {"document": "1", "count": str(number)}
+        versions: dict[str, Any] = {"document": "1", "count": str(number)}
         checkpoint = made(f"{number:02d}", versions, document=document, count=number)
-        saver.put(config("t", parent), checkpoint, {}, versions if parent is None else {"count": str(number)})
+        new: dict[str, Any] = versions if parent is None else {"count": str(number)}
+        saver.put(config("t", parent), checkpoint, {}, new)
         parent = checkpoint["id"]
     assert len(stored_values(saver)) == 21
     for found in saver.list(config()):
@@ -235,7 +236,7 @@ def test_pruning_keeps_what_the_newest_needs_and_nothing_else(saver: DurakvSaver
 
 
 def test_deleting_runs_keeps_values_that_others_name(saver: DurakvSaver) -> None:
-    shared = {"shared": "1"}
+    shared: dict[str, Any] = {"shared": "1"}
     saver.put(config("t"), made("1", shared, shared="s"), {"run_id": "doomed"}, shared)
     saver.put(config("t", "1"), made("2", shared, shared="s"), {"run_id": "kept"}, {})
     put(saver, "3", thread="whole", v=1)
@@ -265,9 +266,9 @@ def test_a_call_waits_for_the_level_it_names_and_by_default_for_the_disk(tmp_pat
     with DurakvSaver.open(tmp_path, fsync=policy) as saver:
         for level, synced in (("written", False), (durakv.Durability.APPLIED, False), (None, True), ("SYNCED", True)):
             saver.db.sync()
-            named = {} if level is None else {"durakv_durability": level}
+            named: dict[str, Any] = {} if level is None else {"durakv_durability": level}
             identifier = str(level)
-            asked = {**config("t", None, **named), "metadata": dict(named)}
+            asked: Any = {**config("t", None, **named), "metadata": dict(named)}
             saver.put(asked, made(identifier), {}, {})
             saver.put_writes(config("t", identifier, **named), [("v", 1)], "task")
             assert (saver.db.status().unsynced_commands == 0) is synced or policy == "everysec"

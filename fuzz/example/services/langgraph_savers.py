@@ -8,19 +8,24 @@ knows.  SqliteSaver is used as its own documents show it (``from_conn_string``),
     power cut, ordered the disk in memory loses what was not synced, from some point on
     power cut, posix   the same, and in any order, as POSIX allows it
 
-The table tells of each how many crashes there were, in how many an acknowledged number was gone, how many at most (the
-oldest loss), and how often the graph did not start.  The exit status is 1 if a store broke what it promises.
+The first table is about LangGraph's ``durability``: a process dies at once when its second node begins, and it counts
+how often the first step, which had ended, is there afterwards.  The second table tells of each kind of crash how many
+there were, in how many an acknowledged number was gone, how many at most (the oldest loss), and how often the graph did
+not start.  The exit status is 1 if a store broke what it promises.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import operator
+import os
+import signal
 import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -40,6 +45,8 @@ from durakv_fuzz.targets.target import Embedded, key_of
 
 CONFIG: Any = {"configurable": {"thread_id": "conversation"}}
 NUMBERS = 20
+TIERS = {"killed": "killed (simulated)", "ordered": "power cut, ordered", "posix": "power cut, posix"}
+MODES: tuple[Any, ...] = ("sync", "async", "exit")
 
 
 class Conversation(TypedDict):
@@ -129,9 +136,15 @@ def look(name: str, lost: list[int], directory: Path, facts: Facts) -> None:
     lost.append(len({fact for fact in facts.acked if isinstance(fact, int)} - found))
 
 
+def tell(line: str) -> None:
+    """At once: a campaign takes its time."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def row(name: str, crash: str, states: int, lossy: int, most: int, refused: int, wrong: int) -> str:
     """A line of the table."""
-    return f"{name:14}{crash:20}{states:9,}{lossy:13,}{most:13,}{refused:13,}{wrong:8,}"
+    return f"{name:14}{crash:20}{states:9,}{lossy:12,}{most:12,}{refused:12,}{wrong:8,}"
 
 
 def rows(name: str, seen: Seen) -> Iterator[str]:
@@ -152,26 +165,60 @@ def rows(name: str, seen: Seen) -> Iterator[str]:
         )
 
 
+def die(state: Conversation) -> Any:
+    """The second node, which the process does not survive."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def is_kept(make: Callable[[Path], Any], directory: Path, mode: Any) -> bool:
+    """Whether the first step is there after the death of the process in the second one."""
+    builder: Any = StateGraph(Conversation)
+    builder.add_node("answer", answer)
+    builder.add_node("die", die)
+    builder.add_edge(START, "answer")
+    builder.add_edge("answer", "die")
+    child = os.fork()
+    if not child:
+        with make(directory) as saver:
+            builder.compile(checkpointer=saver).invoke({"question": 1}, CONFIG, durability=mode)
+        os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status), "the child ended in its second node"
+    with make(directory) as saver:
+        return bool(builder.compile(checkpointer=saver).get_state(CONFIG).values.get("answers"))
+
+
+def modes(tries: int) -> Iterator[str]:
+    """The first table."""
+    yield f"{'store':14}" + "".join(f"{mode:>10}" for mode in MODES) + f"  of {tries} first steps that had ended, kept"
+    for name, make in SAVERS.items():
+        kept = dict.fromkeys(MODES, 0)
+        for _ in range(tries):
+            for mode in MODES:
+                with tempfile.TemporaryDirectory() as directory:
+                    kept[mode] += is_kept(make, Path(directory), mode)
+        yield f"{name:14}" + "".join(f"{kept[mode]:10}" for mode in MODES)
+
+
 def main() -> int:
     """Crash both, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="of power cuts, for each store")
     parser.add_argument("--kills", type=int, default=20, help="for each store")
+    parser.add_argument("--modes", type=int, default=20, help="tries of each of LangGraph's durability modes")
     parser.add_argument("--work", nargs=2, metavar=("SAVER", "DIR"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
         work(options.work[0], Path(options.work[1]))
-    print("command:", " ".join(["python", *sys.argv]))
-    connection = sqlite3.connect(":memory:")
-    (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
-    connection.close()
-    print(
-        f"langgraph {version('langgraph')}, langgraph-checkpoint-sqlite {version('langgraph-checkpoint-sqlite')}, "
-        f"SQLite {sqlite3.sqlite_version}: journal_mode=WAL (set by SqliteSaver), synchronous={synchronous} (SQLite's own)"
-    )
-    print(
-        f"{'store':14}{'crash':20}{'crashes':>9}{'lost acked':>13}{'lost at most':>13}{'not started':>13}{'wrong':>8}"
-    )
+    logging.getLogger("durakv").setLevel(logging.ERROR)  # every open here follows a crash, and says so
+    with closing(sqlite3.connect(":memory:")) as connection:
+        (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
+    tell("command: " + " ".join(["python", *sys.argv]))
+    tell(f"langgraph {version('langgraph')}, langgraph-checkpoint-sqlite {version('langgraph-checkpoint-sqlite')}")
+    tell(f"SQLite {sqlite3.sqlite_version}, journal_mode=WAL by SqliteSaver, synchronous={synchronous} by SQLite")
+    for line in modes(options.modes) if options.modes else ():
+        tell(line)
+    tell(f"{'store':14}{'crash':20}{'crashes':>9}{'lost acked':>12}{'at most':>12}{'no start':>12}{'wrong':>8}")
     broken = False
     for subject in subjects():
         if options.kills:
@@ -179,17 +226,15 @@ def main() -> int:
             with tempfile.TemporaryDirectory() as directory:
                 argv = [sys.executable, __file__, "--work", subject.name]
                 killed = kill(argv, partial(look, subject.name, lost), points=options.kills, directory=directory)
-            print(
-                row(subject.name, "SIGKILL", killed.kills, sum(map(bool, lost)), max(lost, default=0), 0, 0), flush=True
-            )
+            tell(row(subject.name, "SIGKILL", killed.kills, sum(map(bool, lost)), max(lost, default=0), 0, 0))
             broken |= any(lost)
         if options.seconds:
             limits = Limits(seconds=options.seconds, check_seconds=30.0)
             seen = examine(subject, Examination(limits=limits), Plan(count=NUMBERS))
             for line in rows(subject.name, seen):
-                print(line, flush=True)
+                tell(line)
             for finding in seen.findings:
-                print(f"  {finding.verdict}, {finding.tier}: {finding.reason}; {finding.witness}")
+                tell(f"  {finding.verdict}, {finding.tier}: {finding.reason}; {finding.witness}")
             broken |= seen.is_broken
     return int(broken)
 
