@@ -176,6 +176,10 @@ def test_a_value_that_nobody_called_new_is_stored_all_the_same(saver: DurakvSave
     assert first.checkpoint["channel_values"] == {"v": 1, "w": 2}
     assert second is not None
     assert second.checkpoint["channel_values"] == {"v": 3, "unversioned": 4}
+    saver.put(config("t", "1"), made("3", {"v": "9", "w": "1"}, v="nine", w=2), {}, {})  # the parent's v is version 1
+    third = saver.get_tuple(config("t", "3"))
+    assert third is not None
+    assert third.checkpoint["channel_values"] == {"v": "nine", "w": 2}
     audit(saver.db)
 
 
