@@ -89,10 +89,17 @@ class Agent:
         return False
 
     def pairs(self) -> Iterator[tuple[bytes, bytes]]:
-        """What the newest checkpoint knows; every older one is read too, with its writes."""
+        """What the newest checkpoint knows; every older one is read too, with its writes.
+
+        The newest one is asked for by name: without one LangGraph shows it with the writes of a step that had not
+        ended, and the next question drops these.
+        """
         for state in self._graph.get_state_history(CONFIG):
             assert state.config["configurable"]["checkpoint_id"]
-        for number, value in self._graph.get_state(CONFIG).values.get("answers", ()):
+        newest = self._graph.get_state(CONFIG).config
+        if "checkpoint_id" not in newest["configurable"]:
+            return  # the thread is empty
+        for number, value in self._graph.get_state(newest).values.get("answers", ()):
             yield key_of(number), value.encode()
 
 
@@ -234,7 +241,7 @@ def main() -> int:
             for line in rows(subject.name, seen):
                 tell(line)
             for finding in seen.findings:
-                tell(f"  {finding.verdict}, {finding.tier}: {finding.reason}; {finding.witness}")
+                tell(f"  {finding.life} life: {finding.verdict}, {finding.tier}: {finding.reason}; {finding.witness}")
             broken |= seen.is_broken
     return int(broken)
 
