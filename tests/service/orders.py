@@ -93,6 +93,17 @@ def check_both(env: Environment, facts: Facts) -> None:
     assert set(facts.acked) <= {*entered, *arrived} <= set(facts.began), f"lost or invented: {entered}, {arrived}"
 
 
+def vouches_for_what_it_finds(env: Environment, told: Told, source: random.Random) -> None:
+    """Right: whatever an open finds is durable, and a loss of power after it takes nothing of that."""
+    orders = Orders(env, "no")
+    for order in orders.shown():
+        told.acked(order)
+    for _ in range(source.randint(1, 3)):
+        order = orders.total()
+        told.began(order)
+        orders.take(order)
+
+
 # --- the wrong ones ---------------------------------------------------------------------------------------------------
 
 

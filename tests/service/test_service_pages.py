@@ -5,6 +5,7 @@ Method: its files are written into an empty folder and run there as a user would
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -25,7 +26,8 @@ def project(tmp_path: Path) -> Path:
 
 def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, timeout=100)
+    place = {**os.environ, "TMPDIR": str(project)}  # the files of a broken promise are kept
+    return subprocess.run(command, cwd=project, env=place, capture_output=True, text=True, check=False, timeout=100)
 
 
 def run_tests(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -23,7 +23,7 @@ from durakv_fuzz.service.identity import same_identity
 from durakv_fuzz.service.life import Life, first_life, next_life
 from durakv_fuzz.service.smaller import smallest
 from durakv_fuzz.service.story import tell
-from durakv_fuzz.service.subject import Facts, Service
+from durakv_fuzz.service.subject import Service
 from durakv_fuzz.service.violation import Violation, tell_failure
 
 STATES_PER_RUN = 100
@@ -41,12 +41,17 @@ class Outcome:
 
     seed: int
     runs: int = 0
-    checks: int = 0
-    """How often ``check`` was called: for one state more than once, when more had been told meanwhile."""
     distinct: set[int] = field(default_factory=set[int], repr=False)
+    checked: set[int] = field(default_factory=set[int], repr=False)
+    """Digests of states with their times and facts; a service that draws little comes to the same ones in many runs."""
     stages: dict[str, int] = field(default_factory=dict[str, int])
     """How many checks each part of a run got."""
     seconds: float = 0.0
+
+    @property
+    def checks(self) -> int:
+        """How often ``check`` was called: for one state more than once, when more had been told meanwhile."""
+        return len(self.checked)
 
     @property
     def states(self) -> int:
@@ -99,7 +104,6 @@ class _Run:
         # What is drawn for the service must not depend on how many crashes are looked at.
         self._source = random.Random(f"{outcome.seed}/{number}/crashes")
         self._lives = 0
-        self._seen: set[tuple[int, float, Facts]] = set()
 
     def go(self) -> None:
         life = first_life(self._service, self._draws())
@@ -155,13 +159,12 @@ class _Run:
     def _check(self, life: Life, crash: Crash, image: Image, stage: str) -> None:
         facts = life.facts(crash)
         fingerprint = image.fingerprint()
-        key = fingerprint, life.time(crash), facts
-        if key in self._seen:
+        key = hash((fingerprint, life.time(crash), facts))
+        if key in self._outcome.checked:
             return
-        self._seen.add(key)
+        self._outcome.checked.add(key)
         failure = life.judge(self._service, crash, image, facts)
         self._outcome.distinct.add(fingerprint)
-        self._outcome.checks += 1
         self._outcome.stages[stage] = self._outcome.stages.get(stage, 0) + 1
         if failure is not None:
             crash, failure = smallest(self._service, life, crash, failure)

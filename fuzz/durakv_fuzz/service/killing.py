@@ -32,6 +32,8 @@ _LIVES_PER_DIRECTORY = (5, 15)
 _LINES_MAX = 60
 _DELAY_SECONDS_MAX = 0.02
 """About as long as some writes take with their syncs."""
+_STARTUP_SECONDS = 0.2
+"""What a start is taken to last until one was measured."""
 _SHOWN_LINES = 12
 _SHOWN_BYTES = 200
 
@@ -78,18 +80,20 @@ def kill(
 ) -> Killed:
     """Run ``argv`` with a directory as its last argument, kill it, check what is left; so many times.
 
-    The driver uses :func:`say`, and goes on until it is killed; should it end by itself, its status has to be 0.  All
-    that it says is acknowledged has to survive.  ``check`` opens the directory, which is the real one, and closes it
-    again; an exception is a broken promise, and raised as :class:`Violation`.  Directories are made inside of
-    ``directory``; the one in which a promise was broken stays.  Raises :class:`BadDriver`, also for a driver that says
-    nothing for ``patience_seconds``.
+    The first life makes the directory, if it lives to do so.  The driver uses :func:`say`, and goes on until it is
+    killed; should it end by itself, its status has to be 0.  All that it says is acknowledged has to survive.
+
+    ``check`` opens the directory, which is the real one, and closes it again; an exception is a broken promise, and
+    raised as :class:`Violation`.  Directories are made inside of ``directory``; the one of a broken promise stays.
+
+    Raises :class:`BadDriver`, also for a driver that says nothing for ``patience_seconds``.
     """
     outcome = Killed(seed)
     source = random.Random(f"{seed}/kill")
     root = Path(directory)
     root.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    startup = 0.2
+    startup = _STARTUP_SECONDS
     while outcome.points < points:
         home = root / f"killed-{seed}-{outcome.directories}"
         if home.exists():
@@ -97,7 +101,7 @@ def kill(
         outcome.directories += 1
         words: list[Word] = []
         for _ in range(min(source.randint(*_LIVES_PER_DIRECTORY), points - outcome.points)):
-            life = _Life([*argv, str(home)], _draw(source, startup), patience_seconds)
+            life = _Life([*argv, str(home)], _draw(source, startup, outcome.points), patience_seconds)
             life.live()
             words += life.words
             outcome.points += 1
@@ -106,7 +110,9 @@ def kill(
             outcome.facts += sum(isinstance(word, Acked) for word in life.words)
             startup = life.startup or startup
             _check(check, home, words, life, outcome)
-        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(
+            home, ignore_errors=True
+        )  # what cannot be removed is in nobody's way: the next one has a new name
     outcome.seconds = time.monotonic() - started
     return outcome
 
@@ -140,12 +146,11 @@ class _Moment:
         return f"{self.seconds * 1000:.1f} ms {after}"
 
 
-def _draw(source: random.Random, startup: float) -> _Moment:
-    """A start takes long, and most of it is no concern of ours: its end is where directories are opened."""
-    sort = source.random()
-    if sort < 0.2:
+def _draw(source: random.Random, startup: float, point: int) -> _Moment:
+    """One life in five is killed around its start, most of which is no concern of ours: at its end it opens."""
+    if point % 5 == 2:
         return _Moment(0, startup * source.uniform(0.3, 1.2))
-    delay = source.random() ** 2 * _DELAY_SECONDS_MAX if sort < 0.6 else 0.0
+    delay = source.random() ** 2 * _DELAY_SECONDS_MAX if source.random() < 0.5 else 0.0
     return _Moment(int(_LINES_MAX ** source.random()), delay)
 
 
