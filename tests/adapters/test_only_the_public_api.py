@@ -1,8 +1,8 @@
 """The promise: adapters and documented programs stand on what durakv exports, so that anybody could have written them.
 
 Method: every import in ``durakv/adapters`` and in the programs that ``docs`` shows is read from the source.  Of durakv
-there may be ``durakv`` with its public names, ``durakv.aio``, ``durakv.testing``, for adapters each other, and for what is
-shown the laboratory's kit for services.  What makes the pages themselves is no program of a reader's.
+there may be ``durakv`` with its public names, ``durakv.aio``, ``durakv.testing``; for adapters each other; and for what
+is shown the laboratory's kit for services.  What makes the pages themselves is no program of a reader's.
 """
 
 from __future__ import annotations

@@ -1,0 +1,44 @@
+"""The changes that delete and copy, as functions to be decided one after the other, each in a batch of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeAlias
+
+import durakv
+from durakv.adapters import _langgraph_removal as removal
+from durakv.adapters._langgraph_config import thread_name
+from durakv.adapters._langgraph_records import raw, threads
+from durakv.adapters._langgraph_store import copy_thread
+
+Step: TypeAlias = Callable[[durakv.View, durakv.Batch], None]
+
+
+def deletion(thread_id: str) -> Step:
+    """Delete a thread."""
+    return partial(removal.delete_thread, thread=thread_name(thread_id))
+
+
+def run_deletions(db: durakv.Database, run_ids: Sequence[str]) -> list[Step]:
+    """Delete the checkpoints of runs: a step for each thread that has some."""
+    runs = frozenset(map(raw, run_ids))
+    return [
+        partial(removal.delete_runs, thread=thread, runs=runs)
+        for thread in db.read(threads)
+        if db.read(partial(removal.of_runs, thread=thread, runs=runs))
+    ]
+
+
+def prunings(thread_ids: Sequence[str], strategy: str) -> list[Step]:
+    """Prune threads: a step for each."""
+    if strategy == "delete":
+        return [deletion(thread) for thread in thread_ids]
+    if strategy == "keep_latest":
+        return [partial(removal.prune, thread=thread_name(thread)) for thread in thread_ids]
+    raise ValueError(f"a strategy is 'keep_latest' or 'delete', not {strategy!r}")
+
+
+def copy(source_thread_id: str, target_thread_id: str) -> Step:
+    """Copy a thread."""
+    return partial(copy_thread, source=thread_name(source_thread_id), target=thread_name(target_thread_id))
