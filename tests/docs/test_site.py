@@ -26,6 +26,9 @@ from tests.hosts import host
 
 PACKAGES = (
     "durakv",
+    "durakv.adapters.huey",
+    "durakv.adapters.langgraph",
+    "durakv.adapters.scrapy",
     "durakv.aio",
     "durakv_formats",
     "durakv_formats.rdb",
@@ -66,7 +69,7 @@ class Html(HTMLParser):
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_site_is_built_without_a_warning_and_lacks_nothing(tmp_path: Path) -> None:
-    for module in ("sphinx", "furo", "myst_parser"):
+    for module in ("sphinx", "furo", "myst_parser", "huey", "langgraph", "scrapy"):
         host(module)
     site = tmp_path / "site"
     build = ["-W", "--keep-going", "-q", "-b", "html", "-d", str(tmp_path / "doctrees"), str(ROOT / "docs"), str(site)]
