@@ -18,6 +18,8 @@ from prometheus_client.registry import Collector
 
 import durakv
 
+__all__ = ["DurakvCollector", "Store"]
+
 HELP = {
     "up": "1 while the engine takes writes, 0 once it is closed or dead",
     "degraded": "1 while somebody should look at it: a slow disk, no room, rewrites that fail",

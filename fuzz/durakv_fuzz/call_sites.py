@@ -30,10 +30,11 @@ _METHODS = {
 }
 _DOORS = frozenset({"file", "filesystem", "copy"})
 _OTHERS = frozenset({"self", "engine", "requests", "store", "waiters", "expected", "digest"})
-_IMPLEMENTATIONS = ("storage/posix", "storage/conformance", "storage/filesystem", "conformance.py")
+_IMPLEMENTATIONS = ("storage/posix", "storage/conformance", "storage/filesystem", "conformance.py", "testing.py")
 """What stands behind the door, or tests it."""
-_ELSEWHERE = ("keyspace/", "bench/")
-"""What is no part of an engine at work: a state machine never sees the door, and what measures has files of its own."""
+_ELSEWHERE = ("keyspace/", "bench/", "adapters/", "durable_dict/")
+"""What is no part of an engine at work: neither a state machine nor who uses the public API sees the door, and what
+measures has files of its own."""
 
 EXCUSES = {
     "durakv/repair.py": "repair is no part of an engine's life; its own tests crash it",
