@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,15 @@ host("huey")
 from durakv.adapters.huey import DurakvHuey  # noqa: E402
 
 FEWEST = 150
+
+
+@pytest.fixture(autouse=True)
+def handlers_of_others() -> Iterator[None]:
+    """The consumers of huey's tests take the process's signals, and keep them."""
+    taken = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    yield
+    for number, handler in taken.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:huey")
