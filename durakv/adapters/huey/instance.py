@@ -80,9 +80,13 @@ class DurakvHuey(Huey):  # type: ignore[misc]
         ``create_consumer().run()`` takes over.
         """
         consumer = _Beside(self, **_threads(options))
-        consumer.start()
         watching = threading.Thread(target=consumer.watch, name="huey-consumer", daemon=True)
-        watching.start()
+        try:
+            consumer.start()
+            watching.start()
+        except BaseException:
+            consumer.stop()  # some of its threads may run
+            raise
         try:
             yield consumer
         finally:
@@ -132,7 +136,11 @@ class DurakvHuey(Huey):  # type: ignore[misc]
             return None
         task = self.deserialize_task(data)
         if not getattr(task, "redeliver", self.redeliver):
-            data.held.place.settle(data.held)
+            try:
+                data.held.place.settle(data.held)
+            except durakv.DurakvError:
+                data.held.place.release(data.held)
+                raise
         return task
 
     def read_schedule(self, timestamp: datetime | None = None) -> list[Task]:
