@@ -164,7 +164,8 @@ class DurakvHuey(Huey):  # type: ignore[misc]
     def execute(self, task: Task, timestamp: datetime | None = None) -> Any:
         """Execute a task, as huey does; then it is done, unless it was moved to be retried or run later.
 
-        It is not done, and comes back after the next open, if it was interrupted or the storage failed.
+        It is not done, and comes back after the next open, if it was interrupted, the storage failed, or huey failed
+        before it began.
         """
         held = _held(task)
         if held is None:
@@ -175,11 +176,18 @@ class DurakvHuey(Huey):  # type: ignore[misc]
         except durakv.DurakvError:
             raise
         except Exception:
-            held.place.settle(held)
+            if held.begun:
+                held.place.settle(held)
             raise
         if not held.interrupted:
             held.place.settle(held)
         return value
+
+    def _execute(self, task: Task, timestamp: datetime) -> Any:
+        held = _held(task)
+        if held is not None:
+            held.begun = True
+        return super()._execute(task, timestamp)
 
     def _emit(self, signal: str, task: Task, *arguments: Any, **options: Any) -> None:
         held = _held(task)

@@ -24,6 +24,8 @@ class Held:
     task_id: str | None = None
     thread: int | None = None
     """The thread that executes it."""
+    begun: bool = False
+    """Its function may have been called."""
     interrupted: bool = False
     spent: bool = False
     """It is no longer there: done, or moved."""
