@@ -95,12 +95,13 @@ class JsonCodec:
 
 
 class MsgpackCodec(Generic[T]):
-    """Msgpack by msgspec: smaller and faster than JSON, and with bytes and times.
+    """Msgpack by msgspec: smaller and faster than JSON, and with bytes, and times that have a zone.
 
     With a type (``int``, ``list[str]``, a dataclass, a ``msgspec.Struct``) values come back as that type, and each is
     decoded once before it is stored, so that no value goes in that would not come out.  Without one, tuples come back
-    as lists and objects as dicts.  As a codec of keys it is injective for ``int``, ``str``, ``bytes`` and tuples of
-    these, if that type is named.
+    as lists, objects as dicts, and dates, times without a zone and UUIDs as text.  What msgpack writes as what the type
+    takes goes in too, and comes out as the type: a UUID for ``str``, a subclass without what it adds.  As a codec of
+    keys it is injective for ``int``, ``str``, ``bytes`` and tuples of these, if that type is named.
     """
 
     name = "msgpack"

@@ -46,6 +46,7 @@ class DictBatch(Generic[K, V]):
         self._deleted[field] = None
 
     def __enter__(self) -> Self:
+        self._refuse_ended()
         return self
 
     def __exit__(

@@ -28,3 +28,7 @@ class PairedValuesView(ValuesView[V]):
 
     def __iter__(self) -> Iterator[V]:
         return (value for _, value in self._mapping._pairs())
+
+    def __contains__(self, value: object) -> bool:
+        # The base's looks every key up once more, and raises KeyError for one that is gone by then.
+        return any(held is value or held == value for held in self)

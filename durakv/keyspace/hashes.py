@@ -40,11 +40,10 @@ def _live(call: Call, value: Hash) -> Mapping[bytes, bytes]:
     if deadlines is None:
         return value.fields
     now_ms = call.now_ms
-    return {
-        field: content
-        for field, content in value.fields.items()
-        if (deadline := deadlines.get(field)) is None or deadline >= now_ms
-    }
+    expired = {field for field, deadline in deadlines.items() if deadline < now_ms}
+    if not expired:
+        return value.fields
+    return {field: content for field, content in value.fields.items() if field not in expired}
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

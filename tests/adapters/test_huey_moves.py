@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import pickle
 import shutil
 import threading
 from collections.abc import Iterator
@@ -337,6 +338,20 @@ def test_a_task_whose_result_cannot_be_pickled_is_done(life: Life) -> None:
         life.work_off()
     following = life.again()
     assert following.counts() == (0, 0)
+    following.huey.close()
+
+
+def test_a_task_that_huey_failed_to_begin_is_kept_for_the_next_life(life: Life) -> None:
+    life.work(1)
+    task = life.next()
+    life.huey.storage.put_data(task.revoke_id, b"not what huey stores")
+    with pytest.raises(pickle.UnpicklingError):
+        life.huey.execute(task, NOW)
+    assert life.counts() == (0, 0)
+    following = life.again()
+    following.huey.restore_by_id(task.id)
+    following.work_off()
+    assert following.done == [1]
     following.huey.close()
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any
+from uuid import UUID
 
 import hypothesis.strategies as st
 import msgspec
@@ -33,6 +35,11 @@ class Point:
     name: str = ""
 
 
+@dataclass
+class Dot(Point):
+    color: str = ""
+
+
 @given(PLAIN)
 def test_plain_values_come_back(value: Any) -> None:
     for codec in (JsonCodec(), MsgpackCodec(), PickleCodec()):
@@ -50,6 +57,25 @@ def test_keys_come_back_and_differ_where_they_differ(data: bytes, text: str, num
 def test_a_type_comes_back_as_that_type() -> None:
     points = MsgpackCodec(dict[str, Point])
     assert points.decode(points.encode({"a": Point(1, "b")})) == {"a": Point(1, "b")}
+
+
+@pytest.mark.parametrize(
+    ("codec", "value", "back"),
+    [
+        (MsgpackCodec(), datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)),
+        (MsgpackCodec(), datetime(2026, 1, 2), "2026-01-02T00:00:00"),
+        (MsgpackCodec(), date(2026, 1, 2), "2026-01-02"),
+        (MsgpackCodec(), UUID(int=1), str(UUID(int=1))),
+        (MsgpackCodec(str), UUID(int=1), str(UUID(int=1))),
+        (MsgpackCodec(datetime), datetime(2026, 1, 2), datetime(2026, 1, 2)),
+        (MsgpackCodec(UUID), UUID(int=1), UUID(int=1)),
+        (MsgpackCodec(Point), Dot(1, "a", "red"), Point(1, "a")),
+    ],
+)
+def test_what_msgpack_writes_alike_comes_back_as_the_type_that_was_named(
+    codec: Codec[Any], value: Any, back: object
+) -> None:
+    assert codec.decode(codec.encode(value)) == back
 
 
 @pytest.mark.parametrize(

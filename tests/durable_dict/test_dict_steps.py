@@ -79,3 +79,9 @@ def test_a_default_gives_way_to_what_was_set_meanwhile(shared: durakv.DurableDic
     codec.when("default", lambda: shared.put("c", "first"))
     assert shared.setdefault("c", "default") == "first"
     assert shared["c"] == "first"
+
+
+def test_a_value_is_looked_for_among_those_of_one_moment(shared: durakv.DurableDict[str, str], codec: Meddling) -> None:
+    codec.when("1", shared.clear)
+    assert "2" in shared.values()
+    assert "2" not in shared.values()

@@ -151,6 +151,10 @@ def test_a_batch_is_stored_when_its_block_ends(database: durakv.Database) -> Non
         batch["d"] = "5"
     with pytest.raises(RuntimeError, match="ended"):
         del batch["d"]
+    d["b"] = "5"
+    with pytest.raises(RuntimeError, match="ended"), batch:
+        pass
+    assert d["b"] == "5", "it is not stored again"
 
 
 def test_a_batch_that_fails_stores_nothing(database: durakv.Database) -> None:

@@ -80,9 +80,13 @@ class DurakvHuey(Huey):  # type: ignore[misc]
         ``create_consumer().run()`` takes over.
         """
         consumer = _Beside(self, **_threads(options))
-        consumer.start()
         watching = threading.Thread(target=consumer.watch, name="huey-consumer", daemon=True)
-        watching.start()
+        try:
+            consumer.start()
+            watching.start()
+        except BaseException:
+            consumer.stop()  # some of its threads may run
+            raise
         try:
             yield consumer
         finally:
@@ -132,7 +136,11 @@ class DurakvHuey(Huey):  # type: ignore[misc]
             return None
         task = self.deserialize_task(data)
         if not getattr(task, "redeliver", self.redeliver):
-            data.held.place.settle(data.held)
+            try:
+                data.held.place.settle(data.held)
+            except durakv.DurakvError:
+                data.held.place.release(data.held)
+                raise
         return task
 
     def read_schedule(self, timestamp: datetime | None = None) -> list[Task]:
@@ -156,7 +164,8 @@ class DurakvHuey(Huey):  # type: ignore[misc]
     def execute(self, task: Task, timestamp: datetime | None = None) -> Any:
         """Execute a task, as huey does; then it is done, unless it was moved to be retried or run later.
 
-        It is not done, and comes back after the next open, if it was interrupted or the storage failed.
+        It is not done, and comes back after the next open, if it was interrupted, the storage failed, or huey failed
+        before it began.
         """
         held = _held(task)
         if held is None:
@@ -167,11 +176,18 @@ class DurakvHuey(Huey):  # type: ignore[misc]
         except durakv.DurakvError:
             raise
         except Exception:
-            held.place.settle(held)
+            if held.begun:
+                held.place.settle(held)
             raise
         if not held.interrupted:
             held.place.settle(held)
         return value
+
+    def _execute(self, task: Task, timestamp: datetime) -> Any:
+        held = _held(task)
+        if held is not None:
+            held.begun = True
+        return super()._execute(task, timestamp)
 
     def _emit(self, signal: str, task: Task, *arguments: Any, **options: Any) -> None:
         held = _held(task)

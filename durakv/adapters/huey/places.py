@@ -24,6 +24,8 @@ class Held:
     task_id: str | None = None
     thread: int | None = None
     """The thread that executes it."""
+    begun: bool = False
+    """Its function may have been called."""
     interrupted: bool = False
     spent: bool = False
     """It is no longer there: done, or moved."""
@@ -113,19 +115,28 @@ class Place:
         return [member[NUMBER_BYTES:] for member in members]
 
     def flush(self, batch: durakv.Batch) -> None:
-        """Delete all tasks, those that are held too."""
+        """Delete all tasks, those that are held too; ``forget_all`` when that is done."""
         batch.delete(self.key)
+
+    def forget_all(self) -> None:
+        """Nothing is here any more; called with the lock."""
         self._held.clear()
         self._aside.clear()
 
     # --- handing out ----------------------------------------------------------------------------------------------
 
     def hold(self, seconds: float) -> HeldBytes | None:
-        """Hand out the first task, and keep it until it is settled, or added elsewhere; None if none comes in time."""
+        """Hand out the first task, and keep it until it is settled, or added elsewhere; None if none comes in time.
+
+        After a change that a full or broken disk refused, only if it takes another: else the whole queue would be
+        executed, and executed again after the next open.
+        """
         with self._store.lock:
             member = self._await(seconds)
             if member is None:
                 return None
+            if self._store.is_refused:
+                self._try(member)
             self._held.add(member)
         return self._hand_out(member)
 
@@ -138,6 +149,11 @@ class Place:
             members = self._until(score, self._aside)
             self._held = self._aside.union(members)
         return [self._hand_out(member) for member in members]
+
+    def release(self, held: Held) -> None:
+        """It was not executed: let it be handed out again."""
+        with self._store.lock:
+            self._held.discard(held.member)
 
     def set_aside(self, held: Held) -> None:
         """Do not hand this task out again before the next open."""
@@ -168,6 +184,14 @@ class Place:
                 return None
             self._arrived.wait(left)
         return member
+
+    def _try(self, member: bytes) -> None:
+        """Write what is there already; raises what a write raises."""
+        score = self._store.database.zscore(self.key, member)
+        if score is not None:
+            with self._store.change() as batch:
+                batch.zrem(self.key, member)
+                batch.zadd(self.key, {member: score})
 
     def _first(self) -> bytes | None:
         for member in self._store.database.zrange(self.key, 0, len(self._held)):

@@ -2,7 +2,7 @@
 
 huey:NAME:queue      sorted set: the task's number and bytes, by priority (the highest first), then by number
 huey:NAME:schedule   sorted set: the same, by the microsecond at which the task is due
-huey:NAME:data       hash: results, locks, revocations; some with a deadline
+huey:NAME:data:KEY   string: a result, a lock, a revocation; some with a deadline
 huey:NAME:counters   hash: integers
 """
 
@@ -63,7 +63,8 @@ class DurakvStorage(BaseStorage):  # type: ignore[misc]
         the result of a task is deleted, if nobody has read it.  Locks that a dead process left are released: nobody
         else can hold one.
 
-        Raises what ``durakv.open`` raises; Locked if another process, or another huey of this one, has the directory.
+        Raises what ``durakv.open`` raises; Locked if another process, or another huey of this one, has the directory;
+        ConfigurationError if another huey of this name has the ``database``.
         """
         super().__init__(name)
         if expire_time is not None and not expire_time > 0:
@@ -71,12 +72,16 @@ class DurakvStorage(BaseStorage):  # type: ignore[misc]
         self.blocking = blocking
         self.read_timeout = read_timeout
         self.expire_time = expire_time
-        self.store = store = Store(path, database, fsync, options, durability)
+        self.store = store = Store(name, path, database, fsync, options, durability)
         prefix = b"huey:" + name.encode() + b":"
-        self.queue, self.schedule = Place(store, prefix + b"queue"), Place(store, prefix + b"schedule")
         self._data, self._counters = prefix + b"data:", prefix + b"counters"
         self._stored = store.condition()
-        self._release_locks()
+        try:
+            self.queue, self.schedule = Place(store, prefix + b"queue"), Place(store, prefix + b"schedule")
+            self._release_locks()
+        except BaseException:
+            store.close()
+            raise
 
     @property
     def database(self) -> durakv.Database:
@@ -120,7 +125,7 @@ class DurakvStorage(BaseStorage):  # type: ignore[misc]
 
     def flush_queue(self) -> None:
         """Delete all tasks of the queue, those that are being executed too."""
-        with self.store.change() as batch:
+        with self.store.change(self.queue.forget_all) as batch:
             self.queue.flush(batch)
 
     # --- the schedule ---------------------------------------------------------------------------------------------
@@ -143,7 +148,7 @@ class DurakvStorage(BaseStorage):  # type: ignore[misc]
 
     def flush_schedule(self) -> None:
         """Delete all scheduled tasks."""
-        with self.store.change() as batch:
+        with self.store.change(self.schedule.forget_all) as batch:
             self.schedule.flush(batch)
 
     # --- results, and other data ----------------------------------------------------------------------------------
@@ -237,7 +242,12 @@ class DurakvStorage(BaseStorage):  # type: ignore[misc]
 
     def flush_all(self) -> None:
         """Delete everything of this huey, in one batch."""
-        with self.store.change() as batch:
+
+        def then() -> None:
+            self.queue.forget_all()
+            self.schedule.forget_all()
+
+        with self.store.change(then) as batch:
             self.queue.flush(batch)
             self.schedule.flush(batch)
             batch.delete(self._counters)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
@@ -17,11 +18,19 @@ ONE_PROCESS = (
 )
 
 
+_Names = weakref.WeakValueDictionary[tuple[int, str], "Store"]
+
+_used: weakref.WeakKeyDictionary[durakv.Engine, _Names] = weakref.WeakKeyDictionary()
+"""Who has which name in which database; two of one name would hand out the same tasks and free each other's locks."""
+_using = threading.Lock()
+
+
 class Store:
     """An open database, and changes of it that wait for their level without the lock."""
 
     def __init__(
         self,
+        name: str,
         path: str | os.PathLike[str] | None,
         database: durakv.Database | None,
         fsync: durakv.FsyncPolicy | str | None,
@@ -39,6 +48,9 @@ class Store:
         self._database = _open(path, fsync, options) if database is None else database
         self._closed = False
         self._process = os.getpid()
+        self.is_refused = False
+        """Whether the last change found a disk that is full or broken."""
+        self._claim(name)
 
     @property
     def database(self) -> durakv.Database:
@@ -79,15 +91,30 @@ class Store:
         Its level is waited for without the lock, so that threads share one sync.
         """
         engine = self.database.engine
-        with self.lock:
-            before = engine.applied_seq
-            with self.database.batch(durability=durakv.Durability.APPLIED) as batch:
-                yield batch
-            if then is not None:
-                then()
-            seq = engine.applied_seq
-        if seq != before:
-            engine.wait(seq, engine.fsync.default_durability if self.durability is None else self.durability)
+        try:
+            with self.lock:
+                before = engine.applied_seq
+                with self.database.batch(durability=durakv.Durability.APPLIED) as batch:
+                    yield batch
+                if then is not None:
+                    then()
+                seq = engine.applied_seq
+            if seq != before:
+                engine.wait(seq, engine.fsync.default_durability if self.durability is None else self.durability)
+                self.is_refused = False
+        except (durakv.DiskFull, durakv.Poisoned):
+            self.is_refused = True
+            raise
+
+    def _claim(self, name: str) -> None:
+        with _using:
+            names = _used.setdefault(self._database.engine, weakref.WeakValueDictionary())
+            other = names.get((self._database.number, name))
+            if other is not None and other.is_open:
+                raise ConfigurationError(
+                    f"another huey named {name!r} has this database: use that one, close it first, or give another name"
+                )
+            names[self._database.number, name] = self
 
 
 def _open(
