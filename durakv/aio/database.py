@@ -107,11 +107,8 @@ class AsyncDatabase(Methods, Awaited):
 
     async def read(self, look: Callable[[View], R], *, durability: Durability | None = None) -> R:
         """Call ``look`` with the state of one moment, and return its answer; see ``durakv.Database.read``."""
-        engine = self.engine.engine
-        answer = engine.read(looking(self.database.decider, self.database.number, look))
-        if durability is not None and durability is not Durability.APPLIED:
-            await self.engine.wait(engine.applied_seq, durability)
-        return answer
+        level = Durability.APPLIED if durability is None else durability
+        return await self.engine.read(looking(self.database.decider, self.database.number, look), level)
 
     async def transact(self, decide: Callable[[View, Batch], R], *, durability: Durability | None = None) -> R:
         """Read, decide, and write as one batch, with no other write in between; see ``durakv.Database.transact``."""
