@@ -195,8 +195,8 @@ class DurakvScheduler(BaseScheduler):
         """
         if self._failed:
             return None
-        popped = self._pending.pop()
         try:
+            popped = self._pending.pop()
             self._settle(taken=popped[1].number if popped else None)
         except (durakv.DurakvError, OSError) as error:
             self._stop(error)
@@ -248,7 +248,7 @@ class DurakvScheduler(BaseScheduler):
         return self._store
 
     def _stop(self, error: Exception) -> None:
-        """After a failed write: have the crawl closed, and write nothing more.
+        """After a failed read or write: have the crawl closed, and write nothing more.
 
         A request whose children could not be enqueued must not be done, so from now on none is.
         """
@@ -256,7 +256,7 @@ class DurakvScheduler(BaseScheduler):
             return
         self._failed = True
         logger.critical(
-            "%s cannot be written: %s. The crawl is stopped; mend the cause and start it again with the same JOBDIR: "
+            "%s cannot be read or written: %s. The crawl is stopped; mend the cause and start it again with the same JOBDIR: "
             "what is not done will be crawled again",
             self._path,
             error,
