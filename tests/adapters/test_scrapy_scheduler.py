@@ -536,7 +536,7 @@ def test_a_job_that_cannot_be_read_stops_the_crawl_and_loses_nothing(tmp_path: P
     def unreadable(number: int) -> bytes:
         raise OSError(5, "Input/output error")
 
-    one.it.store.request = unreadable  # type: ignore[method-assign]
+    one.it.store.request = unreadable
     assert one.it.next_request() is None
     assert "start it again with the same JOBDIR" in caplog.text
     one.close("finished")
