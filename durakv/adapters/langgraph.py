@@ -85,15 +85,10 @@ class DurakvSaver(SyncSaver):
     ) -> Opening:
         """A saver with a directory of its own, closed at the end of the block; other settings are ``durakv.open``'s."""
 
-        def begin() -> DurakvSaver:
-            db = durakv.open(path, fsync=fsync, **settings)
-            try:
-                return cls(db, durability=durability, serde=serde)
-            except BaseException:
-                db.close()
-                raise
+        def make(db: durakv.Database) -> DurakvSaver:
+            return cls(db, durability=durability, serde=serde)
 
-        return Opening(begin)
+        return Opening(path, {"fsync": fsync, **settings}, make)
 
     # --- asyncio ------------------------------------------------------------------------------------------------------
 
@@ -182,12 +177,24 @@ class DurakvSaver(SyncSaver):
 class Opening:
     """A saver with a directory of its own: use it in ``with``, or in ``async with``."""
 
-    def __init__(self, begin: Callable[[], DurakvSaver]) -> None:
-        self._begin = begin
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        settings: dict[str, Any],
+        make: Callable[[durakv.Database], DurakvSaver],
+    ) -> None:
+        self._path = path
+        self._settings = settings
+        self._make = make
         self._saver: DurakvSaver | None = None
 
     def __enter__(self) -> DurakvSaver:
-        self._saver = self._begin()
+        db = durakv.open(self._path, **self._settings)
+        try:
+            self._saver = self._make(db)
+        except BaseException:
+            db.close()
+            raise
         return self._saver
 
     def __exit__(
@@ -197,7 +204,12 @@ class Opening:
             self._saver.db.close()
 
     async def __aenter__(self) -> DurakvSaver:
-        self._saver = await asyncio.to_thread(self._begin)
+        db = await durakv.aio.open(self._path, **self._settings)
+        try:
+            self._saver = self._make(db.database)
+        except BaseException:
+            await db.close()
+            raise
         return self._saver
 
     async def __aexit__(
