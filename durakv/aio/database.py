@@ -111,7 +111,10 @@ class AsyncDatabase(Methods, Awaited):
         return await self.engine.read(looking(self.database.decider, self.database.number, look), level)
 
     async def transact(self, decide: Callable[[View, Batch], R], *, durability: Durability | None = None) -> R:
-        """Read, decide, and write as one batch, with no other write in between; see ``durakv.Database.transact``."""
+        """Read, decide, and write as one batch, with no other write in between; see ``durakv.Database.transact``.
+
+        If the log has to wait for the disk, ``decide`` is called again, in another thread.
+        """
         return await self.engine.transact(deciding(self.database.decider, self.database.number, decide), durability)
 
     async def _execute(self, home: sync.Database, command: Command, durability: Durability | None) -> Reply:
