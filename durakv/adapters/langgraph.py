@@ -17,9 +17,10 @@ LangGraph's InMemorySaver does it.  A graph whose state holds a document of a me
 100 steps so logs and keeps one megabyte rather than a hundred, and durakv keeps its state in memory.  Values, metadata
 and checkpoints are what the saver's ``serde`` makes of them; see ``_langgraph_keys`` and ``_langgraph_store``.
 
-**Given up.**  Memory holds all checkpoints of all threads: prune.  A call whose batch is larger than 1 GiB is refused
-with ``Limit``, and nothing of it is stored or, for copies, copied; the deletion of a thread names only its keys, so a
-thread of millions of entries is still one batch.  ``delete_for_runs`` looks at every checkpoint there is.
+**Given up.**  Memory holds all checkpoints of all threads: prune.  A value of more than 512 MiB, or a call whose batch
+is larger than 1 GiB, is refused with ``Limit``, and nothing of it is stored or, for copies, copied; the deletion of a
+thread names only its keys, so a thread of millions of entries is still one batch.  ``delete_for_runs`` looks at every
+checkpoint there is.
 """
 
 from __future__ import annotations
