@@ -19,6 +19,7 @@ import durakv
 import durakv.aio
 from durakv.aio.engine import AsyncEngine
 from durakv.errors import Closed, Locked
+from durakv.keyspace import database
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.trace import Kind, Operation
 from tests.support import numbers, open_engine, put
@@ -226,7 +227,7 @@ def test_an_open_that_is_cancelled_leaves_nothing_open(
     late: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go, opened = threading.Event(), threading.Event(), threading.Event()
-    really_open = durakv.keyspace.database.open
+    really_open = database.open
 
     def slow(*arguments: Any, **settings: Any) -> durakv.Database:
         begun.set()
@@ -250,7 +251,7 @@ def test_an_open_that_is_cancelled_leaves_nothing_open(
             await using
         go.set()
 
-    monkeypatch.setattr(durakv.keyspace.database, "open", slow)
+    monkeypatch.setattr(database, "open", slow)
     asyncio.run(main())  # and waits for its threads
     monkeypatch.undo()
     durakv.open(tmp_path / "data").close()
