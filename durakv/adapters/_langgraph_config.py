@@ -52,7 +52,7 @@ def address_of(config: RunnableConfig) -> Address:
     namespace = configurable.get("checkpoint_ns")
     return Address(
         thread_name(given),
-        None if namespace is None else _text("checkpoint_ns", namespace),
+        None if namespace is None else string("checkpoint_ns", namespace),
         checkpoint_id(config),
         given,
     )
@@ -61,14 +61,14 @@ def address_of(config: RunnableConfig) -> Address:
 def checkpoint_id(config: RunnableConfig | None) -> str | None:
     """The checkpoint that the config names; LangGraph says None or nothing for none."""
     identifier = None if config is None else configurable_of(config).get("checkpoint_id")
-    return _text("checkpoint_id", identifier) if identifier else None
+    return string("checkpoint_id", identifier) if identifier else None
 
 
 def thread_name(thread: object) -> str:
     """A thread's name; numbers are names too, as in LangGraph's other savers: thread 7 is thread "7"."""
     if isinstance(thread, int) and not isinstance(thread, bool):
         return str(thread)
-    return _text("thread_id", thread)
+    return string("thread_id", thread)
 
 
 def configurable_of(config: RunnableConfig) -> Mapping[str, Any]:
@@ -105,7 +105,8 @@ def without_level(config: RunnableConfig) -> RunnableConfig:
     return cast("RunnableConfig", kept)
 
 
-def _text(name: str, value: object) -> str:
+def string(name: str, value: object) -> str:
+    """A value that has to be a string."""
     if not isinstance(value, str):
         raise TypeError(f"{name} is a str, not {type(value).__name__}: {value!r}")
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import durakv
-from durakv.adapters._langgraph_keys import THREADS, WRITES, Place, channel_of, entry_key, index_key
+from durakv.adapters._langgraph_keys import THREADS, WRITES, Place, channel_of, entry_key, index_key, place_of
 from durakv.adapters._langgraph_records import Record, find_record, places, raw, unraw
 
 DELETED_KEYS = 1000
@@ -21,14 +21,17 @@ def delete_thread(state: durakv.View, batch: durakv.Batch, thread: str) -> None:
         batch.srem(THREADS, raw(thread))
 
 
-def delete_checkpoints(state: durakv.View, batch: durakv.Batch, thread: str, gone: Iterable[Place]) -> None:
-    """Delete checkpoints, their writes, and the values that no other one names."""
+def delete_checkpoints(
+    state: durakv.View, batch: durakv.Batch, thread: str, gone: Iterable[Place], orphans: Sequence[bytes] = ()
+) -> None:
+    """Delete checkpoints, their writes, and the values that no other one names; and writes that have no checkpoint."""
     there = {place: record for place in gone if (record := find_record(state, place)) is not None}
-    if not there:
+    if not there and not orphans:
         return
     index = index_key(thread)
     dropped = [place.member() for place in there]
     dropped += [member for place in there if state.zscore(index, member := place.member(WRITES)) is not None]
+    dropped += orphans
     named = {member for record in there.values() for member in record.values}
     dropped += named - _named(state, thread, leaving_out=there)
     if len(dropped) == state.zcard(index):
@@ -39,13 +42,24 @@ def delete_checkpoints(state: durakv.View, batch: durakv.Batch, thread: str, gon
 
 
 def prune(state: durakv.View, batch: durakv.Batch, thread: str) -> None:
-    """Delete all checkpoints but each namespace's newest, and the ancestors that its delta channels are made of."""
+    """Delete all checkpoints but each namespace's newest, and the ancestors that its delta channels are made of.
+
+    Writes whose checkpoint is not there go too if it would be older than the newest: a crash has taken it.
+    """
     kept: set[Place] = set()
     everything = places(state, thread, None)
     newest = {place.namespace: place for place in reversed(everything)}
     for latest in newest.values():
         kept.update(_needed(state, latest))
-    delete_checkpoints(state, batch, thread, [place for place in everything if place not in kept])
+    there = set(everything)
+    orphans = [
+        member
+        for member in state.zrange(index_key(thread), b"[" + WRITES, b"(" + WRITES + b"\xff", by="lex")
+        if (awaited := place_of(thread, member)) not in there
+        and (youngest := newest.get(awaited.namespace)) is not None
+        and awaited.id < youngest.id
+    ]
+    delete_checkpoints(state, batch, thread, [place for place in everything if place not in kept], orphans)
 
 
 def _needed(state: durakv.View, latest: Place) -> Iterator[Place]:

@@ -151,8 +151,8 @@ class SyncSaver(BaseCheckpointSaver[str]):
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Delete all of the threads, or all but the newest checkpoint of each namespace; a batch for each thread.
 
-        What the newest one's delta channels are made of stays with it.  A crash may leave some threads pruned and
-        others not, and none by half.
+        What the newest one's delta channels are made of stays with it; writes that wait for an older checkpoint that is
+        not there go.  A crash may leave some threads pruned and others not, and none by half.
         """
         self._change(prunings(thread_ids, strategy))
 

@@ -68,6 +68,15 @@ class JobStore:
                 batch.execute(b"INCR", start, database=STARTED)
         return number
 
+    def withdraw(self, number: int, *, seen: bytes | None = None, start: bytes | None = None) -> None:
+        """Take back an ``enqueue`` of this life, and what it was given, in one batch: it never was."""
+        with self._db.batch() as batch:
+            batch.execute(b"DEL", b"%d" % number, database=REQUESTS)
+            if seen is not None:
+                batch.execute(b"DEL", seen, database=SEEN)
+            if start is not None:
+                batch.execute(b"DECR", start, database=STARTED)
+
     def request(self, number: int) -> bytes:
         """The request of that number, which waits or is in flight."""
         request = self._requests.get(b"%d" % number)

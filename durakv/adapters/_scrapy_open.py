@@ -34,7 +34,7 @@ def open_keyspace(crawler: Crawler, path: Path) -> durakv.Database:
 def make_filter(crawler: Crawler) -> BaseDupeFilter:
     """The duplicate filter that the settings name, if it can share the store; ours in the place of Scrapy's default.
 
-    Raises ``ValueError`` for one that keeps what it has seen somewhere else.
+    Raises ``ValueError`` for one that keeps what it has seen somewhere else, or answers by what is never asked.
     """
     kind = load_object(crawler.settings["DUPEFILTER_CLASS"])
     if kind is RFPDupeFilter:
@@ -45,5 +45,11 @@ def make_filter(crawler: Crawler) -> BaseDupeFilter:
             "could leave requests seen and not queued. Leave it out or derive from DurakvDupeFilter; what counts "
             "as the same request is REQUEST_FINGERPRINTER_CLASS's to say"
         )
+    for name in ("request_seen", "request_fingerprint"):
+        if kind is not BaseDupeFilter and getattr(kind, name) is not getattr(DurakvDupeFilter, name):
+            raise ValueError(
+                f"DUPEFILTER_CLASS is {kind.__qualname__}, which overrides `{name}`, and the scheduler never asks it: "
+                "override `fingerprint`, which says what a request is known by"
+            )
     made: BaseDupeFilter = build_from_crawler(kind, crawler)
     return made

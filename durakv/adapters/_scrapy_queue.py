@@ -70,9 +70,9 @@ class StoredRequests:
             self._queue.push(request)
         except BaseException:
             # It has no place in the order (a URL that cannot be parsed, for one): it must not come back as a request
-            # that can never be lined up.
+            # that can never be lined up, nor be seen and nowhere.
             self._numbers.pop(request, None)
-            self._store.step(done=[number])
+            self._store.withdraw(number, seen=seen, start=start)
             raise
 
     def pop(self) -> Taken | None:
@@ -82,8 +82,9 @@ class StoredRequests:
 
     def read(self, number: int) -> Request:
         """The request of that number, made from what is stored."""
+        stored = self._store.request(number)
         try:
-            request = request_from_dict(decode(self._store.request(number)), spider=self._spider)
+            request = request_from_dict(decode(stored), spider=self._spider)
         except Exception as error:
             error.add_note(
                 f"request {number} of the job cannot be made again, and nothing was changed: give the spider back what "

@@ -17,9 +17,10 @@ LangGraph's InMemorySaver does it.  A graph whose state holds a document of a me
 100 steps so logs and keeps one megabyte rather than a hundred, and durakv keeps its state in memory.  Values, metadata
 and checkpoints are what the saver's ``serde`` makes of them; see ``_langgraph_keys`` and ``_langgraph_store``.
 
-**Given up.**  Memory holds all checkpoints of all threads: prune.  A call whose batch is larger than 1 GiB is refused
-with ``Limit``, and nothing of it is stored or, for copies, copied; the deletion of a thread names only its keys, so a
-thread of millions of entries is still one batch.  ``delete_for_runs`` looks at every checkpoint there is.
+**Given up.**  Memory holds all checkpoints of all threads: prune.  A value of more than 512 MiB, or a call whose batch
+is larger than 1 GiB, is refused with ``Limit``, and nothing of it is stored or, for copies, copied; the deletion of a
+thread names only its keys, so a thread of millions of entries is still one batch.  ``delete_for_runs`` looks at every
+checkpoint there is.
 """
 
 from __future__ import annotations
@@ -85,15 +86,10 @@ class DurakvSaver(SyncSaver):
     ) -> Opening:
         """A saver with a directory of its own, closed at the end of the block; other settings are ``durakv.open``'s."""
 
-        def begin() -> DurakvSaver:
-            db = durakv.open(path, fsync=fsync, **settings)
-            try:
-                return cls(db, durability=durability, serde=serde)
-            except BaseException:
-                db.close()
-                raise
+        def make(db: durakv.Database) -> DurakvSaver:
+            return cls(db, durability=durability, serde=serde)
 
-        return Opening(begin)
+        return Opening(path, {"fsync": fsync, **settings}, make)
 
     # --- asyncio ------------------------------------------------------------------------------------------------------
 
@@ -182,12 +178,24 @@ class DurakvSaver(SyncSaver):
 class Opening:
     """A saver with a directory of its own: use it in ``with``, or in ``async with``."""
 
-    def __init__(self, begin: Callable[[], DurakvSaver]) -> None:
-        self._begin = begin
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        settings: dict[str, Any],
+        make: Callable[[durakv.Database], DurakvSaver],
+    ) -> None:
+        self._path = path
+        self._settings = settings
+        self._make = make
         self._saver: DurakvSaver | None = None
 
     def __enter__(self) -> DurakvSaver:
-        self._saver = self._begin()
+        db = durakv.open(self._path, **self._settings)
+        try:
+            self._saver = self._make(db)
+        except BaseException:
+            db.close()
+            raise
         return self._saver
 
     def __exit__(
@@ -197,7 +205,12 @@ class Opening:
             self._saver.db.close()
 
     async def __aenter__(self) -> DurakvSaver:
-        self._saver = await asyncio.to_thread(self._begin)
+        db = await durakv.aio.open(self._path, **self._settings)
+        try:
+            self._saver = self._make(db.database)
+        except BaseException:
+            await db.close()
+            raise
         return self._saver
 
     async def __aexit__(

@@ -48,7 +48,6 @@ from scrapy.core.engine import ExecutionEngine
 from scrapy.core.scheduler import BaseScheduler, Scheduler
 from scrapy.crawler import Crawler
 from scrapy.dupefilters import BaseDupeFilter, RFPDupeFilter
-from scrapy.utils.defer import deferred_from_coro
 from scrapy.utils.job import job_dir
 
 import durakv
@@ -56,6 +55,7 @@ from durakv.adapters._scrapy_filter import DurakvDupeFilter
 from durakv.adapters._scrapy_jobs import JobStore
 from durakv.adapters._scrapy_open import make_filter, open_keyspace
 from durakv.adapters._scrapy_pending import Kept, Pending
+from durakv.adapters._scrapy_stop import close_soon
 
 __all__ = ["DurakvDupeFilter", "DurakvScheduler"]
 
@@ -195,8 +195,8 @@ class DurakvScheduler(BaseScheduler):
         """
         if self._failed:
             return None
-        popped = self._pending.pop()
         try:
+            popped = self._pending.pop()
             self._settle(taken=popped[1].number if popped else None)
         except (durakv.DurakvError, OSError) as error:
             self._stop(error)
@@ -248,7 +248,7 @@ class DurakvScheduler(BaseScheduler):
         return self._store
 
     def _stop(self, error: Exception) -> None:
-        """After a failed write: have the crawl closed, and write nothing more.
+        """After a failed read or write: have the crawl closed, and write nothing more.
 
         A request whose children could not be enqueued must not be done, so from now on none is.
         """
@@ -256,20 +256,15 @@ class DurakvScheduler(BaseScheduler):
             return
         self._failed = True
         logger.critical(
-            "%s cannot be written: %s. The crawl is stopped; mend the cause and start it again with the same JOBDIR: "
-            "what is not done will be crawled again",
+            "%s cannot be read or written: %s. The crawl is stopped; mend the cause and start it again with the same "
+            "JOBDIR: what is not done will be crawled again",
             self._path,
             error,
             extra=self._extra,
         )
         engine = self._engine
         if isinstance(engine, ExecutionEngine):
-            reason = "job_not_writable"
-            close = getattr(engine, "close_spider_async", None)  # Scrapy 2.14 and later
-            closing = (
-                engine.close_spider(self.spider, reason) if close is None else deferred_from_coro(close(reason=reason))
-            )
-            closing.addErrback(lambda failure: logger.error("closing: %s", failure, extra=self._extra))
+            close_soon(engine, self.spider, "job_not_writable")
 
     @property
     def _engine(self) -> Any:

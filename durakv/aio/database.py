@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Literal, NoReturn, Self, TypeVar, overload
 
 from durakv.aio.engine import AsyncEngine
-from durakv.aio.opening import Opening
+from durakv.aio.opening import Opening, open_in_thread
 from durakv.durability import Durability
 from durakv.engine import ABORT_SECONDS
 from durakv.errors import refuse_copy
@@ -40,7 +40,7 @@ def open(path: str | os.PathLike[str] | None, **settings: Any) -> Opening[AsyncD
     """Open a data directory as a keyspace for the running loop; the settings are those of ``durakv.open``."""
 
     async def begin() -> AsyncDatabase:
-        opened = await asyncio.to_thread(sync.open, path, **settings)
+        opened = await open_in_thread(lambda: sync.open(path, **settings))
         return AsyncDatabase(AsyncEngine(opened.engine), opened)
 
     return Opening(begin)
@@ -107,14 +107,14 @@ class AsyncDatabase(Methods, Awaited):
 
     async def read(self, look: Callable[[View], R], *, durability: Durability | None = None) -> R:
         """Call ``look`` with the state of one moment, and return its answer; see ``durakv.Database.read``."""
-        engine = self.engine.engine
-        answer = engine.read(looking(self.database.decider, self.database.number, look))
-        if durability is not None and durability is not Durability.APPLIED:
-            await self.engine.wait(engine.applied_seq, durability)
-        return answer
+        level = Durability.APPLIED if durability is None else durability
+        return await self.engine.read(looking(self.database.decider, self.database.number, look), level)
 
     async def transact(self, decide: Callable[[View, Batch], R], *, durability: Durability | None = None) -> R:
-        """Read, decide, and write as one batch, with no other write in between; see ``durakv.Database.transact``."""
+        """Read, decide, and write as one batch, with no other write in between; see ``durakv.Database.transact``.
+
+        If the log has to wait for the disk, ``decide`` is called again, in another thread.
+        """
         return await self.engine.transact(deciding(self.database.decider, self.database.number, decide), durability)
 
     async def _execute(self, home: sync.Database, command: Command, durability: Durability | None) -> Reply:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
-from durakv.aio.opening import Opening
+from durakv.aio.opening import Opening, open_in_thread
 from durakv.aio.turns import Turns
 from durakv.durability import Durability, check_level
 from durakv.engine import ABORT_SECONDS, Engine
@@ -44,7 +44,7 @@ class AsyncEngine:
         """Open the directory in a thread; await it, or use it in ``async with``.  Settings are those of ``Engine``."""
 
         async def begin() -> Self:
-            return cls(await asyncio.to_thread(Engine, path, machine, **settings))
+            return cls(await open_in_thread(lambda: Engine(path, machine, **settings)))
 
         return Opening(begin)
 

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Generator
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
+
+
+class Closable(Protocol):
+    """What is open, and blocks while it is closed."""
+
+    def close(self) -> None:
+        """Give up what was opened."""
+        ...
 
 
 class Closing(Protocol):
@@ -15,7 +25,36 @@ class Closing(Protocol):
         ...
 
 
+C = TypeVar("C", bound=Closable)
 T = TypeVar("T", bound=Closing)
+
+
+async def open_in_thread(begin: Callable[[], C]) -> C:
+    """Open in a thread.  If whoever awaits it is cancelled, what comes open all the same is closed again.
+
+    A thread cannot be cancelled, and an open directory that nobody knows of would be locked until the process ends.
+    """
+    lock = threading.Lock()
+    opened: list[C] = []
+    abandoned = False
+
+    def run() -> None:
+        found = begin()
+        with lock:
+            if not abandoned:
+                opened.append(found)
+                return
+        found.close()
+
+    try:
+        await asyncio.to_thread(run)
+    except asyncio.CancelledError:
+        with lock:
+            abandoned = True
+        for found in opened:  # it was open already, and nobody had been told
+            found.close()
+        raise
+    return opened[0]
 
 
 class Opening(Generic[T]):

@@ -75,11 +75,14 @@ class Decider:
         """What answers a command that only reads."""
         return lambda: decide(self.keyspace, database, command, self.clock.time_ms())[1]
 
-    def batch(self, commands: Sequence[tuple[int, Command]]) -> Decision[list[Reply]]:
-        """What decides several commands, each on the state that the earlier ones will leave, as one batch."""
+    def batch(self, commands: Sequence[tuple[int, Command]], time_ms: int | None = None) -> Decision[list[Reply]]:
+        """What decides several commands, each on the state that the earlier ones will leave, as one batch.
+
+        ``time_ms`` is the time of the decision that they belong to, if that was begun before.
+        """
 
         def decide_batch() -> tuple[list[Command], list[Reply]]:
-            now_ms = self.clock.time_ms()
+            now_ms = self.clock.time_ms() if time_ms is None else time_ms
             state = self.keyspace.overlay()
             effects: list[Command] = []
             replies: list[Reply] = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -391,3 +391,62 @@ def test_loops_that_have_ended_are_forgotten(saver: DurakvSaver) -> None:
         asyncio.run(saver.aput(config(), made(str(number)), {}, {}))
     assert len(saver._loops) == 1
     assert [found.checkpoint["id"] for found in saver.list(config())] == ["4", "3", "2", "1", "0"]
+
+
+def test_an_opening_that_is_cancelled_gives_the_directory_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opening, go_on = threading.Event(), threading.Event()
+    really_open = durakv.open
+
+    def slow(*arguments: Any, **settings: Any) -> durakv.Database:
+        opening.set()
+        assert go_on.wait(10)
+        return really_open(*arguments, **settings)
+
+    async def main() -> None:
+        async def use() -> None:
+            async with DurakvSaver.open(tmp_path / "data"):
+                raise AssertionError("it was cancelled")
+
+        using = asyncio.create_task(use())
+        await asyncio.to_thread(opening.wait)
+        using.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await using
+        go_on.set()
+
+    for place in ("durakv.open", "durakv.keyspace.database.open"):
+        monkeypatch.setattr(place, slow)
+    asyncio.run(main())  # and waits for its threads
+    monkeypatch.undo()
+    with DurakvSaver.open(tmp_path / "data") as saver:
+        put(saver, "1", v=1)
+
+
+def test_one_name_is_no_list_of_names(saver: DurakvSaver) -> None:
+    put(saver, "1", thread="t", v=1)
+    put(saver, "2", thread="t", v=1)
+    calls: list[Callable[[], object]] = [
+        lambda: saver.prune("t"),
+        lambda: saver.prune("t", strategy="delete"),
+        lambda: asyncio.run(saver.aprune("t")),
+        lambda: saver.delete_for_runs("t"),
+        lambda: saver.delete_for_runs([b"t"]),  # type: ignore[list-item]
+    ]
+    for call in calls:
+        with pytest.raises(TypeError, match=r"list of names|is a str"):
+            call()
+    assert len([*saver.list(config())]) == 2
+
+
+def test_pruning_takes_writes_whose_checkpoint_never_came_and_leaves_those_that_may_still_have_one(
+    saver: DurakvSaver,
+) -> None:
+    saver.put_writes(config("t", "1"), [("v", "its checkpoint was lost")], "task")
+    put(saver, "2", v=1)
+    saver.put_writes(config("t", "2"), [("v", "kept")], "task")
+    saver.put_writes(config("t", "3"), [("v", "on its way")], "task")
+    saver.put_writes(config("t", "1", "another"), [("v", "on its way")], "task")
+    saver.prune(["t"])
+    waiting = {key for key in saver.db.scan_iter() if key.startswith(b"langgraph:w:")}
+    assert waiting == {b"langgraph:w:t\0\0" + end for end in (b"2\0", b"3\0")} | {b"langgraph:w:t\0another\0" + b"1\0"}
+    audit(saver.db)

@@ -7,6 +7,8 @@ of the scheduler, of callbacks and of the pipeline.  ``python -m tests.adapters.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,3 +91,39 @@ def test_a_crawl_that_cannot_write_its_job_stops_and_is_resumed_with_nothing_los
     assert crawls.run() == 0
     assert set(crawls.items) == EXPECTED
     assert left_over(tmp_path) == ([], [])
+
+
+FAILING = """
+import sys
+import scrapy
+from scrapy.crawler import CrawlerProcess
+from durakv.adapters.scrapy import DurakvScheduler
+
+class Failing(DurakvScheduler):
+    def open(self, spider):
+        opened = super().open(spider)
+        self.store.close()  # the first step fails, while the engine has nothing that a close would wait for
+        return opened
+
+    def enqueue_request(self, request):
+        return True
+
+    def _settle(self, taken=None):
+        self.store.remember(b"any write")
+
+class Pages(scrapy.Spider):
+    name = "pages"
+    start_urls = ["data:,"]
+
+process = CrawlerProcess({"SCHEDULER": Failing, "JOBDIR": sys.argv[1], "TWISTED_REACTOR": sys.argv[2] or None})
+process.crawl(Pages)
+process.start()
+"""
+
+
+@pytest.mark.parametrize("reactor", ["", "twisted.internet.asyncioreactor.AsyncioSelectorReactor"])
+def test_a_crawl_that_cannot_write_its_job_is_closed_when_the_engine_is_at_rest(reactor: str, tmp_path: Path) -> None:
+    arguments = [sys.executable, "-c", FAILING, str(tmp_path / "job"), reactor]
+    ended = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
+    assert "Spider closed (job_not_writable)" in ended.stderr
+    assert "Traceback" not in ended.stderr

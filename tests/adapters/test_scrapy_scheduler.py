@@ -526,3 +526,42 @@ def test_after_a_failed_write_nothing_more_is_handed_out_or_done(tmp_path: Path,
     assert sorted(again.pop_urls()) == ["a", "b"]
     assert again.push("child")
     again.close()
+
+
+def test_a_job_that_cannot_be_read_stops_the_crawl_and_loses_nothing(tmp_path: Path, caplog: Any) -> None:
+    one = Opened(tmp_path / "job")
+    one.push("a")
+    one.push("b")
+
+    def unreadable(number: int) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    one.it.store.request = unreadable
+    assert one.it.next_request() is None
+    assert "start it again with the same JOBDIR" in caplog.text
+    one.close("finished")
+    again = Opened(tmp_path / "job")
+    assert sorted(again.pop_urls()) == ["a", "b"]
+    again.close()
+
+
+def test_a_refused_url_is_not_seen_and_a_refused_start_request_not_counted(tmp_path: Path) -> None:
+    one = Opened(tmp_path / "job")
+    filtered = Request("data:,")
+    for refused in (filtered, Request("data:,", dont_filter=True, meta={"is_start_request": True})):
+        with pytest.raises(IndexError):  # the downloader of this file finds no site in it
+            one.it.enqueue_request(refused)
+    fingerprint = one.crawler.request_fingerprinter.fingerprint(filtered)
+    assert not one.it.store.seen(fingerprint)
+    assert one.it.store.started(fingerprint) == 0
+    one.close()
+
+
+class AsksElsewhere(DurakvDupeFilter):
+    def request_seen(self, request: Request) -> bool:
+        return False
+
+
+def test_a_filter_that_answers_by_a_method_that_nobody_asks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="override `fingerprint`"):
+        Opened(tmp_path / "job", DUPEFILTER_CLASS=AsksElsewhere)

@@ -19,6 +19,7 @@ import durakv
 import durakv.aio
 from durakv.aio.engine import AsyncEngine
 from durakv.errors import Closed, Locked
+from durakv.keyspace import database
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.trace import Kind, Operation
 from tests.support import numbers, open_engine, put
@@ -219,3 +220,38 @@ def test_a_forced_close_tells_tasks_at_once_although_their_commit_hangs() -> Non
         again.close()
 
     asyncio.run(asyncio.wait_for(main(), PATIENCE_SECONDS))
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_open_that_is_cancelled_leaves_nothing_open(
+    late: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go, opened = threading.Event(), threading.Event(), threading.Event()
+    really_open = database.open
+
+    def slow(*arguments: Any, **settings: Any) -> durakv.Database:
+        begun.set()
+        assert go.wait(PATIENCE_SECONDS)
+        db = really_open(*arguments, **settings)
+        opened.set()
+        return db
+
+    async def main() -> None:
+        async def use() -> None:
+            async with durakv.aio.open(tmp_path / "data"):
+                raise AssertionError("it was cancelled")
+
+        using = asyncio.create_task(use())
+        await asyncio.to_thread(begun.wait)
+        if late:  # it is open, and the loop has not been told
+            go.set()
+            assert opened.wait(PATIENCE_SECONDS)
+        using.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await using
+        go.set()
+
+    monkeypatch.setattr(database, "open", slow)
+    asyncio.run(main())  # and waits for its threads
+    monkeypatch.undo()
+    durakv.open(tmp_path / "data").close()

@@ -14,6 +14,7 @@ import pytest
 
 import durakv
 import durakv.aio
+from durakv.clock import ManualClock
 
 
 def test_reads_of_one_look_see_the_same_moment(tmp_path: Path) -> None:
@@ -138,3 +139,59 @@ def test_tasks_look_and_decide_and_share_syncs(tmp_path: Path) -> None:
             assert look == b"100"
 
     asyncio.run(main())
+
+
+class TickingClock(ManualClock):
+    """A clock on which time passes whenever somebody looks at it."""
+
+    def time_ms(self) -> int:
+        self.advance(0.004)
+        return super().time_ms()
+
+
+def test_a_deadline_does_not_pass_between_the_reads_of_a_look_or_before_what_was_decided(tmp_path: Path) -> None:
+    def both(state: durakv.View) -> tuple[int, bytes | None, bytes | None]:
+        return state.exists(b"k"), state.get(b"k"), state.execute(b"GET", b"k")  # type: ignore[return-value]
+
+    def move(state: durakv.View, batch: durakv.Batch) -> bool:
+        if state.get(b"k") is None:
+            return False
+        batch.rename(b"k", b"there")
+        return True
+
+    with durakv.open(tmp_path / "data", clock=TickingClock(), background=False) as db:
+        for milliseconds in range(1, 40):
+            db.set(b"k", b"v", px=milliseconds)
+            assert db.read(both) in ((1, b"v", b"v"), (0, None, None))
+            db.set(b"k", b"v", px=milliseconds)
+            db.transact(move)  # a key that is gone when it is renamed would be refused
+        assert db.exists(b"there")
+
+
+def test_a_read_in_a_view_has_no_level_of_its_own(tmp_path: Path) -> None:
+    with durakv.open(tmp_path / "data") as db:
+        db.hset(b"h", {b"f": b"v"})
+        with pytest.raises(ValueError, match="durability="):
+            db.read(lambda state: state.hget(b"h", b"f", durability=durakv.Durability.SYNCED))
+        with pytest.raises(ValueError, match="durability="):
+            db.transact(lambda state, _: state.hget(b"h", b"f", durability=durakv.Durability.APPLIED))
+
+
+def test_a_view_and_a_batch_that_were_kept_are_refused_afterwards(tmp_path: Path) -> None:
+    kept: list[tuple[durakv.View, durakv.Batch]] = []
+
+    def fail(state: durakv.View, batch: durakv.Batch) -> None:
+        kept.append((state, batch))
+        raise RuntimeError("changed my mind")
+
+    with durakv.open(tmp_path / "data") as db:
+        views = [db.read(lambda state: state)]
+        db.transact(lambda state, batch: kept.append((state, batch)))
+        with pytest.raises(RuntimeError, match="changed my mind"):
+            db.transact(fail)
+        for view in [*views, *(state for state, _ in kept)]:
+            with pytest.raises(RuntimeError, match="this moment is over"):
+                view.get(b"k")
+        for _, batch in kept:
+            with pytest.raises(RuntimeError, match="the batch has ended"):
+                batch.set(b"k", b"v")

@@ -29,7 +29,7 @@ from contextlib import ExitStack, closing
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import END, START, StateGraph
@@ -64,6 +64,16 @@ def think(state: Conversation) -> Any:
 def answer(state: Conversation) -> Any:
     """The step whose effect is looked for."""
     return {"answers": [(state["question"], value_of(state["question"]).decode())]}
+
+
+class Kill(NamedTuple):
+    """What was found after a SIGKILL."""
+
+    lost: int
+    """Numbers that were acknowledged and are gone."""
+    refused: int
+    wrong: int
+    """Numbers that are there with an answer that was never given."""
 
 
 class Agent:
@@ -135,12 +145,18 @@ def work(name: str, directory: Path) -> None:
         number += 1
 
 
-def look(name: str, lost: list[int], directory: Path, facts: Facts) -> None:
+def look(name: str, after: list[Kill], directory: Path, facts: Facts) -> None:
     """After a kill."""
-    agent = Agent(SAVERS[name], directory)
-    found = {int(key[1:]) for key, value in agent.pairs() if value == value_of(int(key[1:]))}
-    agent.close()
-    lost.append(len({fact for fact in facts.acked if isinstance(fact, int)} - found))
+    try:
+        agent = Agent(SAVERS[name], directory)
+        pairs = {int(key[1:]): value for key, value in agent.pairs()}
+        agent.close()
+    except Exception as error:  # noqa: BLE001 - told in the table, and above it
+        tell(f"  {name} did not start: {error!r}")
+        after.append(Kill(0, 1, 0))
+        return
+    lost = {fact for fact in facts.acked if isinstance(fact, int)} - pairs.keys()
+    after.append(Kill(len(lost), 0, sum(value != value_of(number) for number, value in pairs.items())))
 
 
 def tell(line: str) -> None:
@@ -156,11 +172,7 @@ def row(name: str, crash: str, states: int, lossy: int, most: int, refused: int,
 
 def rows(name: str, seen: Seen) -> Iterator[str]:
     """What the disk in memory saw."""
-    for tier, crash in (
-        ("killed", "killed (simulated)"),
-        ("ordered", "power cut, ordered"),
-        ("posix", "power cut, posix"),
-    ):
+    for tier, crash in TIERS.items():
         if reason := seen.skipped.get(tier):
             yield f"{name:14}{crash:20}  not tried: {reason}"
             continue
@@ -229,12 +241,14 @@ def main() -> int:
     broken = False
     for subject in subjects():
         if options.kills:
-            lost: list[int] = []
+            after: list[Kill] = []
             with tempfile.TemporaryDirectory() as directory:
                 argv = [sys.executable, __file__, "--work", subject.name]
-                killed = kill(argv, partial(look, subject.name, lost), points=options.kills, directory=directory)
-            tell(row(subject.name, "SIGKILL", killed.kills, sum(map(bool, lost)), max(lost, default=0), 0, 0))
-            broken |= any(lost)
+                killed = kill(argv, partial(look, subject.name, after), points=options.kills, directory=directory)
+            lost, refused, wrong = zip(*after, strict=True) if after else ((), (), ())
+            counts = sum(map(bool, lost)), max(lost, default=0), sum(refused), sum(map(bool, wrong))
+            tell(row(subject.name, "SIGKILL", killed.kills, *counts))
+            broken |= any(map(any, after))
         if options.seconds:
             limits = Limits(seconds=options.seconds, check_seconds=30.0)
             seen = examine(subject, Examination(limits=limits), Plan(count=NUMBERS))
