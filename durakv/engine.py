@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from types import TracebackType
@@ -106,6 +107,8 @@ class Engine:
         self._clock = clock if clock is not None else SystemClock()
         self._closing = threading.RLock()  # a callback that close() calls may call close()
         self._ending = False
+        self._held = False
+        """Somebody closes it, by force or not, and frees the directory at the end."""
         self._aborted = False
         self._forked = False
         self._given_up = threading.Event()
@@ -146,6 +149,7 @@ class Engine:
             options=options,
         )
         self._commit.sealed_bytes = found.log_bytes
+        self._directory.lock = self._lock
         self._runner = Runner(self._commit, self._clock, background=background)
         self._watch = Watch(self._commit, self._clock)
         self._runner.add_task(self._watch)
@@ -161,6 +165,12 @@ class Engine:
             self._runner.add_task(Loading(lazy, machine, self._runner))
         _ENGINES.add(self)
         self._runner.start()
+
+    def __del__(self) -> None:
+        # Thrown away it is not closed, but its thread ends; with that and the last receipt the lock goes.
+        runner: Runner | None = getattr(self, "_runner", None)
+        if runner is not None:
+            runner.disband()
 
     # --- writing --------------------------------------------------------------------------------------------------
 
@@ -386,7 +396,7 @@ class Engine:
         with self._closing:
             if self._ending:
                 return
-            self._ending = True
+            self._ending = self._held = True
             try:
                 self._rewrite.close()
                 self._runner.stop()
@@ -395,9 +405,19 @@ class Engine:
                 self._runner.flush()
                 self._seal()
                 self._watch.step()
-            finally:
-                self._commit.segment.file.close()
-                self._release()
+            except BaseException as failure:
+                # Others may be in the middle of a call, which could still write.
+                self._held = False
+                if isinstance(failure, Closed):
+                    self._give_up()
+                elif isinstance(failure, Exception):
+                    self._give_up(patient=True)
+                else:
+                    self._give_up()
+                    self._given_up.wait(ABORT_SECONDS)
+                raise
+            self._commit.segment.file.close()
+            self._release()
 
     def abort(self, *, timeout: float = ABORT_SECONDS) -> bool:
         """Close by force: acknowledge nothing more, complete nothing, and do not wait for a slow or hung disk.
@@ -412,18 +432,21 @@ class Engine:
         """
         if self._forked:
             return True
-        self._runner.abort()
-        # If the lock is not to be had, a close is under way; it has just been told, and ends when its call does.
+        if self._given_up.is_set():
+            return True
+        until = time.monotonic() + timeout
+        self._runner.abort(timeout)
+        # If the lock is not to be had, a close is under way; it has just been told.
         if self._closing.acquire(blocking=False):
             try:
                 begin, self._ending = not self._ending, True
+                self._aborted = self._aborted or begin
+                self._give_up(until - time.monotonic())
             finally:
                 self._closing.release()
             if begin:
-                self._aborted = True
                 self._tell_abort()
-                self._in_a_thread(self._abandon)
-        return self._given_up.wait(timeout)
+        return self._given_up.wait(max(0.0, until - time.monotonic()))
 
     def _tell_abort(self) -> None:
         directory, unsynced = self.filesystem.describe(), self._commit.applied_seq - self._commit.synced_seq
@@ -437,23 +460,47 @@ class Engine:
             unsynced_commands=unsynced,
         )
 
+    def _give_up(self, timeout: float = 0.0, *, patient: bool = False) -> None:
+        """Free the directory as soon as no call is under way, in a thread, or here if ``patient``.
+
+        Where no thread is to be had it is done here, if all calls end within ``timeout``.  Called with ``_closing``.
+        """
+        if self._held or self._given_up.is_set():
+            return
+        self._held = True
+        try:
+            if patient:
+                self._runner.abort(threading.TIMEOUT_MAX, CLOSED)
+                self._abandon()
+                return
+            self._runner.abort(0.0)
+            try:
+                threading.Thread(target=self._abandon, name="durakv-abort", daemon=True).start()
+            except RuntimeError:
+                # There are too many, or the interpreter is ending and starts none any more.
+                if self._runner.rest(max(0.0, timeout)):
+                    self._abandon()
+                else:
+                    self._held = False  # whoever asks again tries again
+        except BaseException:
+            self._held = False
+            raise
+
     def _abandon(self) -> None:
         try:
-            self._runner.stop()
-            self._rewrite.close()
+            self._runner.abort(threading.TIMEOUT_MAX)  # who held the lock may not have let anybody be told
+            self._runner.rest()
+        except BaseException:
+            self._held = False  # calls may be under way; whoever asks again tries again
+            raise
+        try:
+            self._rewrite.close(forced=True)
             if self._lazy is not None:
                 self._lazy.close()
             self._commit.supply.abandon()
         finally:
             self._commit.segment.file.close()
             self._release()
-
-    @staticmethod
-    def _in_a_thread(function: Callable[[], None]) -> None:
-        try:
-            threading.Thread(target=function, name="durakv-abort", daemon=True).start()
-        except RuntimeError:  # there are too many, or the interpreter is ending and starts none any more
-            function()
 
     def _seal(self) -> None:
         commit, directory, segment = self._commit, self._directory, self._commit.segment
