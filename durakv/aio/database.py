@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Literal, NoReturn, Self, TypeVar, overload
 
 from durakv.aio.engine import AsyncEngine
-from durakv.aio.opening import Opening
+from durakv.aio.opening import Opening, open_in_a_thread
 from durakv.durability import Durability
 from durakv.engine import ABORT_SECONDS
 from durakv.errors import refuse_copy
@@ -40,7 +40,7 @@ def open(path: str | os.PathLike[str] | None, **settings: Any) -> Opening[AsyncD
     """Open a data directory as a keyspace for the running loop; the settings are those of ``durakv.open``."""
 
     async def begin() -> AsyncDatabase:
-        opened = await asyncio.to_thread(sync.open, path, **settings)
+        opened = await open_in_a_thread(lambda: sync.open(path, **settings))
         return AsyncDatabase(AsyncEngine(opened.engine), opened)
 
     return Opening(begin)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Generator
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
@@ -15,7 +17,41 @@ class Closing(Protocol):
         ...
 
 
+class Closable(Protocol):
+    """What a thread opens."""
+
+    def close(self) -> None:
+        """Give up what was opened."""
+        ...
+
+
 T = TypeVar("T", bound=Closing)
+S = TypeVar("S", bound=Closable)
+
+
+async def open_in_a_thread(make: Callable[[], S]) -> S:
+    """What ``make`` opens, in a thread.  It cannot be called back: who is cancelled leaves it to close it again."""
+    guard = threading.Lock()
+    made: list[S] = []
+    wanted = True
+
+    def run() -> None:
+        opened = make()
+        with guard:
+            if wanted:
+                made.append(opened)
+                return
+        opened.close()
+
+    try:
+        await asyncio.to_thread(run)
+    except BaseException:
+        with guard:
+            wanted = False
+        if made:
+            asyncio.get_running_loop().run_in_executor(None, made[0].close)
+        raise
+    return made[0]
 
 
 class Opening(Generic[T]):
