@@ -10,8 +10,9 @@ from typing import Any, NoReturn, Self, TypeVar
 
 from durakv.aio.opening import Opening, open_in_a_thread
 from durakv.aio.turns import Turns
+from durakv.closing import ABORT_SECONDS
 from durakv.durability import Durability, check_level
-from durakv.engine import ABORT_SECONDS, Engine
+from durakv.engine import Engine
 from durakv.errors import Closed, refuse_copy
 from durakv.machine import Batch, StateMachine
 from durakv.report import RecoveryReport, Status
@@ -128,12 +129,12 @@ class AsyncEngine:
             await asyncio.shield(self._close)
 
     async def _end(self) -> None:
-        forced = self.engine._aborted
+        forced = self.engine._closing.aborted
         try:
             await self._turns.close()
         finally:
             await asyncio.to_thread(self.engine.close)
-        if self.engine._aborted and not forced:
+        if self.engine._closing.aborted and not forced:
             raise Closed(ABORTED)  # it came in between, and the log was not completed
 
     async def abort(self, *, timeout: float = ABORT_SECONDS) -> bool:

@@ -120,7 +120,7 @@ def test_a_close_that_waits_for_the_call_of_another_is_told_at_once(gate: Gate, 
     leader = Caller(lambda: engine.apply(put(1), WRITTEN if background else SYNCED))
     assert gate.hung.wait(PATIENCE_SECONDS)
     closing = Caller(engine.close)
-    wait_until(lambda: engine._ending)
+    wait_until(lambda: engine._closing.begun)
     assert not engine.abort(timeout=0.05)
     closing.join(AT_ONCE_SECONDS)
     assert not closing.is_alive(), "it hangs in a call that is not its own"
