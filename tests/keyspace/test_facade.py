@@ -34,7 +34,7 @@ COMMANDS = {"get", "set", *(name for name in dir(Methods) if not name.startswith
 
 SURROUNDINGS = {
     *("engine", "decider", "database", "number", "named"),
-    *("select", "execute", "batch", "scan_iter", "mapping"),
+    *("select", "execute", "batch", "read", "transact", "scan_iter", "mapping"),
     *("report", "abort", "counters", "status", "sync", "wait", "rewrite", "close", "end", "settle"),
 }
 """What else is public in a facade."""
