@@ -51,10 +51,16 @@ class Background:
         self._ending = True
         self._called.set()
 
-    def join(self) -> None:
-        """Wait for the piece under way, unless this is called from it."""
-        if self._thread is not threading.current_thread():
-            self._thread.join()
+    def disband(self) -> None:
+        """``end``, for whoever cannot take the lock."""
+        self._ending = True
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the piece under way, unless this is called from it; False if it is not at its end in time."""
+        if self._thread is threading.current_thread():
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while not self._ending:
@@ -68,6 +74,7 @@ class Background:
                     self._idle = True
                 self._called.wait(TICK_SECONDS)
                 self._called.clear()
+        del self._step  # it is its owner's, which would be garbage of a circle
 
     def _tell(self, failure: Exception) -> None:
         """Log what went wrong in the background, once and not twenty times a second (C13)."""

@@ -71,6 +71,8 @@ class Directory:
         self.filesystem = filesystem
         self._manifest = manifest
         self._lock = threading.Lock()
+        self.lock: Lock | None = None
+        """The owner's lock, held here as well: an engine may be thrown away while something of it can still write."""
 
     @property
     def manifest(self) -> Manifest:

@@ -10,7 +10,6 @@ What survives which crash is the contract in specs/01-contract.md; the clause nu
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from collections.abc import Callable
 from types import TracebackType
@@ -18,14 +17,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from msgspec.structs import replace
 
-from durakv import journal
 from durakv.background import Task
 from durakv.clock import Clock, SystemClock
+from durakv.closing import ABORT_SECONDS, Closing, give_back
 from durakv.commit import SYNC_OVERDUE_SECONDS, Commit
 from durakv.counters import counters
-from durakv.directory import APPEND_DIRECTORY, MANIFEST_NAME, drop_files, refuse_failed, refuse_missing, seal, take_lock
+from durakv.directory import APPEND_DIRECTORY, MANIFEST_NAME, refuse_failed, refuse_missing, take_lock
 from durakv.durability import Durability, FsyncPolicy, check_level
-from durakv.errors import Closed, DirectoryError, DiskFull, refuse_copy
+from durakv.errors import Closed, DirectoryError, refuse_copy
 from durakv.health import Health, judge_health
 from durakv.machine import Batch, BatchMachine, DeferringMachine, StateMachine
 from durakv.options import Load, Options, parse_policy
@@ -33,12 +32,11 @@ from durakv.receipt import Receipt
 from durakv.recovery import Progress, Recovered, recover
 from durakv.report import RecoveryReport, Status
 from durakv.rewrite import Rewrite
-from durakv.runner import ABORTED, CLOSED, FORKED, Runner
+from durakv.runner import FORKED, Runner
 from durakv.storage.filesystem import Filesystem, Lock
 from durakv.storage.posix import PosixFilesystem
 from durakv.takeover import settle, tidy
 from durakv.watch import Watch
-from durakv_formats.manifest import Manifest
 
 if TYPE_CHECKING:
     from durakv.snapshot.codec import BaseCodec
@@ -48,10 +46,6 @@ R = TypeVar("R")
 
 LAZY_SEGMENT_BYTES = 1 << 20
 """The first segment after a lazy open: filling one of the usual size with zeros would be most of the open."""
-
-
-ABORT_SECONDS = 1.0
-"""How long a forced close waits for calls that are under way."""
 
 
 class Engine:
@@ -104,17 +98,12 @@ class Engine:
             filesystem = self._own = _posix(path)
         self.filesystem = filesystem
         self._clock = clock if clock is not None else SystemClock()
-        self._closing = threading.RLock()  # a callback that close() calls may call close()
-        self._ending = False
-        self._aborted = False
         self._forked = False
-        self._given_up = threading.Event()
-        """Set when the directory is free for the next owner."""
-        self._lock: Lock | None = None
         self._codec = base_codec
         lazy = _lazy_base(filesystem, base_codec) if options.load is Load.LAZY else None
+        lock: Lock | None = None
         try:
-            self._lock = self._become_owner(create)
+            lock = self._become_owner(create)
             found = recover(
                 self.filesystem,
                 machine,
@@ -130,7 +119,7 @@ class Engine:
         except BaseException as failure:
             if lazy is not None:
                 lazy.close()
-            self._release()
+            give_back(lock, self._own)
             if isinstance(failure, OSError):
                 refuse_failed(self.filesystem, failure)
             raise
@@ -146,9 +135,10 @@ class Engine:
             options=options,
         )
         self._commit.sealed_bytes = found.log_bytes
+        self._directory.lock = lock
         self._runner = Runner(self._commit, self._clock, background=background)
-        self._watch = Watch(self._commit, self._clock)
-        self._runner.add_task(self._watch)
+        watch = Watch(self._commit, self._clock)
+        self._runner.add_task(watch)
         self._rewrite = self._make_rewrite(found, background)
         self._runner.add_task(self._rewrite)
         self._lazy: LazyBase | None = None
@@ -159,8 +149,23 @@ class Engine:
             from durakv.snapshot.loading import Loading
 
             self._runner.add_task(Loading(lazy, machine, self._runner))
+        self._closing = Closing(
+            self._runner,
+            self._directory,
+            rewrite=self._rewrite,
+            lazy=self._lazy,
+            watch=watch,
+            lock=lock,
+            own=self._own,
+        )
         _ENGINES.add(self)
         self._runner.start()
+
+    def __del__(self) -> None:
+        # Thrown away it is not closed, but its thread ends; with that and the last receipt the lock goes.
+        runner: Runner | None = getattr(self, "_runner", None)
+        if runner is not None:
+            runner.disband()
 
     # --- writing --------------------------------------------------------------------------------------------------
 
@@ -292,7 +297,7 @@ class Engine:
                     self.step()
                 else:
                     handle.wait(0.05)
-                if self._lock is None:
+                if self._closing.given_up.is_set():
                     raise Closed("the engine was closed before the rewrite ended")
             handle.result()
 
@@ -383,21 +388,7 @@ class Engine:
         """
         if self._forked:
             return
-        with self._closing:
-            if self._ending:
-                return
-            self._ending = True
-            try:
-                self._rewrite.close()
-                self._runner.stop()
-                if self._lazy is not None:
-                    self._lazy.close()
-                self._runner.flush()
-                self._seal()
-                self._watch.step()
-            finally:
-                self._commit.segment.file.close()
-                self._release()
+        self._closing.close()
 
     def abort(self, *, timeout: float = ABORT_SECONDS) -> bool:
         """Close by force: acknowledge nothing more, complete nothing, and do not wait for a slow or hung disk.
@@ -412,73 +403,7 @@ class Engine:
         """
         if self._forked:
             return True
-        self._runner.abort()
-        # If the lock is not to be had, a close is under way; it has just been told, and ends when its call does.
-        if self._closing.acquire(blocking=False):
-            try:
-                begin, self._ending = not self._ending, True
-            finally:
-                self._closing.release()
-            if begin:
-                self._aborted = True
-                self._tell_abort()
-                self._in_a_thread(self._abandon)
-        return self._given_up.wait(timeout)
-
-    def _tell_abort(self) -> None:
-        directory, unsynced = self.filesystem.describe(), self._commit.applied_seq - self._commit.synced_seq
-        journal.warning(
-            "%s: closed by force; %d commands were not synced",
-            directory,
-            unsynced,
-            about="commit",
-            event="aborted",
-            directory=directory,
-            unsynced_commands=unsynced,
-        )
-
-    def _abandon(self) -> None:
-        try:
-            self._runner.stop()
-            self._rewrite.close()
-            if self._lazy is not None:
-                self._lazy.close()
-            self._commit.supply.abandon()
-        finally:
-            self._commit.segment.file.close()
-            self._release()
-
-    @staticmethod
-    def _in_a_thread(function: Callable[[], None]) -> None:
-        try:
-            threading.Thread(target=function, name="durakv-abort", daemon=True).start()
-        except RuntimeError:  # there are too many, or the interpreter is ending and starts none any more
-            function()
-
-    def _seal(self) -> None:
-        commit, directory, segment = self._commit, self._directory, self._commit.segment
-        commit.supply.close(directory.filesystem)
-        names = {segment.name}
-
-        def change(manifest: Manifest) -> Manifest:
-            if segment.is_worthless and len(manifest.files) > 1:
-                return drop_files(manifest, names)
-            return seal(manifest, segment.name, last=commit.applied_seq, size=segment.offset)
-
-        try:
-            manifest = directory.swap(change, synced_seq=commit.synced_seq)
-        except DiskFull:
-            # The zeros behind the last frame are room enough.  All numbers are on disk now, so the size of the file
-            # need not bound them any more.
-            segment.file.truncate(segment.offset)
-            segment.file.sync()
-            manifest = directory.swap(change, synced_seq=commit.synced_seq)
-        if any(file.name == segment.name for file in manifest.files):
-            segment.file.truncate(segment.offset)
-            segment.file.sync()
-        else:
-            self.filesystem.remove(segment.name)
-            self.filesystem.sync_directory()
+        return self._closing.abort(timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -527,28 +452,13 @@ class Engine:
         self._runner.disown()
         if self._lazy is not None:
             self._lazy.disown()
-        self._lock = None
 
     def _check_owner(self) -> None:
         if self._forked:
             raise Closed(FORKED)
 
     def _why_ended(self) -> str | None:
-        if self._forked:
-            return FORKED
-        if self._ending:
-            return ABORTED if self._aborted else CLOSED
-        return None
-
-    def _release(self) -> None:
-        lock, self._lock = self._lock, None
-        try:
-            if lock is not None:
-                lock.release()
-            if self._own is not None:
-                self._own.close()
-        finally:
-            self._given_up.set()
+        return FORKED if self._forked else self._closing.why
 
 
 def _disown_all() -> None:

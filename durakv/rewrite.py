@@ -21,6 +21,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, TypeAlias
 
 from durakv import journal
+from durakv.background import TICK_SECONDS
 from durakv.clock import Clock
 from durakv.commit import Commit
 from durakv.directory import NO_SPACE, Directory, base_name, base_temporary, next_base_number, replace_base
@@ -162,11 +163,18 @@ class Rewrite:
                 raise
             return True
 
-    def close(self) -> None:
-        """End the rewrite under way, if any, and begin no other; whoever waits for one is told."""
+    def close(self, *, forced: bool = False) -> None:
+        """End the rewrite under way, if any, and begin no other; whoever waits for one is told.
+
+        It waits for the step under way.  Raises Closed when the engine is closed by force meanwhile, unless this is
+        ``forced`` itself.
+        """
         with self._guard:
             self._closed = True
-        with self._stepping:
+        while not self._stepping.acquire(timeout=TICK_SECONDS):
+            if not forced and isinstance(self._commit.poison, Closed):
+                self._commit.refuse()
+        try:
             work, self._work = self._work, None
             if work is not None:
                 work.close()
@@ -174,6 +182,8 @@ class Rewrite:
             for handle in (*self._serving, *self._requests):
                 handle.end(closed)
             self._serving, self._requests = [], []
+        finally:
+            self._stepping.release()
 
     def _end(self, failure: Exception | None) -> None:
         self._work = None

@@ -13,6 +13,7 @@ call, in an order that depends on nothing but the calls: that is how the crash l
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -507,27 +508,62 @@ class Runner:
     # --- closing --------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Refuse new writes, end the background thread, and wait for work under way."""
-        background = self._background
+        """Refuse new writes, end the background thread, and wait for work under way; Closed if ``abort`` is called."""
         with self.lock:
             self._closed = True
-            if background is not None:
-                background.end()
-        if background is not None:
-            background.join()
-        with self.lock:
-            while self.commit.writing or self.commit.syncing or self.commit.supply.preparing:
-                self._park_for_role()
+            if self._background is not None:
+                self._background.end()
+        while not self.rest(TICK_SECONDS):
+            self.refuse_aborted()
 
-    def abort(self) -> None:
-        """Take nothing and acknowledge nothing from now on; whoever waits is told at once, whatever the disk does."""
-        with self.lock:
-            self._closed = True
-            self.commit.fail(Closed(ABORTED))
-            self._ended = True
+    def refuse_aborted(self) -> None:
+        """Raise Closed if the engine is being closed by force."""
+        if isinstance(self.commit.poison, Closed):
+            self.commit.refuse()
+
+    def rest(self, timeout: float | None = None) -> bool:
+        """After ``stop`` or ``abort``: wait until no call into the disk is under way; False if one is after that."""
+        until = None if timeout is None else time.monotonic() + timeout
+        if self._background is not None and not self._background.join(timeout):
+            return False
+        if not self.lock.acquire(timeout=_left(until)):
+            return False
+        try:
+            while self.commit.writing or self.commit.syncing or self.commit.supply.preparing:
+                if until is not None and time.monotonic() >= until:
+                    return False
+                self._park_for_role()
+        finally:
+            self.lock.release()
+        return True
+
+    def disband(self) -> None:
+        """Begin nothing in the background any more; of an engine that was thrown away.  Takes no lock.
+
+        The tasks go, for they hold this: so the directory is free with the last receipt, and no later.
+        """
+        self._tasks = []
+        if self._background is not None:
+            self._background.disband()
+
+    def abort(self, timeout: float, why: str = ABORTED) -> None:
+        """Take nothing and acknowledge nothing from now on; whoever waits is told at once, whatever the disk does.
+
+        Who holds the lock may be reading from a disk that hangs, or be what this interrupted: after ``timeout`` this
+        returns all the same.  Then nobody was woken; call it again once the lock is to be had.
+        """
+        # Each is one change, and looked at before anything is begun; so they may come without the lock.
+        self._closed = True
+        self.commit.fail(Closed(why))
+        self._ended = True
+        if not self.lock.acquire(timeout=max(0.0, timeout)):
+            return
+        try:
             if self._background is not None:
                 self._background.end()
             self._wake()
+        finally:
+            self.lock.release()
 
     def flush(self) -> None:
         """Write and sync everything applied, beside the callers that still wait for it; afterwards nobody works."""
@@ -547,3 +583,8 @@ class Runner:
                     self._park_for_role()
             self._ended = True
             self._wake()
+
+
+def _left(until: float | None) -> float:
+    """What is left until then, as ``Lock.acquire`` takes it."""
+    return -1 if until is None else max(0.0, until - time.monotonic())

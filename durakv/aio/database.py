@@ -17,8 +17,8 @@ from typing import Any, Literal, NoReturn, Self, TypeVar, overload
 
 from durakv.aio.engine import AsyncEngine
 from durakv.aio.opening import Opening, open_in_thread
+from durakv.closing import ABORT_SECONDS
 from durakv.durability import Durability
-from durakv.engine import ABORT_SECONDS
 from durakv.errors import refuse_copy
 from durakv.keyspace import database as sync
 from durakv.keyspace.batch import Batch, batch_level

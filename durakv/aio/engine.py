@@ -10,11 +10,13 @@ from typing import Any, NoReturn, Self, TypeVar
 
 from durakv.aio.opening import Opening, open_in_thread
 from durakv.aio.turns import Turns
+from durakv.closing import ABORT_SECONDS
 from durakv.durability import Durability, check_level
-from durakv.engine import ABORT_SECONDS, Engine
-from durakv.errors import refuse_copy
+from durakv.engine import Engine
+from durakv.errors import Closed, refuse_copy
 from durakv.machine import Batch, StateMachine
 from durakv.report import RecoveryReport, Status
+from durakv.runner import ABORTED
 
 R = TypeVar("R")
 
@@ -81,6 +83,7 @@ class AsyncEngine:
 
         See ``Engine.read`` (C14).
         """
+        self.check_loop()
         level = check_level(durability)
         answer, seq = self.engine.read(lambda: (look(), self.engine.applied_seq))
         if level is not Durability.APPLIED:
@@ -126,10 +129,13 @@ class AsyncEngine:
             await asyncio.shield(self._close)
 
     async def _end(self) -> None:
+        forced = self.engine._closing.aborted
         try:
             await self._turns.close()
         finally:
             await asyncio.to_thread(self.engine.close)
+        if self.engine._closing.aborted and not forced:
+            raise Closed(ABORTED)  # it came in between, and the log was not completed
 
     async def abort(self, *, timeout: float = ABORT_SECONDS) -> bool:
         """Close by force, without waiting for the disk; return whether the directory is free; see ``Engine.abort``.

@@ -48,11 +48,11 @@ async def open_in_thread(begin: Callable[[], C]) -> C:
 
     try:
         await asyncio.to_thread(run)
-    except asyncio.CancelledError:
+    except BaseException:
         with lock:
             abandoned = True
         for found in opened:  # it was open already, and nobody had been told
-            found.close()
+            asyncio.get_running_loop().run_in_executor(None, found.close)
         raise
     return opened[0]
 

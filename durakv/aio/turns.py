@@ -42,6 +42,8 @@ class Turns:
         self._waiting: Waiting = []
         self._served: Waiting = []
         """Those whose commit is under way in the thread."""
+        self._calls: set[asyncio.Future[Any]] = set()
+        """Those whose call is, or waits there for its turn."""
         self._scheduled = False
         self._seconds = 0.0
         self._probe_turns = PROBE_TURNS_MIN
@@ -69,7 +71,22 @@ class Turns:
 
     def call(self, function: Callable[..., R], *arguments: Any) -> asyncio.Future[R]:
         """Call what would hold up the loop in the thread, behind the commits already there."""
-        return self._loop.run_in_executor(self._thread(), function, *arguments)
+        told: asyncio.Future[R] = self._loop.create_future()
+        job = self._loop.run_in_executor(self._thread(), function, *arguments)
+        self._calls.add(told)
+
+        def tell(done: asyncio.Future[R]) -> None:
+            self._calls.discard(told)
+            failure = done.exception()
+            if told.done():
+                return
+            if failure is None:
+                told.set_result(done.result())
+            else:
+                told.set_exception(failure)
+
+        job.add_done_callback(tell)
+        return told
 
     async def close(self) -> None:
         """Serve whoever waits already, and give up the thread, if there is one."""
@@ -77,7 +94,7 @@ class Turns:
         self._closed = True
         executor, self._executor = self._executor, None
         if executor is not None:
-            executor.shutdown(wait=True)
+            await asyncio.to_thread(executor.shutdown)  # a call may have come behind those who were served
 
     def abort(self) -> None:
         """Tell everybody who waits that nothing comes any more; a commit that hangs in the thread is left to itself."""
@@ -85,7 +102,11 @@ class Turns:
         self._scheduled = False  # whoever still comes is told in a turn of its own
         served, self._served = self._served, []
         waiting, self._waiting = self._waiting, []
-        self._resolve([*served, *waiting], Closed("the engine was closed by force; what was waited for may survive"))
+        forced = Closed("the engine was closed by force; what was waited for may survive")
+        self._resolve([*served, *waiting], forced)
+        for told in self._calls:
+            if not told.done():
+                told.set_exception(forced)
         executor, self._executor = self._executor, None
         if executor is not None:
             executor.shutdown(wait=False)
@@ -100,7 +121,7 @@ class Turns:
             self._resolve(waiting, failure)
             return
         self._served = waiting
-        job = self.call(self._commit, waiting)
+        job = self._loop.run_in_executor(self._thread(), self._commit, waiting)
         job.add_done_callback(lambda done: self._finish(waiting, done))
 
     def _is_inline(self) -> bool:

@@ -20,9 +20,10 @@ from types import TracebackType
 from typing import Any, Literal, NoReturn, Self, TypeVar, overload
 
 from durakv.clock import Clock
+from durakv.closing import ABORT_SECONDS
 from durakv.directory import APPEND_DIRECTORY, SINGLE_NAME
 from durakv.durability import Durability, FsyncPolicy, check_level
-from durakv.engine import ABORT_SECONDS, Engine
+from durakv.engine import Engine
 from durakv.errors import DirectoryError, refuse_copy
 from durakv.keyspace.batch import Batch, batch_level
 from durakv.keyspace.command import parse_database

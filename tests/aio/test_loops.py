@@ -59,6 +59,8 @@ def doors(db: durakv.aio.AsyncDatabase) -> list[Callable[[], Coroutine[Any, Any,
         db.sync,
         lambda: db.wait(1),
         lambda: db.engine.apply([[b"SET", b"elsewhere", b"1"]]),
+        lambda: db.engine.read(lambda: None, durakv.Durability.SYNCED),
+        lambda: db.get(b"here", durability=durakv.Durability.SYNCED),
         db.close,
         db.abort,
     ]
@@ -255,3 +257,96 @@ def test_an_open_that_is_cancelled_leaves_nothing_open(
     asyncio.run(main())  # and waits for its threads
     monkeypatch.undo()
     durakv.open(tmp_path / "data").close()
+
+
+class Hanging:
+    """A disk whose syncs of the log hang while it is told to."""
+
+    def __init__(self) -> None:
+        self.hung, self.go = threading.Event(), threading.Event()
+        self.hangs = False
+        self.disk = SimulatedDisk(during=self._during)
+
+    def _during(self, operation: Operation) -> None:
+        kinds = (Kind.SYNC, Kind.WRITE_THROUGH)
+        if self.hangs and operation.kind in kinds and operation.name.endswith(".incr.aof"):
+            self.hung.set()
+            assert self.go.wait(PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize("by_the_engine", [False, True], ids=["in the loop", "from a thread"])
+def test_a_close_that_a_forced_one_ends_says_so(*, by_the_engine: bool) -> None:
+    hanging = Hanging()
+
+    async def main() -> None:
+        engine = AsyncEngine(open_engine(hanging.disk).engine)
+        await engine.apply(put(1))
+        engine._turns._seconds = 1.0  # the disk has been slow, so commits are done in the thread
+        hanging.hangs = True
+        waiting = asyncio.create_task(engine.apply(put(2)))
+        await asyncio.to_thread(hanging.hung.wait, PATIENCE_SECONDS)
+        closing = asyncio.create_task(engine.close())
+        await asyncio.sleep(0.01)
+        if by_the_engine:
+            await asyncio.to_thread(lambda: engine.engine.abort(timeout=0))
+            hanging.go.set()
+        else:
+            assert not await engine.abort(timeout=0.05)
+        with pytest.raises(Closed, match="by force"):
+            await closing
+        hanging.go.set()
+        with pytest.raises(Closed):
+            await waiting
+        assert await engine.abort(timeout=PATIENCE_SECONDS)
+        await engine.close()  # it was told
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE_SECONDS))
+
+
+def test_a_forced_close_tells_who_waits_behind_a_hung_commit_to_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = Hanging()
+
+    async def main() -> None:
+        engine = AsyncEngine(open_engine(hanging.disk).engine)
+        await engine.apply(put(1))
+        engine._turns._seconds = 1.0
+        hanging.hangs = True
+        waiting = asyncio.create_task(engine.apply(put(2)))
+        await asyncio.to_thread(hanging.hung.wait, PATIENCE_SECONDS)
+        submit = engine.engine.submit
+
+        def blocks(commands: Any, durability: Any = None, *, blocking: bool = True) -> Any:
+            if not blocking:
+                raise BlockingIOError
+            return submit(commands, durability)
+
+        monkeypatch.setattr(engine.engine, "submit", blocks)
+        behind = asyncio.create_task(engine.apply(put(3)))
+        await asyncio.sleep(0.01)
+        assert not await engine.abort(timeout=0.05)
+        done, _ = await asyncio.wait([waiting, behind], timeout=1.0)
+        assert done == {waiting, behind}, "it waits for the disk"
+        assert [type(task.exception()) for task in (waiting, behind)] == [Closed, Closed]
+        hanging.go.set()
+        assert await engine.abort(timeout=PATIENCE_SECONDS)
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE_SECONDS))
+
+
+def test_a_close_does_not_hold_up_the_loop_for_a_call_that_came_late(tmp_path: Path) -> None:
+    go = threading.Event()
+
+    async def main() -> None:
+        db = await open_database(tmp_path / "data")
+        await db.set(b"key", b"value")
+        closing = asyncio.create_task(db.close())
+        await asyncio.sleep(0)
+        late = db.engine._turns.call(go.wait, PATIENCE_SECONDS)
+        started = time.monotonic()
+        await asyncio.sleep(0.05)
+        assert time.monotonic() - started < PATIENCE_SECONDS / 2, "the loop stood still"
+        go.set()
+        await late
+        await closing
+
+    asyncio.run(main())

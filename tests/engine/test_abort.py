@@ -18,7 +18,6 @@ import pytest
 
 import durakv
 from durakv.durability import Durability, FsyncPolicy
-from durakv.engine import Engine
 from durakv.errors import Closed, Locked
 from durakv.health import Health
 from durakv_fuzz.choose import harshest
@@ -251,15 +250,3 @@ def test_a_program_that_ends_leaves_what_it_acknowledged(
     with durakv.open(data) as db:
         assert db.get(b"key") == b"value"
         assert db.report.clean == clean
-
-
-def test_where_no_thread_can_be_started_it_is_done_in_this_one() -> None:
-    """What an interpreter does that is ending."""
-    done: list[int] = []
-    limit = threading.stack_size()
-    threading.stack_size(1 << 46)  # more than any address space has
-    try:
-        Engine._in_a_thread(lambda: done.append(1))
-    finally:
-        threading.stack_size(limit)
-    assert done == [1]
