@@ -52,6 +52,7 @@ html_title = f"durakv {release}"
 html_extra_path = ["_site/root"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False  # there is a LICENSE, and no date to keep right
 html_theme_options = {"navigation_with_keys": True}
 
 

@@ -479,7 +479,13 @@ def _lazy_base(filesystem: Filesystem, codec: BaseCodec | None) -> LazyBase:
 def _posix(path: str | os.PathLike[str] | None) -> PosixFilesystem:
     if path is None:
         raise DirectoryError("give the engine a path, or a filesystem")
-    return PosixFilesystem(os.path.join(os.fspath(path), APPEND_DIRECTORY))
+    place = os.path.join(os.fspath(path), APPEND_DIRECTORY)
+    if os.path.exists(os.path.join(path, MANIFEST_NAME)) and not os.path.exists(place):
+        raise DirectoryError(
+            f"{os.fspath(path)} is the inside of a data directory, in which an open would begin an empty one; open the "
+            f"directory above it, in which it has to be called {APPEND_DIRECTORY}"
+        )
+    return PosixFilesystem(place)
 
 
 def _with_policy(options: Options, policy: FsyncPolicy | str) -> Options:

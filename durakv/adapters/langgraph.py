@@ -32,10 +32,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import Any
 
+from durakv.adapters._extras import not_installed
+
 try:
     from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
-except ModuleNotFoundError as missing:
-    raise ModuleNotFoundError(f"{missing}; install what this needs with: pip install 'durakv[langgraph]'") from missing
+except ImportError as error:
+    raise not_installed("langgraph", error) from error
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.serde.base import SerializerProtocol
 

@@ -13,7 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from durakv.adapters._extras import not_installed
+
+try:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+except ImportError as error:
+    raise not_installed("prometheus", error) from error
 from prometheus_client.registry import Collector
 
 import durakv

@@ -43,7 +43,12 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any, cast
 
-from scrapy import Request, Spider
+from durakv.adapters._extras import not_installed
+
+try:
+    from scrapy import Request, Spider
+except ImportError as error:
+    raise not_installed("scrapy", error) from error
 from scrapy.core.engine import ExecutionEngine
 from scrapy.core.scheduler import BaseScheduler, Scheduler
 from scrapy.crawler import Crawler

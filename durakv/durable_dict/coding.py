@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
-from durakv.codecs import Codec
+from durakv.codecs import Codec, TextCodec
 from durakv.errors import CodecError
 
 K = TypeVar("K")
@@ -14,7 +14,12 @@ V = TypeVar("V")
 class Coding(Generic[K, V]):
     """Keys and values as the fields of a hash, and what they hold."""
 
-    def __init__(self, key: Codec[K], value: Codec[V]) -> None:
+    def __init__(self, key: Codec[K] | None, value: Codec[V]) -> None:
+        """Take two codecs, text where there is none for keys; TypeError for what is none."""
+        key = cast("Codec[K]", TextCodec()) if key is None else key
+        for which, codec in (("key", key), ("value", value)):
+            if isinstance(codec, type) or not all(hasattr(codec, name) for name in ("name", "encode", "decode")):
+                raise TypeError(f"{which}= is an instance of a codec, such as durakv.JsonCodec(), not {codec!r}")
         self.key = key
         self.value = value
 

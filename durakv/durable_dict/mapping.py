@@ -13,7 +13,7 @@ from collections.abc import ItemsView, Iterable, Iterator, MutableMapping, Value
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar, cast, overload
 
-from durakv.codecs import Codec, TextCodec
+from durakv.codecs import Codec
 from durakv.durability import Durability, FsyncPolicy
 from durakv.durable_dict.batch import DictBatch
 from durakv.durable_dict.coding import Coding
@@ -87,9 +87,10 @@ class DurableDict(MutableMapping[K, V]):
         Keys are ``str`` unless there is a codec for them, which must be injective; see ``Codec``.  Raises what ``open``
         raises, and CodecError for a dict that was made with other codecs.
         """
+        coding = Coding[Any, Any](key, value)  # before a directory is made for it
         database = open(path, fsync=fsync, options=options, create=create)
         try:
-            self._begin(database, b"", key, value)
+            self._begin(database, b"", coding)
         except BaseException:
             database.close()
             raise
@@ -112,12 +113,12 @@ class DurableDict(MutableMapping[K, V]):
         to those keys breaks it.
         """
         made = cls.__new__(cls)
-        made._begin(database, prefix, key, value)
+        made._begin(database, prefix, Coding(key, value))
         made._owns = False
         return made
 
-    def _begin(self, database: Database, prefix: bytes, key: Codec[Any] | None, value: Codec[Any]) -> None:
-        self._coding: Coding[K, V] = Coding(cast("Codec[K]", TextCodec()) if key is None else key, value)
+    def _begin(self, database: Database, prefix: bytes, coding: Coding[K, V]) -> None:
+        self._coding = coding
         self._place = Place(database, prefix)
         self._place.claim({b"key": self._coding.key.name, b"value": self._coding.value.name})
 

@@ -14,12 +14,12 @@ from durakv.collector import without_collections
 def quiet() -> Generator[None]:
     """Nobody wants to read what thousands of recoveries have to say."""
     logger = logging.getLogger("durakv")
-    disabled = logger.disabled
-    logger.disabled = True
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)  # which durakv.recovery and its like inherit; being disabled they would not
     try:
         yield
     finally:
-        logger.disabled = disabled
+        logger.setLevel(level)
 
 
 @contextlib.contextmanager

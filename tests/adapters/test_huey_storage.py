@@ -304,3 +304,10 @@ def test_a_level_can_be_named_that_is_not_the_policy_s(tmp_path: Path) -> None:
     with DurakvHuey("app", path=tmp_path / "tasks", fsync="no") as huey:
         huey.storage.enqueue(b"task")
         assert huey.storage.database.status().unsynced_commands > 0
+
+
+def test_a_level_that_is_none_is_refused_before_a_task_can_be_stored(tmp_path: Path) -> None:
+    word: Any = "synced"
+    with pytest.raises(TypeError, match=r"durability= is a durakv\.Durability, such as .*, not 'synced'"):
+        DurakvHuey("app", path=tmp_path / "tasks", durability=word)
+    assert not (tmp_path / "tasks").exists()

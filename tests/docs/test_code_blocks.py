@@ -172,3 +172,11 @@ def test_commands_that_do_not_exist_are_seen() -> None:
             check_command(wrong)
     for right in ([], ["--version"], ["bench", "--quick"], ["fuzz", "program", "--", "a", "--b"], ["fuzz", "--help"]):
         check_command(right)
+
+
+def test_the_first_page_names_every_extra() -> None:
+    """Those that can be installed are looked for above; here none is left out."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    page = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    install = page[page.index("## Install") : page.index("## First steps")]
+    assert [extra for extra in extras if not re.search(rf"\b{extra}\b", install)] == []

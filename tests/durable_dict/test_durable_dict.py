@@ -383,3 +383,11 @@ def test_closing_a_dict_inside_leaves_the_database_open(database: durakv.Databas
     with pytest.raises(durakv.Closed):
         d.get("a")
     assert texts(database)["a"] == "1"
+
+
+@pytest.mark.parametrize("codec", [int, durakv.JsonCodec, None, "json"])
+def test_what_is_no_codec_is_refused_before_a_directory_is_made(tmp_path: Path, codec: Any) -> None:
+    for codecs in ({"value": codec}, {"key": codec or int, "value": durakv.JsonCodec()}):
+        with pytest.raises(TypeError, match=r"(key|value)= is an instance of a codec, such as .*, not "):
+            durakv.DurableDict(tmp_path / "dict", **codecs)
+    assert not (tmp_path / "dict").exists()

@@ -7,6 +7,7 @@ on an engine that is broken on purpose.
 from __future__ import annotations
 
 import json
+import logging
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -170,3 +171,15 @@ def test_a_bad_file_is_refused_by_what_is_wrong_with_it() -> None:
     ):
         with pytest.raises(BadArtefact):
             load_case(bad)
+
+
+def test_a_campaign_logs_nothing_of_its_recoveries_and_leaves_logging_as_it_was(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logger = logging.getLogger("durakv")
+    level = logger.level
+    assert explore(Subject(Counter, draw, read), seed=1, states=STATES).failure is None
+    assert caplog.messages == []
+    logging.getLogger("durakv.recovery").warning("what an open says afterwards")
+    assert caplog.messages == ["what an open says afterwards"]
+    assert logger.level == level

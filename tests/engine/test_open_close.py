@@ -259,3 +259,16 @@ def test_an_engine_without_a_thread_starts_none(tmp_path: Path) -> None:
     with Engine(tmp_path, Journal(), options=Options()) as engine:
         assert len(set(threading.enumerate()) - before) == 1
     assert set(threading.enumerate()) == before
+
+
+def test_the_inside_of_a_data_directory_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
+    """It is what messages name; an empty state beside the data would look like a loss."""
+    with Engine(tmp_path / "data", Journal()) as engine:
+        engine.apply(put(1))
+    inside = tmp_path / "data" / "appendonlydir"
+    before = sorted(inside.iterdir())
+    with pytest.raises(DirectoryError, match="open the directory above it"):
+        Engine(inside, Journal())
+    assert sorted(inside.iterdir()) == before
+    with Engine(tmp_path / "data", Journal()) as engine:
+        assert engine.applied_seq == 1

@@ -7,7 +7,12 @@
 The consumer runs as threads of the process that has the directory: ``with huey.consuming(workers=4): ...``.
 """
 
-from durakv.adapters.huey.instance import DurakvHuey
+from durakv.adapters._extras import not_installed
+
+try:
+    from durakv.adapters.huey.instance import DurakvHuey
+except ImportError as error:
+    raise not_installed("huey", error) from error
 from durakv.adapters.huey.storage import DurakvStorage
 
 __all__ = ["DurakvHuey", "DurakvStorage"]

@@ -41,6 +41,9 @@ class Store:
             raise ConfigurationError("give either path=, the directory of the tasks, or database=, an open durakv")
         if database is not None and not (fsync is None and options is None):
             raise ConfigurationError("fsync= and options= are for a path=: the database= has been opened with its own")
+        if not (durability is None or isinstance(durability, durakv.Durability)):
+            # At the first call it would be too late: its change is made, and only the wait for it refused.
+            raise TypeError(f"durability= is a durakv.Durability, such as durakv.Durability.SYNCED, not {durability!r}")
         self.durability = durability
         self.lock = threading.RLock()
         self._conditions: list[threading.Condition] = []
