@@ -18,14 +18,15 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from durakv import journal
-from durakv.background import TICK_SECONDS, Background, Task
+from durakv.background import TICK_SECONDS, Task
 from durakv.clock import Clock
 from durakv.commit import SYNC_OVERDUE_SECONDS, Commit
 from durakv.durability import Durability, FsyncPolicy
 from durakv.errors import Closed
+from durakv.followers import Followers
 from durakv.machine import Batch
 from durakv.payload import encoded
-from durakv.waiting import Waiter, lock_again
+from durakv.waiting import lock_again
 from durakv.work import Work
 
 R = TypeVar("R")
@@ -38,43 +39,24 @@ TASKS_PASSED_OVER_MAX = 4
 """After this many pieces of the pipeline's work in a row the tasks get their turn, however busy the writers are."""
 
 
-class Runner:
+class Runner(Followers):
     """Drives a commit pipeline on behalf of many threads."""
 
-    __slots__ = (
-        "_background",
-        "_closed",
-        "_encode",
-        "_ended",
-        "_filled",
-        "_monotonic",
-        "_tasks",
-        "_tasks_passed_over",
-        "_told",
-        "_waiters",
-        "clock",
-        "commit",
-        "lock",
-    )
+    __slots__ = ("_closed", "_encode", "_filled", "_monotonic", "_tasks", "_tasks_passed_over", "_told", "clock")
 
     def __init__(self, commit: Commit, clock: Clock, *, background: bool) -> None:
-        self.commit = commit
+        super().__init__(commit, self.step if background else None)
         self.clock = clock
         self._monotonic = clock.monotonic
-        self.lock = threading.Lock()
         self._encode: Callable[[Batch], bytes] = encoded
-        self._waiters: list[Waiter] = []
         self._tasks: list[Task] = []
         self._tasks_passed_over = 0
         self._closed = False
         """No more writes are taken."""
-        self._ended = False
-        """Everything taken has reached its level; whoever waits still, waits for nothing."""
         self._told: object = None
         """What was told last: the start of the sync that stalls, or the failure that poisons."""
         self._filled = False
         """A segment was filled just now: the next one is made ready at once, for it may be wanted before a tick."""
-        self._background = Background(self.step, self.lock) if background else None
 
     @property
     def has_thread(self) -> bool:
@@ -319,16 +301,6 @@ class Runner:
             )
         )
 
-    def _unlocked(self, tell: Callable[[], None]) -> None:
-        """Call it without the lock: a handler may be slow, or use this engine.  Called, and returns, with the lock."""
-        self.lock.release()
-        try:
-            tell()
-        finally:
-            raised = lock_again(self.lock)
-            if raised is not None:
-                raise raised
-
     # --- waiting --------------------------------------------------------------------------------------------------
 
     def wait(self, seq: int, level: Durability, timeout: float | None = None) -> None:
@@ -353,15 +325,6 @@ class Runner:
             if left is not None and left <= 0:
                 raise TimeoutError(f"number {seq} has not reached {level.name} in {timeout} seconds; it still may")
             self._advance(seq, level, left)
-
-    def call_when(self, seq: int, level: Durability, callback: Callable[[], None]) -> None:
-        """Call back, from any thread, when ``seq`` has reached ``level`` or never will."""
-        with self.lock:
-            if not self.commit.reached(seq, level) and self.commit.poison is None:
-                self._waiters.append(Waiter(seq, level, callback))
-                self._call()
-                return
-        callback()
 
     def _refuse_wait(self) -> None:
         self.commit.refuse()
@@ -398,67 +361,6 @@ class Runner:
         finally:
             if self._waiters:
                 self._wake()
-
-    def _wake(self) -> None:
-        """Wake everybody who has what it waits for, and one more to take the lead if a role is free."""
-        commit = self.commit
-        ended = commit.poison is not None or self._ended
-        waiting: list[Waiter] = []
-        callbacks: list[Waiter] = []
-        for waiter in self._waiters:
-            if not ended and not commit.reached(waiter.seq, waiter.level):
-                waiting.append(waiter)
-            elif waiter.has_thread:
-                waiter.wake()
-            else:
-                callbacks.append(waiter)
-        self._waiters = waiting
-        self._hand_over()
-        if callbacks:
-            # A callback may call the engine again, so it never runs with the lock held.
-            self.lock.release()
-            try:
-                for waiter in callbacks:
-                    waiter.wake()
-            finally:
-                raised = lock_again(self.lock)
-                if raised is not None:
-                    raise raised
-
-    def _park(self, seq: int, level: Durability, timeout: float | None) -> None:
-        waiter = Waiter(seq, level)
-        self._waiters.append(waiter)
-        woken = False
-        self.lock.release()
-        try:
-            woken = waiter.park(timeout)
-        finally:
-            raised = lock_again(self.lock)
-            if not woken or raised is not None:
-                # Out of time, or a signal handler raised.  If it was given the lead just now, it must pass it on.
-                if waiter in self._waiters:
-                    self._waiters.remove(waiter)
-                else:
-                    self._hand_over()
-            if raised is not None:
-                raise raised
-
-    def _park_for_role(self) -> None:
-        """Wait until some work under way is finished, whatever it reached."""
-        if not (self.commit.writing or self.commit.syncing or self.commit.supply.preparing):
-            return
-        self._park(0, Durability.APPLIED, TICK_SECONDS)
-
-    def _hand_over(self) -> None:
-        if self.commit.writing and self.commit.syncing:
-            return
-        for index, waiter in enumerate(self._waiters):
-            if waiter.has_thread:
-                del self._waiters[index]
-                waiter.wake()
-                return
-        if self._waiters:
-            self._call()
 
     # --- background -----------------------------------------------------------------------------------------------
 
@@ -500,10 +402,6 @@ class Runner:
             level = Durability.SYNCED if commit.policy is FsyncPolicy.ALWAYS else Durability.WRITTEN
             return commit.applied_seq, level
         return None
-
-    def _call(self) -> None:
-        if self._background is not None:
-            self._background.call()
 
     # --- closing --------------------------------------------------------------------------------------------------
 
