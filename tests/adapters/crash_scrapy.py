@@ -25,7 +25,7 @@ import durakv
 from durakv.adapters._scrapy_jobs import FLIGHT, JobStore
 from durakv_fuzz.service import Environment, Facts, Service, Told, main, say
 
-PAGES = 600
+PAGES = 2000
 """More than a driver comes to before it is killed."""
 STARTS = (0, 1)
 HAND = 3
