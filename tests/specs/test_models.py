@@ -56,7 +56,9 @@ def test_the_python_machine_has_the_states_of_the_tla_model(bounds: Bounds) -> N
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("bounds", READABLE, ids=str)
+@pytest.mark.parametrize(
+    "bounds", [READABLE[0], *(pytest.param(one, marks=pytest.mark.long) for one in READABLE[1:])], ids=str
+)
 def test_both_models_have_the_same_states(bounds: Bounds) -> None:
     _need(missing_spin)
     _need(missing_tlc)
@@ -64,7 +66,9 @@ def test_both_models_have_the_same_states(bounds: Bounds) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("bounds", LARGE, ids=str)
+@pytest.mark.parametrize(
+    "bounds", [LARGE[0], *(pytest.param(one, marks=pytest.mark.long) for one in LARGE[1:])], ids=str
+)
 def test_the_contract_holds_in_millions_of_states(bounds: Bounds) -> None:
     _need(missing_spin)
     assert spin(bounds).broken == ""
