@@ -37,12 +37,7 @@ class SyncSaver(BaseCheckpointSaver[str]):
         durability: durakv.Durability | str = durakv.Durability.SYNCED,
         serde: SerializerProtocol | None = None,
     ) -> None:
-        """Use an open database, which stays the caller's to close; ``DurakvSaver.open`` does both.
-
-        ``durability`` is what a call waits for unless its config names a level: SYNCED survives a loss of power (C3),
-        WRITTEN the death of the process (C2), APPLIED nothing.  Raises ``durakv.UnsupportedVersion`` for checkpoints
-        that a newer version has stored.
-        """
+        """See ``DurakvSaver``."""
         super().__init__(serde=serde)
         if not isinstance(db, durakv.Database):
             hint = "; hand over its `.database`" if isinstance(db, durakv.aio.AsyncDatabase) else ""

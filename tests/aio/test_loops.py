@@ -20,11 +20,8 @@ import durakv.aio
 from durakv.aio.engine import AsyncEngine
 from durakv.errors import Closed, Locked
 from durakv.keyspace import database
-from durakv_fuzz.disk import SimulatedDisk
-from durakv_fuzz.trace import Kind, Operation
+from tests.hanging import PATIENCE_SECONDS, Hanging
 from tests.support import numbers, open_engine, put
-
-PATIENCE_SECONDS = 20.0
 
 
 def in_a_thread(run: Callable[[], object]) -> None:
@@ -187,24 +184,15 @@ def test_a_cancelled_program_closes_what_it_has_open(tmp_path: Path) -> None:
 
 
 def test_a_forced_close_tells_tasks_at_once_although_their_commit_hangs() -> None:
-    hung, go = threading.Event(), threading.Event()
-    hangs = False
-
-    def during(operation: Operation) -> None:
-        if hangs and operation.kind in (Kind.SYNC, Kind.WRITE_THROUGH) and operation.name.endswith(".incr.aof"):
-            hung.set()
-            assert go.wait(PATIENCE_SECONDS)
-
-    disk = SimulatedDisk(during=during)
+    hanging = Hanging()
 
     async def main() -> None:
-        nonlocal hangs
-        engine = AsyncEngine(open_engine(disk).engine)
+        engine = AsyncEngine(open_engine(hanging.disk).engine)
         await engine.apply(put(1))
         engine._turns._seconds = 1.0  # the disk has been slow, so commits are done in the thread
-        hangs = True
+        hanging.hang()
         tasks = [asyncio.create_task(engine.apply(put(number))) for number in (2, 3)]
-        await asyncio.to_thread(hung.wait, PATIENCE_SECONDS)
+        await asyncio.to_thread(hanging.hung.wait, PATIENCE_SECONDS)
         late = asyncio.create_task(engine.apply(put(4)))
         await asyncio.sleep(0)
         started = time.monotonic()
@@ -214,10 +202,10 @@ def test_a_forced_close_tells_tasks_at_once_although_their_commit_hangs() -> Non
         assert time.monotonic() - started < PATIENCE_SECONDS / 2
         await engine.close()  # hangs no more than that
         with pytest.raises(Locked):
-            open_engine(disk)
-        go.set()
+            open_engine(hanging.disk)
+        hanging.let_go()
         assert await engine.abort(timeout=PATIENCE_SECONDS)
-        again, journal, _ = open_engine(disk)
+        again, journal, _ = open_engine(hanging.disk)
         assert numbers(journal)[:1] == [1]
         again.close()
 
@@ -259,21 +247,6 @@ def test_an_open_that_is_cancelled_leaves_nothing_open(
     durakv.open(tmp_path / "data").close()
 
 
-class Hanging:
-    """A disk whose syncs of the log hang while it is told to."""
-
-    def __init__(self) -> None:
-        self.hung, self.go = threading.Event(), threading.Event()
-        self.hangs = False
-        self.disk = SimulatedDisk(during=self._during)
-
-    def _during(self, operation: Operation) -> None:
-        kinds = (Kind.SYNC, Kind.WRITE_THROUGH)
-        if self.hangs and operation.kind in kinds and operation.name.endswith(".incr.aof"):
-            self.hung.set()
-            assert self.go.wait(PATIENCE_SECONDS)
-
-
 @pytest.mark.parametrize("by_the_engine", [False, True], ids=["in the loop", "from a thread"])
 def test_a_close_that_a_forced_one_ends_says_so(*, by_the_engine: bool) -> None:
     hanging = Hanging()
@@ -282,19 +255,19 @@ def test_a_close_that_a_forced_one_ends_says_so(*, by_the_engine: bool) -> None:
         engine = AsyncEngine(open_engine(hanging.disk).engine)
         await engine.apply(put(1))
         engine._turns._seconds = 1.0  # the disk has been slow, so commits are done in the thread
-        hanging.hangs = True
+        hanging.hang()
         waiting = asyncio.create_task(engine.apply(put(2)))
         await asyncio.to_thread(hanging.hung.wait, PATIENCE_SECONDS)
         closing = asyncio.create_task(engine.close())
         await asyncio.sleep(0.01)
         if by_the_engine:
             await asyncio.to_thread(lambda: engine.engine.abort(timeout=0))
-            hanging.go.set()
+            hanging.let_go()
         else:
             assert not await engine.abort(timeout=0.05)
         with pytest.raises(Closed, match="by force"):
             await closing
-        hanging.go.set()
+        hanging.let_go()
         with pytest.raises(Closed):
             await waiting
         assert await engine.abort(timeout=PATIENCE_SECONDS)
@@ -310,7 +283,7 @@ def test_a_forced_close_tells_who_waits_behind_a_hung_commit_to_log(monkeypatch:
         engine = AsyncEngine(open_engine(hanging.disk).engine)
         await engine.apply(put(1))
         engine._turns._seconds = 1.0
-        hanging.hangs = True
+        hanging.hang()
         waiting = asyncio.create_task(engine.apply(put(2)))
         await asyncio.to_thread(hanging.hung.wait, PATIENCE_SECONDS)
         submit = engine.engine.submit
@@ -327,7 +300,7 @@ def test_a_forced_close_tells_who_waits_behind_a_hung_commit_to_log(monkeypatch:
         done, _ = await asyncio.wait([waiting, behind], timeout=1.0)
         assert done == {waiting, behind}, "it waits for the disk"
         assert [type(task.exception()) for task in (waiting, behind)] == [Closed, Closed]
-        hanging.go.set()
+        hanging.let_go()
         assert await engine.abort(timeout=PATIENCE_SECONDS)
 
     asyncio.run(asyncio.wait_for(main(), PATIENCE_SECONDS))

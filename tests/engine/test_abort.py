@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,35 +22,12 @@ from durakv.health import Health
 from durakv_fuzz.choose import harshest
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.model import crash_image
-from durakv_fuzz.trace import Kind, Operation
+from tests.hanging import PATIENCE_SECONDS, Caller, Hanging
 from tests.support import Opened, numbers, open_engine, put
 
 WRITTEN, SYNCED = Durability.WRITTEN, Durability.SYNCED
-PATIENCE_SECONDS = 20.0
 AT_ONCE_SECONDS = 5.0
 """What a call that waits for no disk takes at the very most, on a busy machine."""
-
-
-class Hanging:
-    """A disk whose syncs of the log hang from the moment it is told to."""
-
-    def __init__(self) -> None:
-        self.hung = threading.Event()
-        self._hangs = False
-        self._go = threading.Event()
-        self.disk = SimulatedDisk(during=self._during)
-
-    def hang(self) -> None:
-        self._hangs = True
-
-    def let_go(self) -> None:
-        self._hangs = False
-        self._go.set()
-
-    def _during(self, operation: Operation) -> None:
-        if self._hangs and operation.kind in (Kind.SYNC, Kind.WRITE_THROUGH) and operation.name.endswith(".incr.aof"):
-            self.hung.set()
-            assert self._go.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -59,27 +35,6 @@ def hanging() -> Iterator[Hanging]:
     hanging = Hanging()
     yield hanging
     hanging.let_go()
-
-
-class Caller(threading.Thread):
-    """A call in a thread of its own, and what it raised."""
-
-    def __init__(self, call: Callable[[], object]) -> None:
-        super().__init__(daemon=True)
-        self._call = call
-        self.raised: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self._call()
-        except BaseException as failure:  # noqa: BLE001 - the test looks at it
-            self.raised = failure
-
-    def outcome(self) -> BaseException | None:
-        self.join(PATIENCE_SECONDS)
-        assert not self.is_alive(), "it still waits"
-        return self.raised
 
 
 def reopened(disk: SimulatedDisk) -> Opened:

@@ -20,61 +20,18 @@ from durakv.engine import Engine
 from durakv.errors import Closed, Locked
 from durakv.runner import Runner
 from durakv_fuzz.disk import SimulatedDisk
-from durakv_fuzz.trace import Kind, Operation
+from tests.hanging import PATIENCE_SECONDS, Caller, Hanging
 from tests.support import Journal, numbers, open_engine, put
 
 WRITTEN, SYNCED = Durability.WRITTEN, Durability.SYNCED
-PATIENCE_SECONDS = 20.0
 AT_ONCE_SECONDS = 5.0
 
 
-class Gate:
-    """A disk on which calls of the log of one kind hang from the moment it is told to."""
-
-    def __init__(self) -> None:
-        self.hung = threading.Event()
-        self.kinds: set[Kind] = set()
-        self._go = threading.Event()
-        self.disk = SimulatedDisk(during=self._during)
-
-    def let_go(self) -> None:
-        self.kinds.clear()
-        self._go.set()
-
-    def _during(self, operation: Operation) -> None:
-        if not operation.name.endswith(".incr.aof"):
-            return
-        if operation.kind in self.kinds:
-            self.hung.set()
-            assert self._go.wait(PATIENCE_SECONDS)
-
-
 @pytest.fixture
-def gate() -> Iterator[Gate]:
-    gate = Gate()
-    yield gate
-    gate.let_go()
-
-
-class Caller(threading.Thread):
-    """A call in a thread of its own, and what it raised."""
-
-    def __init__(self, call: Callable[[], object]) -> None:
-        super().__init__(daemon=True)
-        self._call = call
-        self.raised: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self._call()
-        except BaseException as failure:  # noqa: BLE001 - the test looks at it
-            self.raised = failure
-
-    def outcome(self) -> BaseException | None:
-        self.join(PATIENCE_SECONDS)
-        assert not self.is_alive(), "it still waits"
-        return self.raised
+def hanging() -> Iterator[Hanging]:
+    hanging = Hanging()
+    yield hanging
+    hanging.let_go()
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -85,40 +42,40 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def test_a_close_that_is_ended_does_not_free_the_directory_under_the_sync_of_another(
-    gate: Gate, monkeypatch: pytest.MonkeyPatch
+    hanging: Hanging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who waited already may claim work between the moment when all is at rest and the last sync of the close."""
-    engine, _, _ = open_engine(gate.disk, fsync=FsyncPolicy.NO, background=False)
+    engine, _, _ = open_engine(hanging.disk, fsync=FsyncPolicy.NO, background=False)
     receipt = engine.submit(put(1), SYNCED)
     flush = Runner.flush
     waiting: list[Caller] = []
 
     def late(runner: Runner) -> None:
-        gate.kinds |= {Kind.SYNC, Kind.WRITE_THROUGH}
+        hanging.hang()
         waiting.append(Caller(receipt.result))
-        assert gate.hung.wait(PATIENCE_SECONDS)
+        assert hanging.hung.wait(PATIENCE_SECONDS)
         flush(runner)
 
     monkeypatch.setattr(Runner, "flush", late)
     closing = Caller(engine.close)
-    wait_until(gate.hung.is_set)
+    wait_until(hanging.hung.is_set)
     assert not engine.abort(timeout=0.05)
     assert isinstance(closing.outcome(), Closed)
     with pytest.raises(Locked):
-        open_engine(gate.disk)
-    gate.let_go()
+        open_engine(hanging.disk)
+    hanging.let_go()
     assert isinstance(waiting[0].outcome(), Closed)
     assert engine.abort(timeout=PATIENCE_SECONDS)
     monkeypatch.undo()
-    open_engine(gate.disk).engine.close()
+    open_engine(hanging.disk).engine.close()
 
 
 @pytest.mark.parametrize("background", [False, True])
-def test_a_close_that_waits_for_the_call_of_another_is_told_at_once(gate: Gate, background: bool) -> None:
-    engine, _, _ = open_engine(gate.disk, fsync=FsyncPolicy.EVERYSEC, background=background)
-    gate.kinds |= {Kind.SYNC, Kind.WRITE_THROUGH}
+def test_a_close_that_waits_for_the_call_of_another_is_told_at_once(hanging: Hanging, background: bool) -> None:
+    engine, _, _ = open_engine(hanging.disk, fsync=FsyncPolicy.EVERYSEC, background=background)
+    hanging.hang()
     leader = Caller(lambda: engine.apply(put(1), WRITTEN if background else SYNCED))
-    assert gate.hung.wait(PATIENCE_SECONDS)
+    assert hanging.hung.wait(PATIENCE_SECONDS)
     closing = Caller(engine.close)
     wait_until(lambda: engine._closing.begun)
     assert not engine.abort(timeout=0.05)
@@ -126,20 +83,20 @@ def test_a_close_that_waits_for_the_call_of_another_is_told_at_once(gate: Gate, 
     assert not closing.is_alive(), "it hangs in a call that is not its own"
     assert isinstance(closing.raised, Closed)
     with pytest.raises(Locked):
-        open_engine(gate.disk)
-    gate.let_go()
+        open_engine(hanging.disk)
+    hanging.let_go()
     leader.outcome()
     assert engine.abort(timeout=PATIENCE_SECONDS)
-    open_engine(gate.disk).engine.close()
+    open_engine(hanging.disk).engine.close()
 
 
 def test_an_interrupted_close_does_not_free_the_directory_under_the_call_of_another(
-    gate: Gate, monkeypatch: pytest.MonkeyPatch
+    hanging: Hanging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine, _, _ = open_engine(gate.disk, fsync=FsyncPolicy.NO, background=True)
-    gate.kinds |= {Kind.SYNC, Kind.WRITE_THROUGH}
+    engine, _, _ = open_engine(hanging.disk, fsync=FsyncPolicy.NO, background=True)
+    hanging.hang()
     leader = Caller(lambda: engine.apply(put(1), SYNCED))
-    assert gate.hung.wait(PATIENCE_SECONDS)
+    assert hanging.hung.wait(PATIENCE_SECONDS)
 
     park = Runner._park_for_role
 
@@ -153,16 +110,16 @@ def test_an_interrupted_close_does_not_free_the_directory_under_the_call_of_anot
         with pytest.raises(KeyboardInterrupt):
             engine.close()
     with pytest.raises(Locked):
-        open_engine(gate.disk)
-    gate.let_go()
+        open_engine(hanging.disk)
+    hanging.let_go()
     assert isinstance(leader.outcome(), Closed)
     assert engine.abort(timeout=PATIENCE_SECONDS)
-    open_engine(gate.disk).engine.close()
+    open_engine(hanging.disk).engine.close()
 
 
-def test_it_waits_for_nobody_who_holds_the_lock(gate: Gate) -> None:
+def test_it_waits_for_nobody_who_holds_the_lock(hanging: Hanging) -> None:
     """Who decides may read from a disk that hangs, after a lazy open."""
-    engine, _, _ = open_engine(gate.disk, background=True)
+    engine, _, _ = open_engine(hanging.disk, background=True)
     inside, go = threading.Event(), threading.Event()
 
     def decide() -> tuple[list[list[bytes]], None]:
@@ -177,19 +134,21 @@ def test_it_waits_for_nobody_who_holds_the_lock(gate: Gate) -> None:
     try:
         assert not aborting.is_alive(), "it waits for who holds the lock"
         with pytest.raises(Locked):
-            open_engine(gate.disk)
+            open_engine(hanging.disk)
     finally:
         go.set()
     assert isinstance(caller.outcome(), Closed), "nothing is acknowledged after a forced close"
     assert engine.abort(timeout=PATIENCE_SECONDS)
-    open_engine(gate.disk).engine.close()
+    open_engine(hanging.disk).engine.close()
 
 
-def test_without_a_thread_to_be_had_it_waits_no_longer_than_it_may(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, _, _ = open_engine(gate.disk, background=False)
-    gate.kinds |= {Kind.SYNC, Kind.WRITE_THROUGH}
+def test_without_a_thread_to_be_had_it_waits_no_longer_than_it_may(
+    hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, _, _ = open_engine(hanging.disk, background=False)
+    hanging.hang()
     leader = Caller(lambda: engine.apply(put(1), SYNCED))
-    assert gate.hung.wait(PATIENCE_SECONDS)
+    assert hanging.hung.wait(PATIENCE_SECONDS)
     start = threading.Thread.start
 
     def refuse(thread: threading.Thread) -> None:
@@ -202,11 +161,11 @@ def test_without_a_thread_to_be_had_it_waits_no_longer_than_it_may(gate: Gate, m
     aborting.join(AT_ONCE_SECONDS)
     assert not aborting.is_alive(), "it hangs"
     with pytest.raises(Locked):
-        open_engine(gate.disk)
-    gate.let_go()
+        open_engine(hanging.disk)
+    hanging.let_go()
     leader.outcome()
     assert engine.abort(timeout=PATIENCE_SECONDS), "whoever asks again tries again"
-    open_engine(gate.disk).engine.close()
+    open_engine(hanging.disk).engine.close()
 
 
 def test_a_handler_that_raises_does_not_keep_it_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
