@@ -189,3 +189,18 @@ def test_recorders_beside_each_other_know_nothing_of_each_other() -> None:
     for thread in threads:
         thread.join()
     assert found == {number: {b"", b"%d" % number} for number in range(3)}
+
+
+def test_one_that_has_ended_and_is_waited_for_by_nobody_is_gone(tmp_path: Path) -> None:
+    made = "import sys; from pathlib import Path; from durakv_fuzz.recorder import leftovers; "
+    made += "leftovers.make_private(Path(sys.argv[1])); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", made, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert leftovers.clean(tmp_path) == [], "it lives"
+        process.kill()
+        assert soon(lambda: ") Z " in Path(f"/proc/{process.pid}/stat").read_text())
+        assert leftovers.clean(tmp_path), "its number is taken until somebody waits for it"
+    assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,7 @@
         mount/        where the real file system is
         server.log
 
-The name says whose it is: the number of a process is used again, the number and the time of its start are not.
+The name says whose it is (``recorder.owner``).
 Everything else goes with the directory: loop devices are let go of by the kernel once nothing on them is mounted.
 """
 
@@ -20,19 +20,20 @@ from contextlib import suppress
 from errno import EBUSY, ENOTEMPTY
 from pathlib import Path
 
+from durakv_fuzz.recorder import owner
 from durakv_fuzz.recorder.connection import unmount as detach
 from durakv_fuzz.recorder.process import LOG
 
 DEVICE = "device"
 MOUNT = "mount"
 
-_NAME = re.compile(r"durakv-block-(\d+)-(\d+)-(\d+)-\w+")
+_PREFIX = "durakv-block"
+_NAME = re.compile(rf"{_PREFIX}-{owner.PATTERN}-\w+")
 
 
 def private_directory() -> Path:
     """A new directory of this process, with an empty ``device`` and an empty ``mount``."""
-    prefix = f"durakv-block-{_namespace()}-{os.getpid()}-{_started(os.getpid())}-"
-    private = Path(tempfile.mkdtemp(prefix=prefix))
+    private = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{owner.own()}-"))
     private.chmod(0o711)  # programs of other users pass through; what is inside has its own bits
     (private / DEVICE).touch(0o600)
     (private / MOUNT).mkdir()
@@ -61,9 +62,9 @@ def clear_leftovers() -> list[Path]:
     Only what is empty or ours is removed; what somebody else put there stays, and the directory with it.
     """
     found: list[Path] = []
-    for private in Path(tempfile.gettempdir()).glob("durakv-block-*"):
+    for private in Path(tempfile.gettempdir()).glob(f"{_PREFIX}-*"):
         match = _NAME.fullmatch(private.name)
-        if match is None or int(match[1]) != _namespace() or _started(int(match[2])) == int(match[3]):
+        if match is None or not owner.is_gone(*match.groups()):
             continue
         found.append(private)
         # Its server would have cleared it by now.  Without one the kernel fails what waited for it, so nothing hangs.
@@ -85,17 +86,3 @@ def _servers(private: Path) -> Iterator[int]:
             with suppress(OSError):
                 if os.fsencode(private) in (process / "cmdline").read_bytes().split(b"\0"):
                     yield int(process.name)
-
-
-def _namespace() -> int:
-    return Path("/proc/self/ns/pid").stat().st_ino
-
-
-def _started(pid: int) -> int:
-    """When a process started, in the kernel's ticks since the boot; -1 if there is none of this number."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return -1
-    # The name may hold blanks and brackets; the fields after it do not.
-    return int(text.rpartition(")")[2].split()[19])

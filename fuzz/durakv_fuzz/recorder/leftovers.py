@@ -11,20 +11,20 @@ import re
 import tempfile
 from pathlib import Path
 
+from durakv_fuzz.recorder import owner
 from durakv_fuzz.recorder.connection import unmount
 from durakv_fuzz.recorder.process import LOG
 
 PREFIX = "durakv-recorder"
 TREE = "tree"
-_NAME = re.compile(rf"{PREFIX}-(\d+)-(\d+)-(\d+)-\w+")
+_NAME = re.compile(rf"{PREFIX}-{owner.PATTERN}-\w+")
 _MOUNTS_MAX = 64
 """How many mounts on one directory are taken off; there is never more than one."""
 
 
 def make_private(within: Path | None = None) -> Path:
     """A new directory of this process, with an empty ``tree`` in it; ``within`` is the usual place for such things."""
-    own = f"{PREFIX}-{_namespace()}-{os.getpid()}-{_start_time(os.getpid())}-"
-    private = Path(tempfile.mkdtemp(prefix=own, dir=within))
+    private = Path(tempfile.mkdtemp(prefix=f"{PREFIX}-{owner.own()}-", dir=within))
     private.chmod(0o711)  # programs of other users pass through; what is inside has its own bits
     (private / TREE).mkdir()
     return private
@@ -45,23 +45,9 @@ def clean(within: Path | None = None) -> list[Path]:
     removed: list[Path] = []
     for path in (within or Path(tempfile.gettempdir())).glob(f"{PREFIX}-*"):
         match = _NAME.fullmatch(path.name)
-        # Another namespace's numbers say nothing here.
-        if match is None or int(match[1]) != _namespace() or _start_time(int(match[2])) == int(match[3]):
+        if match is None or not owner.is_gone(*match.groups()):
             continue
         with contextlib.suppress(OSError):
             remove_private(path)
             removed.append(path)
     return removed
-
-
-def _namespace() -> int:
-    return os.stat("/proc/self/ns/pid").st_ino
-
-
-def _start_time(pid: int) -> int | None:
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    # The second field is the program's name, in which there may be anything, but none after it.
-    return int(status.rpartition(")")[2].split()[19])
