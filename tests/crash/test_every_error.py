@@ -46,14 +46,14 @@ def test_no_failure_of_some_calls_breaks_a_promise(machine: MachineKind) -> None
     assert judge_calls(setup, calls) >= 5 * len(calls) * len(FAILURES)
 
 
-EVERY_TIME = (MachineKind.KEYSPACE, MachineKind.FROZEN)
-"""Those whose every call fails whenever the tests run; the others' do with `pytest -m long`, and some of them above."""
+EVERY_TIME = MachineKind.KEYSPACE
+"""That whose every call fails whenever the tests run; the others' do with `pytest -m long`, and some of them above."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "machine",
-    [pytest.param(kind, marks=[] if kind in EVERY_TIME else pytest.mark.long) for kind in MachineKind],
+    [pytest.param(kind, marks=[] if kind is EVERY_TIME else pytest.mark.long) for kind in MachineKind],
 )
 @pytest.mark.timeout(400)  # a minute on a quiet machine
 def test_no_failure_of_any_call_breaks_a_promise(machine: MachineKind) -> None:

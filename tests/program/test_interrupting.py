@@ -127,7 +127,7 @@ MOMENTS = [("memory", 0), ("memory", 1), ("ext4", 2)]
 MORE_MOMENTS = [(disk, moment) for disk in ("memory", "ext4") for moment in range(3, 6)]
 ALL_MOMENTS = [
     *(pytest.param(*one, id="-".join(map(str, one))) for one in MOMENTS),
-    *(pytest.param(*one, id="-".join(map(str, one)), marks=pytest.mark.slow) for one in MORE_MOMENTS),
+    *(pytest.param(*one, id="-".join(map(str, one)), marks=pytest.mark.long) for one in MORE_MOMENTS),
 ]
 
 

@@ -103,7 +103,7 @@ def test_persist_queue_loses_what_it_acknowledged_and_cannot_be_read() -> None:
         pytest.param("rocksdb", "sync", marks=pytest.mark.long),
         ("file", "fsync+rename+dirsync"),
         ("durakv", "always"),
-        ("durakv", "everysec"),
+        pytest.param("durakv", "everysec", marks=pytest.mark.long),
         pytest.param("durakv", "no", marks=pytest.mark.long),
     ],
 )
@@ -115,7 +115,10 @@ def test_those_that_are_right_are_not_convicted(name: str, setting: str) -> None
         assert len(seen.lives) >= 2, "a start or a second life was crashed as well"
 
 
-@pytest.mark.parametrize("setting", ["always", "everysec", pytest.param("no", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "setting",
+    [pytest.param("always", marks=pytest.mark.long), "everysec", pytest.param("no", marks=pytest.mark.long)],
+)
 def test_durakv_keeps_its_promises_where_only_fsync_orders_anything_and_while_it_is_made(setting: str) -> None:
     target = installed("durakv", setting)
     for fresh in (False, True):

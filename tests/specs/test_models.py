@@ -47,18 +47,16 @@ def test_the_python_machine_has_the_states_of_the_promela_model(bounds: Bounds) 
     assert _counts(spin(bounds)) == (explored.states, explored.transitions)
 
 
-@pytest.mark.parametrize("bounds", SMALL[1:2], ids=str)
+@pytest.mark.parametrize("bounds", SMALL, ids=str)
 def test_the_python_machine_has_the_states_of_the_tla_model(bounds: Bounds) -> None:
     _need(missing_tlc)
     explored = explore(bounds)
     assert _counts(tlc(bounds)) == (explored.states, explored.transitions)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "bounds", [READABLE[0], *(pytest.param(one, marks=pytest.mark.long) for one in READABLE[1:])], ids=str
-)
+@pytest.mark.parametrize("bounds", READABLE, ids=str)
 def test_both_models_have_the_same_states(bounds: Bounds) -> None:
     _need(missing_spin)
     _need(missing_tlc)

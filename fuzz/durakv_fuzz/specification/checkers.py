@@ -123,7 +123,9 @@ def tlc(bounds: Bounds, mistake: Mistake | None = None, *, workers: int | None =
         left_out = EARLIER if mistake is not None else frozenset[str]()
         (work / f"{MODEL}.cfg").write_text(configuration(bounds, mistake, left_out=left_out))
         count = os.cpu_count() or 1 if workers is None else workers
-        java = ["java", "-XX:+UseParallelGC", f"-Djava.io.tmpdir={work}", "-cp", str(jar)]
+        # One worker is for what is found soon, of which compiling code well would be the larger part.
+        tuned = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"] if count == 1 else ["-XX:+UseParallelGC"]
+        java = ["java", *tuned, f"-Djava.io.tmpdir={work}", "-cp", str(jar)]
         said = _run([*java, "tlc2.TLC", "-deadlock", "-nowarning", "-workers", str(count), MODEL], work)
     counts, broken = _TLC_COUNTS.findall(said), _TLC_BROKEN.search(said)
     if not counts or (broken is None and (counts[-1][2] != "0" or "No error has been found" not in said)):
