@@ -39,7 +39,7 @@ _DAMAGED = (
     EOFError,
     KeyError,
     RuntimeError,  # of zipfile, for what is encrypted or compressed in other ways
-    UnicodeDecodeError,
+    ValueError,  # of zipfile, for offsets and text that cannot be
     msgspec.MsgspecError,
 )
 _REPRO = '''\
@@ -161,7 +161,10 @@ def load(path: Path) -> tuple[Crashed, bytes, bytes]:
             words, state = (path / "crash.json").read_bytes(), (path / "state.tar").read_bytes()
             trace = (path / "trace").read_bytes() if (path / "trace").exists() else b""
         else:
-            with zipfile.ZipFile(path) as archive:
+            if path.stat().st_size > _BYTES_MAX:
+                raise BadArtefact(f"{path}: it has more than {_BYTES_MAX} bytes")
+            # From memory, where a damaged offset cannot look like an error of the disk.
+            with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
                 if sum(entry.file_size for entry in archive.infolist()) > _BYTES_MAX:
                     raise BadArtefact(f"{path}: unpacked it has more than {_BYTES_MAX} bytes")
                 if strange := set(archive.namelist()) - _PARTS:
@@ -172,6 +175,8 @@ def load(path: Path) -> tuple[Crashed, bytes, bytes]:
         if head.format != FORMAT or head.version != VERSION:
             raise BadArtefact(f"{path}: it is {head.format!r} {head.version}, this durakv reads {FORMAT!r} {VERSION}")
         crashed = msgspec.json.decode(words, type=Crashed)
+    except BadArtefact:
+        raise
     except _DAMAGED as cause:
         raise BadArtefact(f"{path}: it is no crash that durakv wrote, or a damaged one: {cause}") from cause
     if max(len(crashed.acked), len(crashed.owed), len(crashed.answers)) > _NUMBERS_MAX:
