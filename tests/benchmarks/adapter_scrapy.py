@@ -1,6 +1,6 @@
 """What a request costs with durakv's job directory and with Scrapy's own.
 
-    python tests/benchmarks/adapter_scrapy.py [--requests 2000] [--rounds 5] [--directory DIR]
+    python tests/benchmarks/adapter_scrapy.py [--requests 2000] [--rounds 5] [--no-crawl] [--directory DIR]
 
     enqueue            enqueue_request of new requests, one after the other, by the scheduler alone
     enqueue and pop    the same, and next_request until none is left, each request done before the next
@@ -104,10 +104,11 @@ def crawl(resume: Any, settings: dict[str, str | None], place: str) -> float:
     return float(resume.PAGES / report["elapsed_time_seconds"])
 
 
-def measure(requests: int, rounds: int, directory: str | None) -> None:
+def measure(requests: int, rounds: int, directory: str | None, *, crawling: bool) -> None:
     """Let them take turns, and print the rates and the ratios."""
+    works = WORK if crawling else WORK[:-1]
     resume = example()
-    rates: dict[tuple[str, str], list[float]] = {(name, work): [] for name in SCHEDULERS for work in WORK}
+    rates: dict[tuple[str, str], list[float]] = {(name, work): [] for name in SCHEDULERS for work in works}
     names = list(SCHEDULERS)
     for turn in range(rounds):
         start = turn % len(names)
@@ -116,12 +117,14 @@ def measure(requests: int, rounds: int, directory: str | None) -> None:
                 pushed, popped = by_hand(SCHEDULERS[name], f"{place}/job", requests)
             rates[name, "enqueue"].append(pushed)
             rates[name, "enqueue and pop"].append(popped)
+            if not crawling:
+                continue
             with tempfile.TemporaryDirectory(dir=directory) as place:
                 rates[name, "crawl"].append(crawl(resume, SCHEDULERS[name], place))
-    print(f"\n{'requests/s, and / ' + FIRST:30}" + "".join(f"{work:>18}" for work in WORK))
+    print(f"\n{'requests/s, and / ' + FIRST:30}" + "".join(f"{work:>18}" for work in works))
     for name in names:
         row = f"{name:30}"
-        for work in WORK:
+        for work in works:
             ratios = [mine / first for mine, first in zip(rates[name, work], rates[FIRST, work], strict=True)]
             row += f"{statistics.median(rates[name, work]):>11,.0f}{statistics.median(ratios):>7.2f}"
         print(row)
@@ -132,6 +135,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--crawl", action=argparse.BooleanOptionalAction, default=True, help="crawl as well")
     parser.add_argument("--directory", help="where to write; by default the folder for temporary files")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
@@ -139,7 +143,7 @@ def main() -> None:
     print(f"durakv {durakv.__version__}  scrapy {scrapy.__version__}  python {platform.python_version()}  ", end="")
     print(platform.platform())
     print(f"disk: {options.directory or tempfile.gettempdir()}; {options.requests} requests, {options.rounds} rounds")
-    measure(options.requests, options.rounds, options.directory)
+    measure(options.requests, options.rounds, options.directory, crawling=options.crawl)
 
 
 if __name__ == "__main__":

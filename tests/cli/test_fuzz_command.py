@@ -191,7 +191,7 @@ def test_a_campaign_can_be_about_one_policy_and_one_kind_of_disk(tmp_path: Path)
     again = durakv("run", "--resume", tmp_path, "--policy", "no")
     assert again.exit_code == 2
     assert "leave out --policy" in again.output
-    more = durakv("run", "--resume", tmp_path, "--states", 3_000)
+    more = durakv("run", "--resume", tmp_path, "--states", 1_500)
     assert more.exit_code == 0, more.output
     assert {policy for policy, _ in Campaign.load(tmp_path).total.judged} <= {"everysec", ""}
 

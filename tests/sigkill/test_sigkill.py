@@ -128,8 +128,8 @@ def test_a_killed_crowd_keeps_what_it_acknowledged(zygote: Zygote, scratch: Path
 
 
 def test_an_owner_killed_while_a_child_merges_keeps_what_it_acknowledged(zygote: Zygote, scratch: Path) -> None:
-    sweep = Sweep(zygote, scratch, "merging").run(range(changing_start() * 8, 10_000, STRIDE * 8))
-    assert sweep.killed >= MERGING_CALLS_MIN // STRIDE // 8 - 1
+    sweep = Sweep(zygote, scratch, "merging").run(range(changing_start() * 3, 10_000, STRIDE * 3))
+    assert sweep.killed >= MERGING_CALLS_MIN // STRIDE // 3 - 1
 
 
 def kill_twice(zygote: Zygote, scratch: Path, first_points: Iterable[int], second_points: range) -> int:
@@ -194,7 +194,12 @@ SHARDS = 4
 @pytest.mark.slow
 @pytest.mark.parametrize("shard", range(SHARDS))
 @pytest.mark.parametrize(
-    ("script", "least"), [("life", LIFE_CALLS_MIN), ("crowd", CROWD_CALLS_MIN), ("merging", MERGING_CALLS_MIN)]
+    ("script", "least"),
+    [
+        ("life", LIFE_CALLS_MIN),
+        ("crowd", CROWD_CALLS_MIN),
+        pytest.param("merging", MERGING_CALLS_MIN, marks=pytest.mark.long),  # some of its calls: see above
+    ],
 )
 def test_every_call(zygote: Zygote, scratch: Path, script: str, least: int, shard: int) -> None:
     sweep = Sweep(zygote, scratch, script).run(range(shard, 10_000, SHARDS))
