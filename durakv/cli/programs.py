@@ -18,7 +18,7 @@ from durakv_fuzz.program import interrupts
 from durakv_fuzz.program.artefact import BadArtefact, load
 from durakv_fuzz.program.campaign import CannotRecord, Limits, Outcome, start_and_judge
 from durakv_fuzz.program.commands import CommandSubject
-from durakv_fuzz.program.examine import DISKS, MEMORY, MODELS, Examination, examine, missing
+from durakv_fuzz.program.examine import DISKS, MEMORY, MODELS, Examination, Interrupted, examine, missing
 from durakv_fuzz.program.replay import replay
 from durakv_fuzz.program.report_files import REPORT_NAMES, words_of, write_reports
 from durakv_fuzz.program.saved_files import SavedFiles
@@ -120,7 +120,7 @@ def program(
     durakv fuzz program --target redis --policy everysec --budget 60s
 
     Drivers print `issued N`, `acked N` and `synced N`; checkers print `found N` or `wrong TEXT`.  The exit code is 1 if
-    a promise was broken.
+    a promise was broken.  Whoever interrupts it gets the report of what was seen until then, and exit code 130.
     """
     chosen, words = chosen_subjects(command, target, setting, ready, driver, check, promise, window)
     limits = Limits(states=states, seconds=budget if budget is not None or states is not None else 60.0)
@@ -148,9 +148,14 @@ def program(
     if all(missing(disk) for disk in disks):
         raise exits.Failure("no disk can be used here", exits.USAGE)
     seen: list[Seen] = []
+    interrupted: Interrupted | None = None
     with interrupts.held(), _told_in_one_line():
-        for subject in chosen:
-            seen.append(examine(subject, examination, plan_of(subject, count), _progress(subject, quiet=as_json)))
+        try:
+            for subject in chosen:
+                seen.append(examine(subject, examination, plan_of(subject, count), _progress(subject, quiet=as_json)))
+        except Interrupted as interrupt:
+            interrupted = interrupt
+            seen.append(interrupt.seen)
     if all(one.missing for one in seen):
         raise exits.Failure(f"nothing was run: {seen[0].missing}", exits.USAGE)
     report = Report.of(seen)
@@ -163,6 +168,8 @@ def program(
             print_lines(_lines(one, output))
         if output is not None:
             print_lines([f"report: {output / REPORT_NAMES[0]}"])
+    if interrupted is not None:
+        raise interrupted
     ctx.exit(exits.TOLD if any(one.is_broken for one in seen) else exits.OK)
 
 

@@ -73,7 +73,7 @@ def find_program(name: str) -> str | None:
 
 @contextmanager
 def newer_server(directory: Path, *settings: str) -> Iterator[StockServer]:
-    """A Redis that knows deadlines of fields: the one that is named, or that of the extra ``servers``.
+    """A Redis that knows deadlines of fields: the one that is named, or that of the extra ``redis8``.
 
     Skips the test, visibly, where there is none, or fails it if there must be one.
     """

@@ -82,7 +82,7 @@ def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
         "msgspec",
         "sortedcontainers",
     }
-    extras = {"all", "bench", "check", "cli", "docs", "fuzz", "servers", "specs", "survey", "test"}
+    extras = {"all", "bench", "check", "cli", "docs", "fuzz", "redis8", "servers", "specs", "survey", "test"}
     extras |= {"hosts", "huey", "langgraph", "prometheus", "scrapy"}
     assert extras == set(metadata.get_all("Provides-Extra", []))
     assert b"durakv = durakv.cli:main" in wheel.read(f"{info}/entry_points.txt")

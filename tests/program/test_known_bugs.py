@@ -1,7 +1,8 @@
 """The promise: what is known to be wrong with programs is found again, and nothing is found in those that are right.
 
 Method: each program as it is installed here is crashed, by numbers of states, so that a slow machine finds the same.
-What is known of one version is asked of that version only.
+What is known of one version is asked of that version only.  Two that are wrong and one that is right are tried whenever
+the tests run, and all of them by `pytest -m long`.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ def broken(seen: Seen) -> Mapping[str, int]:
     return {verdict: count for verdict, count in counts if verdict != Verdict.KEPT}
 
 
+@pytest.mark.long
 def test_redis_refuses_a_log_that_was_cut_around_a_rewrite() -> None:
     """Only the last of its log files may be cut, and a power cut cuts the one before as well."""
     seen = crashed(installed("redis", "everysec+rewrite", "7.0.15"), "ordered", 120)
@@ -67,6 +69,7 @@ def test_sqlite_may_lose_the_last_commit_when_its_journal_is_deleted() -> None:
     assert most == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("setting", ["wal+full", "delete+extra"])
 def test_sqlite_loses_no_commit_with_a_log_or_when_the_deletion_is_synced(setting: str) -> None:
     for disk in ("ext4", "ordered"):
@@ -75,12 +78,13 @@ def test_sqlite_loses_no_commit_with_a_log_or_when_the_deletion_is_synced(settin
         assert not seen.losses
 
 
-@pytest.mark.parametrize("setting", ["rename", "fsync+rename"])
+@pytest.mark.parametrize("setting", [pytest.param("rename", marks=pytest.mark.long), "fsync+rename"])
 def test_a_rename_without_a_sync_of_the_directory_is_lost(setting: str) -> None:
     for disk in ("ext4", "ordered"):
         assert Verdict.LOST_ACKED in broken(crashed(installed("file", setting), disk, 40))
 
 
+@pytest.mark.long
 def test_leveldb_cannot_open_what_a_crash_left_of_its_making() -> None:
     """Its first manifest was not synced before 1.23."""
     target = installed("leveldb", "sync+creation")
@@ -90,6 +94,7 @@ def test_leveldb_cannot_open_what_a_crash_left_of_its_making() -> None:
     assert not broken(crashed(installed("leveldb", "sync"), "ordered", 60)), "once it is made it is fine"
 
 
+@pytest.mark.long
 def test_persist_queue_loses_what_it_acknowledged_and_cannot_be_read() -> None:
     target = installed("persist-queue", "file", "1.1.0")
     assert broken(crashed(target, "ordered", 60)).keys() >= {Verdict.LOST_ACKED, Verdict.NO_START}
@@ -101,7 +106,7 @@ def test_persist_queue_loses_what_it_acknowledged_and_cannot_be_read() -> None:
     [
         pytest.param("lmdb", "sync", marks=pytest.mark.long),
         pytest.param("rocksdb", "sync", marks=pytest.mark.long),
-        ("file", "fsync+rename+dirsync"),
+        pytest.param("file", "fsync+rename+dirsync", marks=pytest.mark.long),
         ("durakv", "always"),
         pytest.param("durakv", "everysec", marks=pytest.mark.long),
         pytest.param("durakv", "no", marks=pytest.mark.long),
@@ -115,10 +120,8 @@ def test_those_that_are_right_are_not_convicted(name: str, setting: str) -> None
         assert len(seen.lives) >= 2, "a start or a second life was crashed as well"
 
 
-@pytest.mark.parametrize(
-    "setting",
-    [pytest.param("always", marks=pytest.mark.long), "everysec", pytest.param("no", marks=pytest.mark.long)],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("setting", ["always", "everysec", "no"])
 def test_durakv_keeps_its_promises_where_only_fsync_orders_anything_and_while_it_is_made(setting: str) -> None:
     target = installed("durakv", setting)
     for fresh in (False, True):

@@ -73,6 +73,15 @@ class Examination:
         return [timed, timed, timed, replace(timed, prepared=not timed.prepared)]
 
 
+class Interrupted(KeyboardInterrupt):
+    """A campaign was interrupted; what it had found is written down, but not made smaller."""
+
+    def __init__(self, seen: Seen) -> None:
+        super().__init__()
+        self.seen = seen
+        """What was seen until then; disks that it had not come to are not in it."""
+
+
 def missing(disk: str) -> str:
     """Why a disk cannot be used here, in one line; empty if it can."""
     return recorder.missing() if disk == MEMORY else real.missing(disk)
@@ -84,7 +93,11 @@ def examine(
     plan: Plan,
     progress: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Seen:
-    """Run a campaign on each disk that can be used; raises ``CannotRecord`` if the program fails without a crash."""
+    """Run a campaign on each disk that can be used.
+
+    Raises ``CannotRecord`` if the program fails without a crash, and :class:`Interrupted` in place of a
+    ``KeyboardInterrupt`` that comes when some states were judged already.
+    """
     seen = Seen.of(subject)
     if seen.missing:
         return seen
@@ -101,9 +114,18 @@ def examine(
                 seed=examination.seed,
                 start=examination.start,
             )
-            outcome = campaign.run(progress)
+            outcome, interrupt = campaign.outcome, None
+            try:
+                campaign.run(progress)
+            except KeyboardInterrupt as came:
+                if not outcome.states:
+                    raise
+                # Nobody who interrupts wants to wait until findings are made smaller.
+                interrupt, examination = came, replace(examination, shrink_seconds=0.0)
             told = [_tell(finding, subject, examination) for finding in _worth_telling(outcome, examination)]
         seen.add(outcome.verdicts, outcome.losses, outcome.lives, name, outcome.seconds, told)
+        if interrupt is not None:
+            raise Interrupted(seen) from interrupt
     return seen
 
 

