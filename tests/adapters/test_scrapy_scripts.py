@@ -45,7 +45,7 @@ def test_a_killed_crawl_loses_pages_with_scrapys_job_directory_and_none_with_our
     assert ours["reported"].startswith("finished")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_crawl_that_is_killed_several_times_has_all_pages() -> None:
     ours = resume("--kills", "3", "--seed", "4")["durakv"]
     assert ours["kills"] == 3

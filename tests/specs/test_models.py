@@ -63,10 +63,8 @@ def test_both_models_have_the_same_states(bounds: Bounds) -> None:
     assert _counts(spin(bounds)) == _counts(tlc(bounds))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "bounds", [LARGE[0], *(pytest.param(one, marks=pytest.mark.long) for one in LARGE[1:])], ids=str
-)
+@pytest.mark.long
+@pytest.mark.parametrize("bounds", LARGE, ids=str)
 def test_the_contract_holds_in_millions_of_states(bounds: Bounds) -> None:
     _need(missing_spin)
     assert spin(bounds).broken == ""
