@@ -87,7 +87,9 @@ def tidy(filesystem: Filesystem, found: Recovered) -> None:
             file.close()
     for name in found.debris:
         if name != MANIFEST_TEMPORARY:  # the swap has replaced that one
-            filesystem.remove(name)
+            # The child that merges for an owner which was killed may be removing its own at this moment.
+            with contextlib.suppress(FileNotFoundError):
+                filesystem.remove(name)
     if found.debris:
         filesystem.sync_directory()
     found.report.debris = tuple(found.debris)

@@ -6,12 +6,16 @@ dies, the next one opens on the same machine and then the power goes: what it ha
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from durakv.durability import Durability, FsyncPolicy
 from durakv.engine import Engine
 from durakv.errors import Poisoned
+from durakv.keyspace.machine import Keyspace
 from durakv.options import Options
+from durakv.storage.posix import PosixFilesystem
 from durakv_fuzz.choose import harshest, kindest
 from durakv_fuzz.disk import SimulatedDisk
 from durakv_fuzz.faults import AfterFailedSync, Fault, fail_nth
@@ -42,3 +46,22 @@ def test_what_a_dead_owner_failed_to_sync_is_written_again() -> None:
     image = crash_image(again.trace, again.trace.seq, harshest)
     _, survivor = opened(SimulatedDisk(image))
     assert survivor.commands == machine.commands, "what the second owner called synced is gone"
+
+
+def test_debris_that_somebody_else_has_just_removed_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the child does that merged for an owner which was killed, once it notices."""
+    Engine(tmp_path, Keyspace()).close()
+    debris = tmp_path / "appendonlydir" / "temp-appendonly.aof.1.base.dkv"
+    debris.write_bytes(b"half a base")
+    remove = PosixFilesystem.remove
+
+    def twice(self: PosixFilesystem, name: str, /) -> None:
+        if name == debris.name:
+            remove(self, name)
+        remove(self, name)
+
+    monkeypatch.setattr(PosixFilesystem, "remove", twice)
+    Engine(tmp_path, Keyspace()).close()
+    assert not debris.exists()
